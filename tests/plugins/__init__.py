@@ -1,0 +1,1 @@
+"""Small pytest plugins of this project, loaded by name in pyproject.toml."""

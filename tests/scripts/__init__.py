@@ -1,0 +1,1 @@
+"""Tests of scripts/, each run as a user would."""
