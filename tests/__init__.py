@@ -1,0 +1,1 @@
+"""Mirrors app/, file for file; tests/life plays whole stories on real processes."""
