@@ -1,0 +1,29 @@
+"""What goes wrong with the database itself, rather than with what is stored in it.
+
+StorageError
+├── NewerDatabase     a newer Steward has written it: this one leaves it alone
+└── UnusableDatabase  the file is no database, is damaged, or can't be opened
+"""
+
+from pathlib import Path
+
+
+class StorageError(Exception):
+    """Base of what can be wrong with the database."""
+
+
+class NewerDatabase(StorageError):
+    """The database belongs to a newer Steward; nothing was changed."""
+
+    def __init__(self, path: Path, *, found: str, newest: str) -> None:
+        super().__init__(
+            f"{path} was written by a newer Steward (schema {found}; this one knows {newest}). "
+            "Update Steward, or point STEWARD_HOME elsewhere."
+        )
+
+
+class UnusableDatabase(StorageError):
+    """The database can't be opened or read."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(f"{path} can't be used as a database: {reason}")
