@@ -1,0 +1,11 @@
+"""Steward: the background work of a personal assistant, asyncio from end to end.
+
+    worker  cli  web              entry points: wire things, decide nothing
+       |     |    |
+    timetable -> jobs -> context -> services -> storage
+                   |        |
+                   +------> engine <---- observability
+
+    settings and queues are plain values; local holds the embedded defaults.
+    Imports point along the arrows only; tests/test_architecture.py holds them.
+"""

@@ -1,0 +1,108 @@
+"""The job system: declare, enqueue, run, retry, schedule. It knows nothing of mail or calendars.
+
+The life of a job, in the order of the files that tell it:
+
+    job          a function is declared: its name, queue, time limit, retry policy
+    client       a call of it is checked, sealed (codec) and put on its queue (store): a run
+    claimer      a worker with a free slot takes the run and leases it
+    slots        the run becomes a task with a deadline
+    runner       the task runs the job and names the outcome; nothing a job raises gets further
+    committer    the outcome is written down, in one step for many runs
+    handle       whoever enqueued it looks where it stands, takes its result, or cancels it
+    dead_letters what ended without success lies here, whole, until it is retried or dropped
+    events       what happened, as a stream; somebody keeps the history of it
+
+Beside them `lease` and `keeper` keep a worker's claims alive; `scheduler` goes by the clock.
+The rest of the application imports these names, and nothing deeper.
+"""
+
+from app.engine.attempt import Attempt, current_attempt
+from app.engine.client import Client
+from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
+from app.engine.codec import Codec
+from app.engine.committer import Over
+from app.engine.dead_letters import DeadLetter, DeadLetters
+from app.engine.errors import (
+    BadArguments,
+    BadPayload,
+    CallRefused,
+    DeclarationError,
+    Discard,
+    Duplicate,
+    EngineError,
+    PermanentError,
+    RemoteError,
+    RetryLater,
+    RunCancelled,
+    RunFailed,
+    TooLarge,
+    Unavailable,
+    UnknownJob,
+    UnknownRun,
+)
+from app.engine.events import Batch, Events, RunEvent
+from app.engine.failure import FailedAttempt
+from app.engine.handle import Handle
+from app.engine.job import Call, Held, Job, by_name, collect, job
+from app.engine.outcome import Ending, RunStatus
+from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
+from app.engine.retry import NEVER, Backoff, ByClass, Fixed
+from app.engine.schedule import Cron, Schedule, schedule
+from app.engine.worker import Worker, WorkerOptions
+
+__all__ = [
+    "NEVER",
+    "Attempt",
+    "Backoff",
+    "BadArguments",
+    "BadPayload",
+    "Batch",
+    "ByClass",
+    "Call",
+    "CallRefused",
+    "Client",
+    "Clock",
+    "Codec",
+    "Cron",
+    "DeadLetter",
+    "DeadLetters",
+    "DeclarationError",
+    "Discard",
+    "Duplicate",
+    "Ending",
+    "EngineError",
+    "Events",
+    "FailedAttempt",
+    "Fixed",
+    "Handle",
+    "Held",
+    "Job",
+    "ManualClock",
+    "Over",
+    "PermanentError",
+    "QueueDepth",
+    "RemoteError",
+    "RetryLater",
+    "RunCancelled",
+    "RunEvent",
+    "RunFailed",
+    "RunInfo",
+    "RunStatus",
+    "Schedule",
+    "TooLarge",
+    "Unavailable",
+    "UnknownJob",
+    "UnknownRun",
+    "Worker",
+    "WorkerOptions",
+    "WorkerSeen",
+    "by_name",
+    "collect",
+    "current_attempt",
+    "days",
+    "hours",
+    "job",
+    "minutes",
+    "schedule",
+    "seconds",
+]

@@ -1,0 +1,69 @@
+"""What time it is, for the engine: the server's clock, plus an offset that only tests set.
+
+Redis tells the time, so that two machines whose clocks differ agree on what is due. Each script
+reads the server's TIME and adds the offset it is given. The offset is zero, except under a
+`ManualClock`: advancing that one by an hour makes every hour-long wait due, here and in Redis.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import time
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch; `moment` must be aware."""
+    return round(moment.timestamp() * 1000)
+
+
+def from_ms(ms: float) -> datetime:
+    """The UTC moment of `ms` milliseconds since the epoch."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def seconds(count: float) -> timedelta:
+    """`count` seconds."""
+    return timedelta(seconds=count)
+
+
+def minutes(count: float) -> timedelta:
+    """`count` minutes."""
+    return timedelta(minutes=count)
+
+
+def hours(count: float) -> timedelta:
+    """`count` hours."""
+    return timedelta(hours=count)
+
+
+def days(count: float) -> timedelta:
+    """`count` days of 24 hours."""
+    return timedelta(days=count)
+
+
+@dataclass(slots=True)
+class Clock:
+    """The wall clock, corrected to the server's by what its last answer said."""
+
+    offset: timedelta = timedelta(0)
+    _skew_ms: float = field(default=0.0, repr=False)
+
+    def now(self) -> datetime:
+        """The moment it is for the engine, in UTC."""
+        return from_ms(time() * 1000 + self._skew_ms) + self.offset
+
+    @property
+    def offset_ms(self) -> int:
+        """What a script adds to the server's time."""
+        return round(self.offset.total_seconds() * 1000)
+
+    def learn(self, server_ms: float) -> None:
+        """Take the server's answer (offset included) as the truth from here on."""
+        self._skew_ms = server_ms - self.offset_ms - time() * 1000
+
+
+class ManualClock(Clock):
+    """A clock that tests push forward; real time goes on beneath it."""
+
+    def advance(self, by: timedelta) -> None:
+        """Make it `by` later for every client and worker that shares this clock."""
+        self.offset += by

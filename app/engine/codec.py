@@ -1,0 +1,171 @@
+"""The envelope around everything we leave in Redis: signed, perhaps compressed, never code.
+
+    byte    0        1       2         3 .. 18    19 ..
+            version  flags   key id    MAC        msgpack of arq's dictionary
+
+The MAC (keyed BLAKE2b, 16 bytes) covers all the other bytes. Redis is storage, not a friend: what
+does not verify is `BadPayload`, whatever it says. Keys rotate: the first signs, all of them verify.
+A job's dictionary also names its run and queue, and the worker compares them with where it found
+it, so a payload can't be copied to another id. `dumps` and `loads` are the same envelope for plain
+arq clients and workers (`job_serializer`, `job_deserializer`).
+"""
+
+import hmac
+import zlib
+from collections.abc import Sequence
+from enum import IntFlag
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec.msgpack import Decoder
+
+from app.engine import wire
+from app.engine.errors import BadPayload, DeclarationError, TooLarge
+
+_VERSION = 1
+_MAC = 16  # bytes; forging one takes 2**128 tries
+_HEAD = 3 + _MAC
+_SHORTEST_KEY = 16
+
+LARGEST_PAYLOAD = 256 * 1024  # bytes before compression; more belongs in a file, with a reference
+LARGEST_RESULT = 4 * 1024 * 1024
+COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
+
+
+class _Flag(IntFlag):
+    COMPRESSED = 1
+    RESULT = 2
+
+
+class Payload(msgspec.Struct, omit_defaults=True):
+    """A queued run: arq's keys (`t f a k et`), then those that arq ignores."""
+
+    t: int | None
+    """arq: the try to start from; we leave it empty."""
+    f: str
+    a: msgspec.Raw
+    k: msgspec.Raw
+    et: int
+    """When it was enqueued, in ms."""
+    v: int = 1
+    """The job's payload version."""
+    id: str = ""
+    q: str = ""
+    sf: int = 0
+    """The moment it is scheduled for, in ms; 0: when it was enqueued."""
+    p: str = ""
+    """The run that enqueued it, or that it replays."""
+    u: str = ""
+    """Whose run it is."""
+    tp: str = ""
+    """W3C traceparent."""
+    uk: str = ""
+    """The key it holds."""
+
+
+class Kept(msgspec.Struct):
+    """A result, in arq's own keys, so that a plain arq client can read it."""
+
+    t: int
+    f: str
+    a: msgspec.Raw
+    k: msgspec.Raw
+    et: int
+    s: bool
+    r: msgspec.Raw
+    st: int
+    ft: int
+    q: str
+    id: str
+
+
+_PAYLOAD = Decoder(Payload)
+_KEPT = Decoder(Kept)
+
+
+class Codec:
+    """Seals and opens; one a process, shared by client and worker."""
+
+    def __init__(self, keys: Sequence[bytes], *, largest: int = LARGEST_PAYLOAD) -> None:
+        """`keys`: the one that signs, then older ones still accepted; each 16 bytes or more."""
+        if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
+            raise DeclarationError(f"a signing key needs at least {_SHORTEST_KEY} bytes")
+        self._by_id = {_id_of(key): key[:64] for key in keys}  # BLAKE2b takes 64 bytes at most
+        self._signing = _id_of(keys[0])
+        self._largest = largest
+
+    def seal_payload(self, payload: Payload) -> bytes:
+        """Raises `TooLarge` before anything goes to the network."""
+        body = wire.pack(payload)
+        if len(body) > self._largest:
+            raise TooLarge(f"{payload.f}: {len(body)} bytes of arguments, {self._largest} allowed")
+        return self._seal(body, _Flag(0))
+
+    def open_payload(self, sealed: bytes) -> Payload:
+        """Raises `BadPayload` unless we sealed it as a job."""
+        try:
+            return _PAYLOAD.decode(self._open(sealed, _Flag(0)))
+        except msgspec.MsgspecError as error:
+            raise BadPayload(f"signed, but no job: {error}") from error
+
+    def seal_result(self, kept: Kept) -> bytes:
+        """Seal what a run left behind."""
+        return self._seal(wire.pack(kept), _Flag.RESULT)
+
+    def open_result(self, sealed: bytes) -> Kept:
+        """Raises `BadPayload` unless we sealed it as a result."""
+        try:
+            return _KEPT.decode(self._open(sealed, _Flag.RESULT))
+        except msgspec.MsgspecError as error:
+            raise BadPayload(f"signed, but no result: {error}") from error
+
+    def dumps(self, data: dict[str, Any]) -> bytes:
+        """arq's `job_serializer`; a result is told from a job by its key `r`."""
+        return self._seal(wire.pack(data), _Flag.RESULT if "r" in data else _Flag(0))
+
+    def loads(self, sealed: bytes) -> dict[str, Any]:
+        """arq's `job_deserializer`."""
+        kind = _Flag.RESULT if _flags(sealed) & _Flag.RESULT else _Flag(0)
+        data: dict[str, Any] = wire.unpack(self._open(sealed, kind))
+        return data
+
+    def _seal(self, body: bytes, flags: int) -> bytes:
+        if len(body) > COMPRESS_OVER:
+            packed = zlib.compress(body, 1)
+            if len(packed) < len(body):
+                body, flags = packed, flags | _Flag.COMPRESSED
+        head = bytes((_VERSION, flags, self._signing))
+        return head + _mac(self._by_id[self._signing], head, body) + body
+
+    def _open(self, sealed: bytes, kind: int) -> bytes:
+        if len(sealed) < _HEAD or sealed[0] != _VERSION:
+            raise BadPayload("not in our envelope")
+        head, mac, body = sealed[:3], sealed[3:_HEAD], sealed[_HEAD:]
+        key = self._by_id.get(head[2])
+        if key is None or not hmac.compare_digest(mac, _mac(key, head, body)):
+            raise BadPayload("the signature is not ours")
+        if head[1] & _Flag.RESULT != kind:
+            raise BadPayload("a job where a result belongs, or the other way round")
+        return _inflate(body) if head[1] & _Flag.COMPRESSED else body
+
+
+def _id_of(key: bytes) -> int:
+    return blake2b(key, digest_size=1, person=b"steward key id").digest()[0]
+
+
+def _mac(key: bytes, head: bytes, body: bytes) -> bytes:
+    digest = blake2b(head, key=key, digest_size=_MAC)
+    digest.update(body)
+    return digest.digest()
+
+
+def _flags(sealed: bytes) -> int:
+    return sealed[1] if len(sealed) > 1 else 0
+
+
+def _inflate(body: bytes) -> bytes:
+    try:
+        return zlib.decompress(body)
+    except zlib.error as error:
+        raise BadPayload("compressed, but not readable") from error

@@ -1,0 +1,242 @@
+"""Writing down how attempts ended: what the runner decided is performed here.
+
+Runs that end while a commit is under way travel together in the next one. A commit that could not
+be confirmed is sent again as it is: the scripts compare leases, so what had landed is not done
+twice, and what another worker took over in the meantime is refused. That refusal is logged and
+counted: the other worker's result stands.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio
+import msgspec
+
+from app.engine import wire
+from app.engine.clock import Clock, from_ms, to_ms
+from app.engine.codec import LARGEST_RESULT, Codec, Kept, Payload
+from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
+from app.engine.errors import RemoteError, Unavailable
+from app.engine.events import RunEvent, pack_event
+from app.engine.failure import pack_failure
+from app.engine.job import Job
+from app.engine.outcome import (
+    Cancelled,
+    Dead,
+    Outcome,
+    Parked,
+    Released,
+    Retrying,
+    Snoozed,
+    Succeeded,
+    ending_of,
+)
+from app.engine.run import Claimed
+from app.engine.store import Store
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while Redis is away
+_UNREADABLE = Payload(t=None, f="?", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """An attempt that is over; payload and job are None as far as they could not be known."""
+
+    run: Claimed
+    payload: Payload | None
+    job: Job[Any, ..., Any] | None
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def known(self) -> Payload:
+        """The payload, or an empty one in its place."""
+        return self.payload or _UNREADABLE
+
+
+class Committer:
+    """Commits outcomes, oldest first; one a worker."""
+
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec,
+        *,
+        clock: Clock,
+        worker: str,
+        keep_result: timedelta,
+        heard: Callable[[Over], None],
+    ) -> None:
+        """`heard` is told of each outcome once it is committed."""
+        self._store = store
+        self._codec = codec
+        self._clock = clock
+        self._worker = worker
+        self._keep_result = keep_result
+        self._heard = heard
+        self._waiting: list[Over] = []
+        self._committing: list[Over] = []
+        self._wake = asyncio.Event()
+        self.lost = 0
+
+    @property
+    def pending(self) -> int:
+        """Outcomes that are not safe in Redis yet."""
+        return len(self._waiting) + len(self._committing)
+
+    def add(self, over: Over) -> None:
+        """Commit this outcome soon."""
+        self._waiting.append(over)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit what comes, until cancelled."""
+        while True:
+            await self._wake.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit everything there is, trying again for as long as Redis is away."""
+        pause = _FIRST_PAUSE
+        while self.pending:
+            self._wake.clear()
+            self._committing, self._waiting = self._committing + self._waiting, []
+            try:
+                await self._commit()
+                pause = _FIRST_PAUSE
+            except Unavailable as error:
+                log.warning("%s outcomes wait for Redis: %s", self.pending, error)
+                await anyio.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _commit(self) -> None:
+        batch = self._committing
+        lost = set(await self._store.commit([self._ended(over) for over in batch]))
+        self._committing = []
+        for over in batch:
+            if over.run.id in lost:
+                self.lost += 1
+                log.warning("run %s was taken over; its outcome here is dropped", over.run.id)
+            else:
+                self._heard(over)
+
+    def _ended(self, over: Over) -> Ended:
+        match over.outcome:
+            case Succeeded(value):
+                ended: Ended = self._completed(over, value, succeeded=True)
+            case Cancelled():
+                ended = self._completed(over, asyncio.CancelledError(), succeeded=False)
+            case Retrying(delay, error):
+                failure = self._failure(over, error)
+                ended = self._put_back(over, delay, failure, is_charged=True)
+            case Snoozed(delay):
+                ended = self._put_back(over, delay, b"", is_charged=False)
+            case Released():
+                ended = self._put_back(over, None, b"", is_charged=False)
+            case Parked(name, version):
+                event = self._event(over)
+                ended = SetAside(run=over.run, name=name, version=version, event=event)
+            case Dead(error):
+                ended = self._buried(over, error)
+        return ended
+
+    def _completed(self, over: Over, value: object, *, succeeded: bool) -> Completed:
+        return Completed(
+            run=over.run,
+            ending=ending_of(over.outcome).value,
+            result=self._sealed(over, value, succeeded=succeeded),
+            keep=self._keep(over),
+            key=over.known.uk,
+            event=self._event(over),
+        )
+
+    def _put_back(
+        self, over: Over, delay: timedelta | None, failure: bytes, *, is_charged: bool
+    ) -> PutBack:
+        return PutBack(
+            run=over.run,
+            delay=delay,
+            is_charged=is_charged,
+            failure=failure,
+            event=self._event(over),
+        )
+
+    def _buried(self, over: Over, error: BaseException) -> Buried:
+        return Buried(
+            run=over.run,
+            job=over.known.f,
+            result=self._sealed(over, error, succeeded=False),
+            keep=self._keep(over),
+            failure=self._failure(over, error),
+            key=over.known.uk,
+            event=self._event(over),
+        )
+
+    def _keep(self, over: Over) -> timedelta:
+        own = over.job.keep_result if over.job else None
+        return self._keep_result if own is None else own
+
+    def _failure(self, over: Over, error: BaseException) -> bytes:
+        return pack_failure(
+            error,
+            number=over.run.attempt,
+            started_at=over.started_at,
+            ended_at=over.ended_at,
+            worker=self._worker,
+        )
+
+    def _sealed(self, over: Over, value: object, *, succeeded: bool) -> bytes:
+        payload = over.known
+        kept = Kept(
+            t=over.run.attempt,
+            f=payload.f,
+            a=payload.a,
+            k=payload.k,
+            et=payload.et,
+            s=succeeded,
+            r=msgspec.Raw(_packed_result(value)),
+            st=to_ms(over.started_at),
+            ft=to_ms(over.ended_at),
+            q=over.run.queue,
+            id=over.run.id,
+        )
+        return self._codec.seal_result(kept)
+
+    def _event(self, over: Over) -> bytes:
+        error = getattr(over.outcome, "error", None)
+        event = RunEvent(
+            run_id=over.run.id,
+            job=over.known.f,
+            queue=over.run.queue,
+            ending=ending_of(over.outcome),
+            attempt=over.run.attempt,
+            enqueued_at=from_ms(over.known.et),
+            started_at=over.started_at,
+            ended_at=over.ended_at,
+            worker=self._worker,
+            owner=over.known.u,
+            parent=over.known.p,
+            error_kind=wire.kind_of(error) if error else "",
+            error_message=wire.message_of(error) if error else "",
+        )
+        return pack_event(event)
+
+
+def _packed_result(value: object) -> bytes:
+    """The result on the wire, or a note in its place: the run is done, whatever it returned."""
+    try:
+        packed = wire.pack(value)
+    except Exception as error:  # a result's own code may run while it is encoded
+        return wire.pack(RemoteError("ResultNotKept", wire.message_of(error)))
+    if len(packed) > LARGEST_RESULT:
+        note = f"{len(packed)} bytes; {LARGEST_RESULT} are kept"
+        return wire.pack(RemoteError("ResultNotKept", note))
+    return packed

@@ -1,0 +1,96 @@
+"""Connections to Redis or Valkey, each with deadlines: a server that doesn't answer is an error."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis as sync_redis
+from arq.connections import RedisSettings
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Redis,
+    Sentinel,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.connection import AbstractConnection, Connection
+
+_ANSWER = 5  # s; a Redis that takes longer is down, as far as a caller can tell
+_CONNECTIONS = 20  # one process needs few: calls are batched
+
+
+def _common(settings: RedisSettings) -> dict[str, Any]:
+    return {
+        "db": settings.database,
+        "username": settings.username,
+        "password": settings.password,
+        "socket_timeout": _ANSWER,
+        "socket_connect_timeout": settings.conn_timeout,
+    }
+
+
+def _tls(settings: RedisSettings) -> dict[str, Any]:
+    return {
+        "ssl_keyfile": settings.ssl_keyfile,
+        "ssl_certfile": settings.ssl_certfile,
+        "ssl_cert_reqs": settings.ssl_cert_reqs,
+        "ssl_ca_certs": settings.ssl_ca_certs,
+        "ssl_ca_data": settings.ssl_ca_data,
+        "ssl_check_hostname": settings.ssl_check_hostname,
+    }
+
+
+def _where(settings: RedisSettings) -> dict[str, Any]:
+    if settings.unix_socket_path:
+        return {"path": settings.unix_socket_path}
+    return {"host": settings.host, "port": settings.port}
+
+
+def make_redis(settings: RedisSettings) -> Redis:
+    """A client with its own pool; it connects when first used."""
+    if settings.sentinel:
+        sentinel: Callable[..., Any] = Sentinel
+        master: Redis = _master(sentinel(settings.host, **_common(settings)), settings)
+        return master
+    options, kind = _common(settings) | _where(settings), _kind(settings)
+    if settings.ssl:
+        options |= _tls(settings)
+    pool = BlockingConnectionPool(
+        connection_class=kind, max_connections=_CONNECTIONS, timeout=_ANSWER, **options
+    )
+    return Redis.from_pool(pool)
+
+
+def _master(sentinel: Any, settings: RedisSettings) -> Any:
+    """The client of whoever is master now; redis-py leaves Sentinel untyped."""
+    return sentinel.master_for(settings.sentinel_master)
+
+
+def _kind(settings: RedisSettings) -> type[AbstractConnection]:
+    if settings.unix_socket_path:
+        return UnixDomainSocketConnection
+    return SSLConnection if settings.ssl else Connection
+
+
+@asynccontextmanager
+async def open_redis(settings: RedisSettings) -> AsyncGenerator[Redis]:
+    """A client whose connections are closed on the way out."""
+    redis = make_redis(settings)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+def make_blocking_redis(settings: RedisSettings) -> sync_redis.Redis:
+    """A client for a thread: the lease is renewed even while a job blocks the loop."""
+    if settings.sentinel:
+        sentinel: Callable[..., Any] = sync_redis.Sentinel
+        master: sync_redis.Redis = _master(sentinel(settings.host, **_common(settings)), settings)
+        return master
+    options = _common(settings) | _where(settings)
+    if "path" in options:
+        options["unix_socket_path"] = options.pop("path")
+    if settings.ssl:
+        options |= _tls(settings) | {"ssl": True}
+    return sync_redis.Redis(**options)

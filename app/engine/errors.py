@@ -1,0 +1,104 @@
+"""What a job may raise to steer itself, and what the engine raises to its callers.
+
+JobSignal             raised by a job about its own fate; never a mistake
+├── RetryLater        run me again after a delay; no attempt is charged
+└── Discard           stop now, retrying cannot help: to the dead letters
+EngineError           raised to whoever called the engine
+├── DeclarationError  a job, schedule or queue is declared wrongly: refused at start
+│   └── Duplicate     two of them claim one name
+├── CallRefused       an enqueue that can never work: nothing was written
+│   ├── UnknownJob    no such job is registered
+│   ├── BadArguments  the arguments do not fit the job's signature
+│   └── TooLarge      the arguments pass the payload limit
+├── Unavailable       Redis did not answer in time; safe to repeat with the same id
+├── BadPayload        bytes from Redis that we did not write, or can't read
+├── UnknownRun        no run has this id, or its result is no longer kept
+├── RunFailed         the run whose result was asked for ended without success
+│   └── RunCancelled  ... because somebody cancelled it
+└── RemoteError       an exception of a class this process does not know
+PermanentError        a job's own errors that no retry can mend
+"""
+
+from datetime import timedelta
+
+
+class JobSignal(Exception):
+    """Raised by a job to steer its own fate."""
+
+
+class RetryLater(JobSignal):
+    """Run the job again after `delay`, without charging an attempt."""
+
+    def __init__(self, delay: timedelta, reason: str = "") -> None:
+        super().__init__(reason or f"again in {delay}")
+        self.delay = delay
+
+
+class Discard(JobSignal):
+    """Give up at once: the run goes to the dead letters."""
+
+
+class PermanentError(Exception):
+    """A failure that no retry can mend: wrong input, missing permission, bad credentials."""
+
+
+class EngineError(Exception):
+    """Base of everything the engine raises to its caller."""
+
+
+class DeclarationError(EngineError):
+    """A job, queue or schedule is declared in a way that cannot work."""
+
+
+class Duplicate(DeclarationError):
+    """Two jobs, queues or schedules claim one name."""
+
+
+class CallRefused(EngineError):
+    """This enqueue can never work; nothing was written."""
+
+
+class UnknownJob(CallRefused):
+    """No job is registered under this name."""
+
+
+class BadArguments(CallRefused):
+    """The arguments or options do not fit the job."""
+
+
+class TooLarge(CallRefused):
+    """The arguments are larger than a payload may be; pass a reference instead."""
+
+
+class Unavailable(EngineError):
+    """Redis did not confirm in time. Repeating the call with the same id is safe."""
+
+
+class BadPayload(EngineError):
+    """These bytes are not a payload of ours: altered, truncated, or signed by another key."""
+
+
+class UnknownRun(EngineError):
+    """No run has this id, or what it left is no longer kept."""
+
+
+class RunFailed(EngineError):
+    """The run ended without success; `error` is what its last attempt raised."""
+
+    def __init__(self, run_id: str, error: BaseException) -> None:
+        super().__init__(f"run {run_id} failed: {type(error).__name__}: {error}")
+        self.run_id = run_id
+        self.error = error
+
+
+class RunCancelled(RunFailed):
+    """The run was cancelled."""
+
+
+class RemoteError(EngineError):
+    """An exception of a class that this process does not know, by name and message."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message

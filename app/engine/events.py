@@ -1,0 +1,178 @@
+"""What happened to runs: a stream that whoever keeps the history reads.
+
+Every commit appends one entry with the events of its batch, numbered without holes. The stream is
+bounded; a reader that falls too far behind sees the next number jump, and knows how much it missed.
+Reading is by a consumer group with one consumer at a time: it holds a short lease, and what it read
+but did not confirm is given to its successor.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from app.engine import keys, wire
+from app.engine.clock import from_ms, to_ms
+from app.engine.outcome import Ending
+from app.engine.store import Store, answering
+
+_GROUP = "history"
+_CONSUMER = "recorder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvent:
+    """One attempt of one run is over."""
+
+    run_id: str
+    job: str
+    queue: str
+    ending: Ending
+    attempt: int
+    enqueued_at: datetime
+    started_at: datetime
+    ended_at: datetime
+    worker: str
+    owner: str = ""
+    parent: str = ""
+    error_kind: str = ""
+    error_message: str = ""
+
+
+class _Line(msgspec.Struct, array_like=True):
+    """An event on the wire, its times in ms."""
+
+    run_id: str
+    job: str
+    queue: str
+    ending: str
+    attempt: int
+    enqueued: int
+    started: int
+    ended: int
+    worker: str
+    owner: str
+    parent: str
+    kind: str
+    message: str
+
+
+_LINE = msgspec.msgpack.Decoder(_Line)
+
+
+def pack_event(event: RunEvent) -> bytes:
+    """The event as the scripts append it."""
+    line = _Line(
+        run_id=event.run_id,
+        job=event.job,
+        queue=event.queue,
+        ending=event.ending.value,
+        attempt=event.attempt,
+        enqueued=to_ms(event.enqueued_at),
+        started=to_ms(event.started_at),
+        ended=to_ms(event.ended_at),
+        worker=event.worker,
+        owner=event.owner,
+        parent=event.parent,
+        kind=event.error_kind,
+        message=event.error_message,
+    )
+    return wire.pack(line)
+
+
+def _unpack_event(data: bytes) -> RunEvent | None:
+    """The event, or None for what isn't one: anybody who can write to Redis can write here."""
+    try:
+        line = _LINE.decode(data)
+        return RunEvent(
+            run_id=line.run_id,
+            job=line.job,
+            queue=line.queue,
+            ending=Ending(line.ending),
+            attempt=line.attempt,
+            enqueued_at=from_ms(line.enqueued),
+            started_at=from_ms(line.started),
+            ended_at=from_ms(line.ended),
+            worker=line.worker,
+            owner=line.owner,
+            parent=line.parent,
+            error_kind=line.kind,
+            error_message=line.message,
+        )
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One entry of the stream; its events are numbered `first` to `last`."""
+
+    entry_id: str
+    first: int
+    last: int
+    events: tuple[RunEvent, ...]
+
+
+class Events:
+    """The reading end of the stream."""
+
+    def __init__(self, store: Store) -> None:
+        """Reads over the store's connections."""
+        self._store = store
+        self._redis = store.redis
+
+    async def join(self) -> None:
+        """Create the consumer group, from the stream's beginning; safe to repeat."""
+        async with answering():
+            try:
+                await self._redis.xgroup_create(keys.EVENTS, _GROUP, id="0", mkstream=True)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+
+    async def hold(self, holder: str, lease: timedelta) -> bool:
+        """Become, or stay, the one reader for `lease`; False while another is."""
+        return await self._store.hold(keys.RECORDER, holder, lease)
+
+    async def let_go(self, holder: str) -> None:
+        """Let another become the reader at once."""
+        await self._store.hold(keys.RECORDER, holder, timedelta(0))
+
+    async def unconfirmed(self, *, most: int = 100) -> list[Batch]:
+        """What was read before but never confirmed, oldest first."""
+        return await self._read("0", most, None)
+
+    async def read(self, *, within: timedelta, most: int = 100) -> list[Batch]:
+        """The next batches; waits up to `within` (under the connection's 5 s) for the first."""
+        return await self._read(">", most, max(1, round(within.total_seconds() * 1000)))
+
+    async def confirm(self, entry_ids: Sequence[str]) -> None:
+        """These batches are safe elsewhere; safe to repeat."""
+        if entry_ids:
+            async with answering():
+                await self._redis.xack(keys.EVENTS, _GROUP, *entry_ids)
+
+    async def _read(self, start: str, most: int, block: int | None) -> list[Batch]:
+        async with answering():
+            answer = await self._redis.xreadgroup(
+                _GROUP, _CONSUMER, {keys.EVENTS: start}, count=most, block=block
+            )
+        entries = cast(
+            "Sequence[tuple[bytes, Mapping[bytes, bytes]]]", answer[0][1] if answer else ()
+        )
+        return [_batch(entry_id.decode(), fields or {}) for entry_id, fields in entries]
+
+
+def _batch(entry_id: str, fields: Mapping[bytes, bytes]) -> Batch:
+    data: list[Any] = [value for name, value in fields.items() if name != b"last"]
+    found = (_unpack_event(each) for each in data)
+    last = int(fields.get(b"last", 0))
+    return Batch(
+        entry_id=entry_id,
+        first=last - len(data) + 1,
+        last=last,
+        events=tuple(event for event in found if event is not None),
+    )

@@ -1,0 +1,64 @@
+"""What enqueue returns: a run on its way, and whether it is a new one."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+
+from app.engine.errors import RunCancelled, RunFailed, UnknownRun
+from app.engine.outcome import RunStatus
+
+if TYPE_CHECKING:
+    from app.engine.lookup import Lookup, Trace
+
+R = TypeVar("R")
+
+_FIRST_LOOK, _RAREST_LOOK = 0.005, 0.1  # s between two looks at a result: often at first
+_OVER = {RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.DEAD, RunStatus.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Handle(Generic[R]):
+    """One run, known by its id; `is_new` is False when the call found it already there."""
+
+    id: str
+    is_new: bool
+    _lookup: "Lookup" = field(repr=False, compare=False)
+
+    async def status(self) -> RunStatus:
+        """Where it stands; `UNKNOWN` once nothing of it is kept."""
+        return (await self._lookup.trace(self.id)).status
+
+    async def result(self, *, within: timedelta = timedelta(seconds=30)) -> R:
+        """Wait for it to end, and return what the job returned.
+
+        Raises `RunFailed` (with the job's error), `RunCancelled`, `UnknownRun` when its result is
+        not kept, and `TimeoutError` when it has not ended in time.
+        """
+        with anyio.fail_after(within.total_seconds()):
+            value: R = self._value(await self._ended())
+            return value
+
+    async def cancel(self) -> bool:
+        """Stop it: a waiting run never starts, a running one is told. False when it is over."""
+        return await self._lookup.cancel(self.id)
+
+    async def _ended(self) -> "Trace":
+        pause = _FIRST_LOOK
+        while (trace := await self._lookup.trace(self.id)).status not in _OVER:
+            await anyio.sleep(pause)
+            pause = min(pause * 1.5, _RAREST_LOOK)
+        return trace
+
+    def _value(self, trace: "Trace") -> Any:
+        match trace.status:
+            case RunStatus.SUCCEEDED if trace.kept is not None:
+                return self._lookup.value_of(trace.kept)
+            case RunStatus.CANCELLED:
+                raise RunCancelled(self.id, trace.error or RuntimeError("cancelled"))
+            case RunStatus.DEAD:
+                error = trace.error or RuntimeError("failed")
+                raise RunFailed(self.id, error) from error
+            case _:
+                raise UnknownRun(f"{self.id}: nothing is kept of it")

@@ -1,0 +1,191 @@
+"""A job: an async function declared once with `@job`, and what is known of it from then on.
+
+    @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
+    async def send_notification(ctx: Context, user_id: int, subject: str) -> Delivery: ...
+
+A job is still that function: call it with a context to run it here and now. `job.call(7, "Hi")` is
+a `Call`: the job with its arguments, to enqueue or to put on the timetable. Its annotations are
+resolved when it is declared, so an unknown name or a type that can't travel fails there.
+"""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from app.engine.errors import BadArguments, DeclarationError, Duplicate
+from app.engine.retry import BY_CLASS, RetryPolicy
+from app.engine.signature import Packed, Signature
+
+C = TypeVar("C")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_ID = re.compile(r"[\w.:@+-]{1,200}", re.ASCII)
+_FOREVER = timedelta(days=3650)  # a delay past this is a mistake in units, not a wish
+
+
+class Held(StrEnum):
+    """How long a key refuses a second run."""
+
+    QUEUED = "queued"
+    """Until the run starts."""
+    ACTIVE = "active"
+    """Until the run has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How one run differs from the job's other runs."""
+
+    id: str | None = None
+    key: str | None = None
+    held: Held | timedelta = Held.ACTIVE
+    delay: timedelta | None = None
+    at: datetime | None = None
+    owner: str | None = None
+    trace: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant: a naive time, a negative delay, an id no key could hold."""
+        if self.delay is not None and self.at is not None:
+            raise BadArguments("give delay or at, not both")
+        if self.delay is not None and not timedelta(0) <= self.delay <= _FOREVER:
+            raise BadArguments(f"delay must be between 0 and ten years, not {self.delay}")
+        if self.at is not None and self.at.tzinfo is None:
+            raise BadArguments(f"at must have a time zone: {self.at.isoformat()}")
+        for name, value in (("id", self.id), ("key", self.key), ("owner", self.owner)):
+            if value is not None and not _ID.fullmatch(value):
+                raise BadArguments(f"{name} must be 1 to 200 of letters, digits and . : @ + - _")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
+    """A job with its arguments, ready to be enqueued or scheduled."""
+
+    job: "Job[Any, ..., R]"
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def packed(self) -> Packed:
+        """The arguments on the wire; raises `BadArguments` when they don't fit."""
+        return self.job.signature.pack(self.args, self.kwargs)
+
+    def at(self, moment: datetime, *, id: str) -> "Call[R]":
+        """The same call for one moment, under a chosen id: how a schedule fires it."""
+        return Call(self.job.with_options(at=moment, id=id), self.args, self.kwargs)
+
+    def __str__(self) -> str:
+        return f"{self.job.name}(...)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Generic[C, P, R]):
+    """Declared once with `@job`; call it to run it here, enqueue it to run it in a worker."""
+
+    name: str
+    function: Callable[Concatenate[C, P], Awaitable[R]]
+    queue: str
+    timeout: timedelta
+    retry: RetryPolicy
+    signature: Signature = field(repr=False, compare=False)
+    keep_result: timedelta | None = None
+    """None: as long as the worker's setting says."""
+    version: int = 1
+    options: Options = field(default_factory=Options)
+
+    def __call__(self, ctx: C, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """Run it here and now, without a queue."""
+        return self.function(ctx, *args, **kwargs)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """This job with these arguments."""
+        return Call(self, args, kwargs)
+
+    def with_options(
+        self,
+        *,
+        delay: timedelta | None = None,
+        at: datetime | None = None,
+        key: str | None = None,
+        held: Held | timedelta = Held.ACTIVE,
+        id: str | None = None,
+        owner: str | None = None,
+    ) -> "Job[C, P, R]":
+        """This job, for one run: later, under a chosen id, or at most once per `key`.
+
+        `held` says how long the key refuses another: while queued, until ended, or for a time.
+        Raises `BadArguments` for a naive time, a negative delay or an id that can't be one.
+        """
+        options = Options(id=id, key=key, held=held, delay=delay, at=at, owner=owner)
+        return dataclasses.replace(self, options=options)
+
+    @property
+    def description(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+
+def job(
+    *,
+    queue: str = "default",
+    timeout: timedelta = timedelta(minutes=5),
+    retry: RetryPolicy = BY_CLASS,
+    name: str | None = None,
+    keep_result: timedelta | None = None,
+    version: int = 1,
+) -> Callable[[Callable[Concatenate[C, P], Awaitable[R]]], Job[C, P, R]]:
+    """Declare an async function as a job, named `module.function` unless told.
+
+    Raises `DeclarationError` when the name, an annotation or an option can't work.
+    """
+
+    def declare(function: Callable[Concatenate[C, P], Awaitable[R]]) -> Job[C, P, R]:
+        known_as = name or _name_of(function)
+        if not _NAME.fullmatch(known_as):
+            raise DeclarationError(f"{known_as!r} is no job name: write domain.function")
+        if timeout <= timedelta(0) or retry.attempts < 1 or version < 1:
+            raise DeclarationError(f"{known_as}: timeout, attempts and version must be positive")
+        return Job(
+            name=known_as,
+            function=function,
+            queue=queue,
+            timeout=timeout,
+            retry=retry,
+            signature=Signature.of(function, name=known_as),
+            keep_result=keep_result,
+            version=version,
+        )
+
+    return declare
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    module = function.__module__.rpartition(".")[2]
+    return f"{module}.{function.__name__}"
+
+
+def collect(*modules: ModuleType) -> tuple[Job[Any, ..., Any], ...]:
+    """Every job declared in these modules; raises `Duplicate` when two share a name."""
+    found: Iterable[Job[Any, ..., Any]] = (
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Job) and value.function.__module__ == module.__name__
+    )
+    return tuple(by_name(found).values())
+
+
+def by_name(jobs: Iterable[Job[Any, ..., Any]]) -> dict[str, Job[Any, ..., Any]]:
+    """The jobs under their names; raises `Duplicate` when two share one."""
+    named: dict[str, Job[Any, ..., Any]] = {}
+    for each in jobs:
+        if named.setdefault(each.name, each) is not each:
+            raise Duplicate(f"two jobs are called {each.name}")
+    return named

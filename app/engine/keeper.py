@@ -1,0 +1,56 @@
+"""The small duties of a worker: it shows that its loop turns, passes cancellations on to running
+runs, and gives parked runs back to their queues when this worker can run them."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import anyio
+
+from app.engine.errors import Unavailable
+from app.engine.job import Job
+from app.engine.lease import Lease
+from app.engine.slots import Slots, Stopped
+from app.engine.store import Store
+
+log = logging.getLogger(__name__)
+
+_ROUND = 0.2  # s: how soon a running run hears that it was cancelled
+_UNPARK_EVERY = 5  # rounds: a second
+
+
+class Keeper:
+    """Goes its rounds until cancelled."""
+
+    def __init__(
+        self, store: Store, slots: Slots, lease: Lease, jobs: Mapping[str, Job[Any, ..., Any]]
+    ) -> None:
+        """`jobs` are the ones this worker can run."""
+        self._store = store
+        self._slots = slots
+        self._lease = lease
+        self._versions = [(job.name, job.version) for job in jobs.values()]
+
+    async def run(self) -> None:
+        """One round every fifth of a second; an absent Redis is waited for."""
+        rounds = 0
+        while True:
+            self._lease.turn()
+            try:
+                await self._round(unpark=rounds % _UNPARK_EVERY == 0)
+            except Unavailable as error:
+                log.debug("the keeper waits for Redis: %s", error)
+            rounds += 1
+            await anyio.sleep(_ROUND)
+
+    async def _round(self, *, unpark: bool) -> None:
+        if self._slots.running:
+            self._pass_on(await self._store.cancelled())
+        if unpark:
+            restored = await self._store.unpark(self._versions)
+            if restored:
+                log.info("%d parked runs are back on their queues", restored)
+
+    def _pass_on(self, cancelled: Iterable[str]) -> None:
+        for run_id in cancelled:
+            self._slots.cancel(run_id, Stopped.CANCELLED)

@@ -1,0 +1,93 @@
+"""Every Redis key the engine uses. `arq:` keys are arq's own; the rest is ours.
+
+arq:queue:<queue>         sorted set   run ids by the moment they are due (ms)
+arq:job:<id>              string       the sealed payload, while queued or running
+arq:in-progress:<id>      string       the lease: `worker:attempt`, or arq's `1`
+arq:retry:<id>            string       attempts started so far
+arq:result:<id>           string       the sealed result, for as long as results are kept
+arq:abort                 sorted set   ids of running runs somebody cancelled
+steward:finished:<id>     string       how a run without a kept result ended, for a minute
+steward:failures:<id>     list         what went wrong in each failed attempt so far
+steward:unique:<key>      string       `id|deadline`: the run that holds the key
+steward:dead              sorted set   ids of dead letters by the moment they died (ms)
+steward:dead:<id>         hash         a dead letter
+steward:parked            hash         run id -> name, version, queue, old score
+steward:worker:<worker>   string       alive; its value says which worker it is
+steward:cursor:<schedule> string       the last tick a schedule has fired
+steward:events            stream       what happened to runs, a batch an entry
+steward:events:count      string       how many events there ever were
+steward:recorder          string       the recorder at work
+steward:health            string       written and read by the health check
+"""
+
+QUEUE = "arq:queue:"
+JOB = "arq:job:"
+LEASE = "arq:in-progress:"
+ATTEMPTS = "arq:retry:"
+RESULT = "arq:result:"
+ABORT = "arq:abort"
+FINISHED = "steward:finished:"
+FAILURES = "steward:failures:"
+UNIQUE = "steward:unique:"
+DEAD = "steward:dead"
+DEAD_LETTER = "steward:dead:"
+PARKED = "steward:parked"
+WORKER = "steward:worker:"
+CURSOR = "steward:cursor:"
+EVENTS = "steward:events"
+EVENTS_COUNT = "steward:events:count"
+RECORDER = "steward:recorder"
+HEALTH = "steward:health"
+
+LASTING = (RESULT, FINISHED, CURSOR, EVENTS, RECORDER, HEALTH)
+"""Prefixes of keys that may stay when all work is done; any other is a leak."""
+
+
+def queue(name: str) -> str:
+    """The sorted set of a queue."""
+    return QUEUE + name
+
+
+def payload(run_id: str) -> str:
+    """The sealed payload of a run."""
+    return JOB + run_id
+
+
+def result(run_id: str) -> str:
+    """The sealed result of a run."""
+    return RESULT + run_id
+
+
+def lease(run_id: str) -> str:
+    """Who runs it now."""
+    return LEASE + run_id
+
+
+def finished(run_id: str) -> str:
+    """The marker of a run that kept no result."""
+    return FINISHED + run_id
+
+
+def dead_letter(run_id: str) -> str:
+    """The hash of a dead letter."""
+    return DEAD_LETTER + run_id
+
+
+def worker(name: str) -> str:
+    """A worker's sign of life."""
+    return WORKER + name
+
+
+def cursor(schedule: str) -> str:
+    """How far a schedule has fired."""
+    return CURSOR + schedule
+
+
+def unique(key: str) -> str:
+    """The holder of a key."""
+    return UNIQUE + key
+
+
+def attempts(run_id: str) -> str:
+    """How often a run was started."""
+    return ATTEMPTS + run_id

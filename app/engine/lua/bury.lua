@@ -1,0 +1,28 @@
+-- End runs without success: each becomes a dead letter that keeps its payload and what went wrong.
+-- ARGV    offset ms, longest stream, then for each run:
+--         id, queue, lease, job, result ms, result, failure, unique key or '', event
+-- Returns the ids that were not ours any more.
+local now = now_ms(ARGV[1])
+local lost, events = {}, {}
+for i = 3, #ARGV, 9 do
+  local id, queue, lease, job, ms, result, failure, key, event = unpack(ARGV, i, i + 8)
+  if call('GET', LEASE .. id) ~= lease then
+    lost[#lost + 1] = id
+  else
+    local letter = {'job', job, 'queue', queue, 'died', score(now), 'payload', call('GET', JOB .. id) or ''}
+    local failures = call('LRANGE', FAILURES .. id, 0, -1)
+    failures[#failures + 1] = failure
+    for n, each in ipairs(failures) do
+      letter[#letter + 1] = 'failure:' .. n
+      letter[#letter + 1] = each
+    end
+    call('HSET', DEAD_LETTER .. id, unpack(letter))
+    call('ZADD', DEAD, score(now), id)
+    if tonumber(ms) > 0 then call('SET', RESULT .. id, result, 'PX', ms) end
+    forget(id, queue)
+    release_key(key, id)
+    events[#events + 1] = event
+  end
+end
+record(events, ARGV[2])
+return lost

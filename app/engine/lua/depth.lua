@@ -1,0 +1,16 @@
+-- How a queue stands.
+-- ARGV    offset ms, queue
+-- Returns ready, running, deferred, parked, and how many ms the longest waiting ready run has waited
+local END_OF_TIME, LOOKED_AT = 253402300799000, 5000
+local now, key = now_ms(ARGV[1]), QUEUE .. ARGV[2]
+local parked = call('ZCOUNT', key, END_OF_TIME, '+inf')
+local due = call('ZCOUNT', key, '-inf', score(now))
+local running, waited = 0, 0
+local found = call('ZRANGE', key, 0, LOOKED_AT - 1, 'WITHSCORES')
+for i = 1, #found, 2 do
+  local ms = tonumber(found[i + 1])
+  if ms > now then break end
+  if call('EXISTS', LEASE .. found[i]) == 1 then running = running + 1
+  elseif waited == 0 then waited = now - ms end
+end
+return {due - running, running, call('ZCARD', key) - due - parked, parked, math.floor(waited)}

@@ -1,0 +1,88 @@
+-- What every step shares; it stands before each of them. Key names repeat keys.py, and a test compares the two.
+local call = redis.call
+local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-progress:', 'arq:retry:', 'arq:result:'
+local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
+local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
+local EVENTS, EVENTS_COUNT = 'steward:events', 'steward:events:count'
+local FINISHED_MS = 60000 -- how long a finished id answers a repeated enqueue when no result is kept
+
+-- The server's time in ms, with microseconds as its fraction, plus a test's offset.
+local function now_ms(offset)
+  local t = call('TIME')
+  return t[1] * 1000 + t[2] / 1000 + tonumber(offset)
+end
+
+local function score(ms) return string.format('%.3f', ms) end
+
+-- Whether somebody is at work under this lease: a plain arq worker (no name in it), or a live worker of ours.
+local function is_held(lease)
+  if not lease then return false end
+  local worker = string.match(lease, '^(.+):%d+$')
+  return not worker or call('EXISTS', WORKER .. worker) == 1
+end
+
+-- The run that holds a unique key now, or nil. A holder whose payload is gone is no holder.
+local function holder_of(key, held, now)
+  local value = call('GET', UNIQUE .. key)
+  if not value then return nil end
+  local id, until_ms = string.match(value, '^(.*)|(%d*)$')
+  if until_ms ~= '' then return tonumber(until_ms) > now and id or nil end
+  if call('EXISTS', JOB .. id) == 0 then return nil end
+  if held == 'queued' and call('EXISTS', LEASE .. id) == 1 then return nil end
+  return id
+end
+
+local function exists_anywhere(id)
+  return call('EXISTS', JOB .. id, RESULT .. id, FINISHED .. id, DEAD_LETTER .. id) > 0
+end
+
+-- Put one run on its queue. `run` = {id, queue, at ('' or ms), delay ms, payload, unique key, held}.
+-- Returns how it went (1 new, 0 there already) and the id of the run that now stands for the call.
+local function put(run, now)
+  local id, payload, key, held = run[1], run[5], run[6], run[7]
+  if exists_anywhere(id) then return 0, id end
+  if key ~= '' then
+    local holder = holder_of(key, held, now)
+    if holder then return 0, holder end
+    local window = tonumber(held)
+    if window then
+      call('SET', UNIQUE .. key, id .. '|' .. string.format('%.0f', now + window), 'PX', math.max(1, window))
+    else
+      call('SET', UNIQUE .. key, id .. '|')
+    end
+  end
+  local due = run[3] ~= '' and math.max(tonumber(run[3]), now) or now + tonumber(run[4])
+  call('SET', JOB .. id, payload)
+  call('ZADD', QUEUE .. run[2], score(due), id)
+  return 1, id
+end
+
+-- Let go of a key, if this run still holds it and no window keeps it.
+local function release_key(key, id)
+  if key ~= '' and call('GET', UNIQUE .. key) == id .. '|' then call('DEL', UNIQUE .. key) end
+end
+
+-- Everything a run leaves while it is queued or running, apart from its result.
+local function forget(id, queue)
+  call('DEL', JOB .. id, LEASE .. id, ATTEMPTS .. id, FAILURES .. id)
+  call('ZREM', QUEUE .. queue, id)
+  call('ZREM', ABORT, id)
+end
+
+-- Keep a result for `ms`, or, when none is kept, a marker so that a repeated enqueue finds the run.
+local function keep(id, result, ms, ending)
+  if ms > 0 then call('SET', RESULT .. id, result, 'PX', ms)
+  else call('SET', FINISHED .. id, ending, 'PX', FINISHED_MS) end
+end
+
+-- Append what happened to the stream: one entry, its events numbered on from the last.
+local function record(events, longest)
+  if #events == 0 then return end
+  local last = call('INCRBY', EVENTS_COUNT, #events)
+  local fields = {'last', last}
+  for i, event in ipairs(events) do
+    fields[#fields + 1] = tostring(i)
+    fields[#fields + 1] = event
+  end
+  call('XADD', EVENTS, 'MAXLEN', '~', longest, '*', unpack(fields))
+end

@@ -1,0 +1,153 @@
+"""The tasks of the runs at work: this file starts them, times them, and waits for every one.
+
+A run's task is cancelled for one of three reasons: its time is up, somebody cancelled the run, or
+the worker is stopping. It then has `grace` to clean up. A task that is still there afterwards is
+abandoned: its attempt is reported as over, its slot is free, and whatever it does later counts for
+nothing, because the lease it would commit under is gone.
+
+One timer serves all deadlines. Tasks are plain asyncio tasks, made here and nowhere else.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from app.engine.outcome import Outcome
+from app.engine.run import Claimed
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(StrEnum):
+    """Why a task was cancelled."""
+
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A run at work in this process."""
+
+    run: Claimed
+    job: str
+    started_at: datetime
+    timeout: timedelta
+    stopped: Stopped | None = None
+    is_over: bool = False
+    task: "asyncio.Task[Outcome] | None" = field(default=None, repr=False)
+
+
+Body = Callable[[Running], Coroutine[None, None, Outcome]]
+Ended = Callable[[Running, Outcome | None], None]
+
+
+class Slots:
+    """Up to `count` runs at once."""
+
+    def __init__(self, count: int, *, grace: timedelta, ended: Ended) -> None:
+        """`ended` is told once a run: its outcome, or None when the task was cut off before."""
+        self._count = count
+        self._grace = grace.total_seconds()
+        self._ended = ended
+        self._running: dict[str, Running] = {}
+        self._abandoned: set[asyncio.Task[Outcome]] = set()
+        self._deadlines: list[tuple[float, int, Running]] = []
+        self._ticket = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.changed = asyncio.Event()
+
+    @property
+    def free(self) -> int:
+        """How many more runs fit."""
+        return self._count - len(self._running)
+
+    @property
+    def running(self) -> tuple[Running, ...]:
+        """The runs at work."""
+        return tuple(self._running.values())
+
+    def start(self, running: Running, body: Body) -> None:
+        """Run `body` as a task, to be cancelled when the run's time is up."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(body(running), name=f"run {running.run.id}")
+        running.task = task
+        self._running[running.run.id] = running
+        task.add_done_callback(lambda done: self._finished(running, done))
+        self._watch(loop.time() + running.timeout.total_seconds(), running)
+
+    def cancel(self, run_id: str, why: Stopped) -> None:
+        """Ask a run's task to stop; nothing happens if it isn't here or was asked before."""
+        running = self._running.get(run_id)
+        if running is None or running.stopped is not None or running.task is None:
+            return
+        running.stopped = why
+        running.task.cancel()
+        self._watch(asyncio.get_running_loop().time() + self._grace, running)
+
+    async def idle(self) -> None:
+        """Wait until no run is at work; bounded by their deadlines, which this file enforces."""
+        while self._running:
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def close(self) -> None:
+        """Cut off what was abandoned earlier and is still there; waits for what reacts at once."""
+        for task in self._abandoned:
+            task.cancel()
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=0.1)
+        if self._timer:
+            self._timer.cancel()
+
+    def _watch(self, when: float, running: Running) -> None:
+        self._ticket += 1
+        heapq.heappush(self._deadlines, (when, self._ticket, running))
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        while self._deadlines and self._deadlines[0][2].is_over:
+            heapq.heappop(self._deadlines)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._deadlines:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._deadlines[0][0], self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            running = heapq.heappop(self._deadlines)[2]
+            if not running.is_over:
+                self._overdue(running)
+        self._set_timer()
+
+    def _overdue(self, running: Running) -> None:
+        if running.stopped is None:
+            self.cancel(running.run.id, Stopped.TIMEOUT)
+        else:
+            self._abandon(running)
+
+    def _abandon(self, running: Running) -> None:
+        log.error("run %s of %s ignored its cancellation; abandoned", running.run.id, running.job)
+        if running.task is not None:
+            self._abandoned.add(running.task)
+        self._over(running, None)
+
+    def _finished(self, running: Running, task: "asyncio.Task[Outcome]") -> None:
+        self._abandoned.discard(task)
+        outcome = None if task.cancelled() or task.exception() else task.result()
+        if not running.is_over:
+            self._over(running, outcome)
+
+    def _over(self, running: Running, outcome: Outcome | None) -> None:
+        running.is_over = True
+        del self._running[running.run.id]
+        self.changed.set()
+        self._ended(running, outcome)

@@ -1,0 +1,235 @@
+"""The atomic steps of the engine, one Lua file each, as typed calls.
+
+Nothing here decides anything: a step gets plain values and returns plain values. Every script is
+given the clock's offset and reads the server's time itself. Any of them may be sent again after a
+lost connection: they compare ids and leases before they act.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any, Final, TypeVar
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from app.engine import keys
+from app.engine.clock import Clock, from_ms, to_ms
+from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
+from app.engine.errors import Unavailable
+from app.engine.run import Claim, Claimed, NewRun, Receipt, Share
+
+T = TypeVar("T")
+
+STEPS: Final = (
+    "enqueue",
+    "claim",
+    "complete",
+    "retry",
+    "bury",
+    "park",
+    "unpark",
+    "cancel",
+    "tick",
+    "replay",
+    "hold",
+    "depth",
+)
+_LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
+_BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
+
+
+def source(step: str) -> str:
+    """The Lua of a step, with what they all share in front."""
+    folder = files("app.engine") / "lua"
+    return (folder / "shared.lua").read_text() + (folder / f"{step}.lua").read_text()
+
+
+def _ms(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
+
+
+@asynccontextmanager
+async def answering() -> AsyncGenerator[None]:
+    """Turn what the connection raises into `Unavailable`."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+
+
+class Store:
+    """Redis, as the engine sees it."""
+
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        """`redis` is shared with whoever made it, and closed by them."""
+        self.redis = redis
+        self.clock = clock
+        self._steps: dict[str, AsyncScript] = {}
+
+    async def enqueue(self, runs: Sequence[NewRun]) -> list[Receipt]:
+        """Store runs; an id or key that is taken answers with the run that holds it."""
+        receipts: list[Receipt] = []
+        for some in _chunks(runs):
+            args = [field for run in some for field in _new_run(run)]
+            now, *answers = await self._step("enqueue", self.clock.offset_ms, *args)
+            self.clock.learn(float(now))
+            pairs = zip(answers[::2], answers[1::2], strict=True)
+            receipts += [Receipt(id.decode(), state != 0) for state, id in pairs]
+        return receipts
+
+    async def claim(self, worker: str, want: int, shares: Iterable[Share]) -> Claim:
+        """Lease up to `want` due runs to `worker`, queue by queue in the order given."""
+        fields = [f for each in shares for f in (each.queue, each.most, _ms(each.lease))]
+        now, due, taken = await self._step("claim", self.clock.offset_ms, worker, want, *fields)
+        self.clock.learn(float(now))
+        runs = tuple(_claimed(each, worker) for each in taken)
+        return Claim(runs, from_ms(float(due)) if due else None)
+
+    async def commit(self, ended: Sequence[Ended]) -> list[str]:
+        """Write how these attempts ended; returns the ids that were no longer ours."""
+        lost: list[str] = []
+        for some in _chunks(ended):
+            lost += await self._complete([each for each in some if isinstance(each, Completed)])
+            lost += await self._put_back([each for each in some if isinstance(each, PutBack)])
+            lost += await self._bury([each for each in some if isinstance(each, Buried)])
+            lost += await self._set_aside([each for each in some if isinstance(each, SetAside)])
+        return lost
+
+    async def _complete(self, ended: Sequence[Completed]) -> list[str]:
+        head = (_LONGEST_STREAM,)
+        return await self._commit_as("complete", head, map(_completed, ended))
+
+    async def _put_back(self, ended: Sequence[PutBack]) -> list[str]:
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        return await self._commit_as("retry", head, map(_put_back, ended))
+
+    async def _bury(self, ended: Sequence[Buried]) -> list[str]:
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        return await self._commit_as("bury", head, map(_buried, ended))
+
+    async def _set_aside(self, ended: Sequence[SetAside]) -> list[str]:
+        head = (_LONGEST_STREAM,)
+        return await self._commit_as("park", head, map(_set_aside, ended))
+
+    async def _commit_as(
+        self, step: str, head: tuple[int, ...], items: Iterable[tuple[Any, ...]]
+    ) -> list[str]:
+        fields = [field for item in items for field in item]
+        if not fields:
+            return []
+        return [id.decode() for id in await self._step(step, *head, *fields)]
+
+    async def cancelled(self) -> list[str]:
+        """Running runs that somebody wants to stop."""
+        async with answering():
+            found = await self.redis.zrange(keys.ABORT, 0, -1)
+        return [id.decode(errors="replace") for id in found]
+
+    async def greet(self, worker: str, description: bytes, lease: timedelta) -> None:
+        """Give a worker its sign of life for `lease`."""
+        async with answering():
+            await self.redis.set(keys.worker(worker), description, px=lease)
+
+    async def unpark(self, versions: Iterable[tuple[str, int]]) -> int:
+        """Restore parked runs of these jobs, up to these versions; returns how many."""
+        return int(await self._step("unpark", *(field for each in versions for field in each)))
+
+    async def cancel(
+        self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes
+    ) -> str:
+        """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
+        fields = (run_id, queue, _ms(keep), result, key, event)
+        answer: bytes = await self._step("cancel", self.clock.offset_ms, _LONGEST_STREAM, *fields)
+        return answer.decode()
+
+    async def tick(
+        self, schedule: str, *, known: str, then: str, run: NewRun | None
+    ) -> tuple[bool, str]:
+        """Move a schedule's cursor from `known` to `then` and enqueue `run`, if nobody did before.
+
+        Returns whether we did, and the cursor as it stands.
+        """
+        fields = _new_run(run) if run else ()
+        args = (self.clock.offset_ms, known, then, *fields)
+        now, fired, cursor = await self._step("tick", *args, on=keys.cursor(schedule))
+        self.clock.learn(float(now))
+        return bool(fired), cursor.decode()
+
+    async def replay(self, dead_id: str, run: NewRun) -> bool:
+        """Put `run` on its queue in place of a dead letter; False when that is gone."""
+        return bool(await self._step("replay", self.clock.offset_ms, dead_id, *_new_run(run)))
+
+    async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
+        """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
+        return bool(await self._step("hold", holder, _ms(lease), on=key))
+
+    async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
+        """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
+        ready, running, deferred, parked, waited = await self._step(
+            "depth", self.clock.offset_ms, queue
+        )
+        return ready, running, deferred, parked, timedelta(milliseconds=waited)
+
+    async def server_time(self) -> datetime:
+        """What time it is there, with the clock's offset."""
+        async with answering():
+            whole, micros = await self.redis.time()
+        self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
+        return self.clock.now()
+
+    async def _step(self, step: str, *args: Any, on: str = "") -> Any:
+        async with answering():
+            return await self._script(step)(keys=[on] if on else [], args=args)
+
+    def _script(self, step: str) -> AsyncScript:
+        if step not in self._steps:
+            self._steps[step] = self.redis.register_script(source(step))
+        return self._steps[step]
+
+
+def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
+
+
+def _new_run(run: NewRun) -> tuple[Any, ...]:
+    at = to_ms(run.at) if run.at else ""
+    held = _ms(run.held) if isinstance(run.held, timedelta) else run.held.value
+    return (run.id, run.queue, at, _ms(run.delay), run.payload, run.key, held)
+
+
+def _claimed(taken: Sequence[Any], worker: str) -> Claimed:
+    id, queue, due, attempt, cancelled, payload = taken
+    return Claimed(
+        id=id.decode(errors="replace"),
+        queue=queue.decode(),
+        due_ms=float(due),
+        attempt=attempt,
+        lease=f"{worker}:{attempt}",
+        cancelled=bool(cancelled),
+        payload=payload,
+    )
+
+
+def _held(run: Claimed) -> tuple[str, str, str]:
+    return (run.id, run.queue, run.lease)
+
+
+def _completed(each: Completed) -> tuple[Any, ...]:
+    return (*_held(each.run), _ms(each.keep), each.result, each.ending, each.key, each.event)
+
+
+def _put_back(each: PutBack) -> tuple[Any, ...]:
+    delay = "" if each.delay is None else _ms(each.delay)
+    return (*_held(each.run), delay, int(each.is_charged), each.failure, each.event)
+
+
+def _buried(each: Buried) -> tuple[Any, ...]:
+    kept = (_ms(each.keep), each.result)
+    return (*_held(each.run), each.job, *kept, each.failure, each.key, each.event)
+
+
+def _set_aside(each: SetAside) -> tuple[Any, ...]:
+    return (*_held(each.run), each.name, each.version, each.run.due_ms, each.event)

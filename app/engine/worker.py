@@ -1,0 +1,267 @@
+"""The worker: claims runs, runs them, commits how they ended, until it is told to stop.
+
+    claimer   -> slots      a claimed run becomes a task
+    slots     -> runner     the task runs the job and names the outcome
+    runner    -> committer  the outcome is written down, together with others
+    keeper, lease           the worker is alive, and hears what it should
+    scheduler               the clock starts runs; any worker may be the one that does
+
+Stopping: nothing more is claimed, short runs finish within the grace, the others are cancelled and
+given back without a charge, the last outcomes are committed. Told twice, it skips the grace.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from arq.connections import RedisSettings
+
+from app.engine.attempt import Attempt
+from app.engine.claimer import Claimer
+from app.engine.client import Client
+from app.engine.clock import minutes, to_ms
+from app.engine.codec import Payload
+from app.engine.committer import Committer, Over
+from app.engine.connection import make_blocking_redis
+from app.engine.job import Job
+from app.engine.keeper import Keeper
+from app.engine.lease import Lease
+from app.engine.outcome import Dead, Outcome
+from app.engine.overview import WorkerSeen
+from app.engine.run import Claimed
+from app.engine.runner import Prepared, Runner
+from app.engine.schedule import Schedule
+from app.engine.scheduler import Scheduler
+from app.engine.slots import Running, Slots, Stopped
+
+C = TypeVar("C")
+log = logging.getLogger(__name__)
+
+_LEASE_MARGIN = timedelta(seconds=10)  # a lease outlives its run's timeout by this, as arq's does
+_LAST_COMMIT = (
+    5.0  # s to bring the last outcomes home; what can't be committed runs again elsewhere
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works; the defaults suit one machine."""
+
+    concurrency: int = 100
+    lease: timedelta = timedelta(seconds=8)
+    poll: timedelta = timedelta(seconds=0.2)
+    grace: timedelta = timedelta(seconds=10)
+    """How long short runs may take to finish once the worker is told to stop."""
+    abandon_after: timedelta = timedelta(seconds=10)
+    """How long a cancelled run may take to clean up."""
+    keep_result: timedelta = timedelta(minutes=60)
+    max_block: timedelta = timedelta(seconds=120)
+    accept_plain: bool = False
+    burst: bool = False
+
+
+def _nobody(_over: Over) -> None:
+    """Hear of an outcome, and do nothing."""
+
+
+class Worker(Generic[C]):
+    """One process's worker; `run` is its whole life."""
+
+    def __init__(
+        self,
+        client: Client,
+        redis: RedisSettings,
+        *,
+        jobs: Mapping[str, Job[Any, ..., Any]],
+        queues: Sequence[str],
+        make_context: Callable[[Attempt], C],
+        timetable: Sequence[Schedule] = (),
+        roles: Sequence[Callable[[], Awaitable[None]]] = (),
+        options: WorkerOptions = WorkerOptions(),
+        heard: Callable[[Over], None] = _nobody,
+    ) -> None:
+        """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
+
+        `heard` is told of every committed outcome.
+        """
+        self.id = f"{socket.gethostname().replace(':', '-')[:40]}-{os.getpid()}-{token_hex(4)}"
+        self._client, self._store, self._options = client, client.store, options
+        self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
+        self._roles = roles
+        self._started_at = self._clock.now()
+        self._runner = Runner(
+            jobs,
+            client.codec,
+            make_context,
+            clock=self._clock,
+            worker=self.id,
+            accept_plain=options.accept_plain,
+        )
+        self._committer = Committer(
+            client.store,
+            client.codec,
+            clock=self._clock,
+            worker=self.id,
+            keep_result=options.keep_result,
+            heard=heard,
+        )
+        self._slots = Slots(options.concurrency, grace=options.abandon_after, ended=self._ended)
+        self._scheduler = Scheduler(timetable, client)
+        self._lease = Lease(
+            lambda: make_blocking_redis(redis),
+            worker=self.id,
+            length=options.lease,
+            max_block=options.max_block,
+            describe=self._describe,
+        )
+        self._keeper = Keeper(client.store, self._slots, self._lease, jobs)
+        self._claimer = Claimer(
+            client.store,
+            self._slots,
+            worker=self.id,
+            queues=[(name, self._lease_on(name)) for name in self._queues],
+            count=options.concurrency,
+            poll=options.poll,
+            start=self._start,
+        )
+        self._told = 0
+        self._stop = anyio.Event()
+        self._hurry = anyio.Event()
+        self._payloads: dict[str, Payload] = {}
+
+    def stop(self) -> None:
+        """Begin to stop; told again, stop at once. Safe in a signal handler of the event loop."""
+        self._stop.set()
+        if self._told:
+            self._hurry.set()
+        self._told += 1
+
+    async def run(self) -> None:
+        """Work until stopped; in burst mode, until every queue is empty."""
+        async with self._alive(), anyio.create_task_group() as roles:
+            roles.start_soon(self._committer.run)
+            roles.start_soon(self._keeper.run)
+            for role in self._roles:
+                roles.start_soon(_awaited, role)
+            try:
+                await self._work()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._wind_down()
+            roles.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _alive(self) -> AsyncGenerator[None]:
+        await self._store.greet(self.id, self._describe(), self._options.lease)
+        self._lease.start()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._lease.stop)
+
+    async def _work(self) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._claimer.run)
+            group.start_soon(self._scheduler.run)
+            if self._options.burst:
+                group.start_soon(self._stop_when_empty)
+            await self._stop.wait()
+            group.cancel_scope.cancel()
+
+    async def _wind_down(self) -> None:
+        await self._let_finish()
+        for running in self._slots.running:
+            self._slots.cancel(running.run.id, Stopped.STOPPING)
+        await self._slots.idle()
+        with anyio.move_on_after(_LAST_COMMIT):
+            await self._committer.flush()
+        await self._slots.close()
+
+    async def _let_finish(self) -> None:
+        with anyio.move_on_after(self._options.grace.total_seconds()):
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_when, self._hurry, group)
+                await self._slots.idle()
+                group.cancel_scope.cancel()
+
+    async def _stop_when_empty(self) -> None:
+        while not await self._is_drained():
+            await anyio.sleep(self._options.poll.total_seconds() / 2)
+        self.stop()
+
+    async def _is_drained(self) -> bool:
+        if self._slots.running or self._committer.pending:
+            return False
+        depths = [await self._store.depth(name) for name in self._queues]
+        return not any(ready + running + deferred for ready, running, deferred, *_ in depths)
+
+    def _start(self, run: Claimed) -> None:
+        now = self._clock.now()
+        payload = self._runner.open(run)
+        if isinstance(payload, Dead):
+            self._commit(run, None, payload, started_at=now)
+            return
+        prepared = self._runner.prepare(run, payload)
+        if not isinstance(prepared, Prepared):
+            self._commit(run, payload, prepared, started_at=now)
+            return
+        job = prepared.job
+        self._payloads[run.id] = payload
+        running = Running(run=run, job=job.name, started_at=now, timeout=job.timeout)
+        self._slots.start(running, lambda running: self._runner.attempt(prepared, running))
+
+    def _ended(self, running: Running, outcome: Outcome | None) -> None:
+        payload = self._payloads.pop(running.run.id)
+        if outcome is None:
+            job, number = self._jobs[running.job], running.run.attempt
+            outcome = self._runner.cut_off(job, number, running.stopped)
+        self._commit(running.run, payload, outcome, started_at=running.started_at)
+
+    def _commit(
+        self, run: Claimed, payload: Payload | None, outcome: Outcome, *, started_at: datetime
+    ) -> None:
+        self._committer.add(
+            Over(
+                run=run,
+                payload=payload,
+                job=self._jobs.get(payload.f) if payload else None,
+                outcome=outcome,
+                started_at=started_at,
+                ended_at=self._clock.now(),
+            )
+        )
+
+    def _lease_on(self, queue: str) -> timedelta:
+        """As long as the slowest job of the queue may take, and a margin."""
+        timeouts = (job.timeout for job in self._jobs.values() if job.queue == queue)
+        return max(timeouts, default=minutes(5)) + _LEASE_MARGIN
+
+    def _describe(self) -> bytes:
+        seen = WorkerSeen(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._queues,
+            slots=self._options.concurrency,
+            running=len(self._slots.running),
+            started_ms=to_ms(self._started_at),
+        )
+        return seen.pack()
+
+
+async def _awaited(role: Callable[[], Awaitable[None]]) -> None:
+    await role()
+
+
+async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
+    await event.wait()
+    group.cancel_scope.cancel()

@@ -1,0 +1,217 @@
+"""Everything that can be configured; the only reader of the environment.
+
+A variable is `STEWARD_` and the path to the setting, joined by two underscores:
+`STEWARD_MAIL__SMTP__HOST`. A `.env` file in the working directory is read too. What is wrong is
+refused at start, in one line that names the variable.
+"""
+
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "STEWARD_"
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Vilnius") from None
+    return name
+
+
+def _address(text: str) -> str:
+    name, at, host = text.partition("@")
+    if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError("must be a mail address such as ann@example.com")
+    return text
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("must be more than 0 seconds")
+    return span
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Address = Annotated[str, AfterValidator(_address)]
+Span = Annotated[timedelta, AfterValidator(_positive)]
+
+
+class Section(BaseModel):
+    """A group of settings; a name it doesn't know is refused."""
+
+    model_config = {"extra": "forbid", "frozen": True}
+
+
+class Owner(Section):
+    """Who the assistant works for; created as the first user when Steward first starts."""
+
+    name: str = Field("Owner", min_length=1, max_length=200, description="what to call the owner")
+    address: Address = Field("owner@localhost", description="where their mail goes")
+    timezone: Zone = Field("UTC", description="the zone their times are meant in")
+
+
+class Redis(Section):
+    """Where the queues live."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="redis://, rediss:// or unix:// URL; when empty, Steward runs its own Valkey",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        text = url.get_secret_value() if url else ""
+        if not text:
+            return None
+        if not text.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+
+class Signing(Section):
+    """How payloads are signed, so that nobody who can write to Redis can make Steward act."""
+
+    keys: tuple[SecretStr, ...] = Field(
+        (),
+        description="JSON list: the key that signs, then older ones still accepted, 32 or more "
+        "characters each; when empty, a key is made and kept in the home",
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < 32 for key in keys):  # noqa: PLR2004
+            raise ValueError("each must have 32 or more characters")
+        return keys
+
+
+class WorkerProcess(Section):
+    """How a worker works."""
+
+    concurrency: int = Field(100, ge=1, le=10_000, description="how many runs at once")
+    lease: Span = Field(
+        timedelta(seconds=8),
+        description="seconds until the runs of a killed worker are taken over",
+    )
+    poll: Span = Field(timedelta(seconds=0.2), description="seconds between two looks at a queue")
+    grace: timedelta = Field(
+        timedelta(seconds=10),
+        description="seconds that running runs get to finish when the worker stops",
+    )
+    keep_result: timedelta = Field(
+        timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
+    )
+    max_block: Span = Field(
+        timedelta(seconds=120),
+        description="seconds a job may block the worker before the process ends itself",
+    )
+    recorder: bool = Field(True, description="whether workers also keep the history of runs")
+    accept_plain: bool = Field(
+        False, description="whether to run what plain arq clients enqueue with our serializer"
+    )
+
+
+class Security(StrEnum):
+    """How a connection to a mail server is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Smtp(Section):
+    """The server that takes outgoing mail."""
+
+    host: str = Field("", description="when empty, outgoing mail stays in the home's Maildir")
+    port: int = Field(587, ge=1, le=65535)
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    security: Security = Security.STARTTLS
+
+
+class Mail(Section):
+    """Sending mail."""
+
+    sender: Address = Field("steward@localhost", description="the From of what Steward sends")
+    smtp: Smtp = Smtp()
+
+
+class Calendar(Section):
+    """Where events come from, beside the .ics files in the home's calendar folder."""
+
+    feeds: tuple[SecretStr, ...] = Field(
+        (), description="JSON list of http(s) addresses of .ics feeds"
+    )
+
+    @field_validator("feeds")
+    @classmethod
+    def _web_addresses(cls, feeds: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not each.get_secret_value().startswith(("http://", "https://")) for each in feeds):
+            raise ValueError("each must begin with http:// or https://")
+        return feeds
+
+
+class Files(Section):
+    """Folders that Steward keeps tidy."""
+
+    temp_folders: tuple[Path, ...] = Field(
+        (), description="JSON list of folders to clean; when empty, tmp in the home"
+    )
+    temp_keep: Span = Field(
+        timedelta(hours=24), description="seconds a temporary file is left alone"
+    )
+    log_keep: Span = Field(timedelta(days=30), description="seconds a log file is kept")
+
+
+class Log(Section):
+    """What Steward says about itself."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="the least urgent lines to show"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, read once by the entry point."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path("var"), description="where Steward keeps its data")
+    owner: Owner = Owner()
+    redis: Redis = Redis()
+    signing: Signing = Signing()
+    worker: WorkerProcess = WorkerProcess()
+    mail: Mail = Mail()
+    calendar: Calendar = Calendar()
+    files: Files = Files()
+    log: Log = Log()
+
+
+def read_settings() -> Settings:
+    """The settings, or one line for each thing that is wrong with them and exit code 1."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    for each in error.errors(include_input=False, include_url=False):
+        name = PREFIX + "__".join(str(part) for part in each["loc"]).upper()
+        print(f"{name}: {each['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+    raise SystemExit(1)
