@@ -85,7 +85,7 @@ no_venv() {
 # --- the environment
 
 own_the_setup() { # hold .setup.lock through descriptor 9: it is free when this process ends, however it ends
-    { : >>"$root/.setup.lock" && : >>"$log"; } 2>/dev/null || fail "cannot write in $root, where its environment belongs."
+    (: >>"$root/.setup.lock" && : >>"$log") 2>/dev/null || fail "cannot write in $root, where its environment belongs."
     exec 9>>"$root/.setup.lock"
     "$base" -c 'import fcntl, signal, sys
 try:
