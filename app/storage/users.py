@@ -1,0 +1,152 @@
+"""The people Steward works for. One of them is the owner: whose home it is, and whose mailbox.
+
+The owner is what the settings say. They are created at the first start; a later start with another
+name, address or zone changes them, so that there is one place to look.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.storage.address import Address, parse_address
+from app.storage.base import Base, UtcDateTime
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+
+_LONGEST_NAME = 200
+_LONGEST_ZONE = 64
+
+
+class UnknownUser(LookupError, ValueError):
+    """There is no such user. A ValueError too, since no retry brings them into being."""
+
+
+class InvalidUser(ValueError):
+    """A name or time zone that can't be one."""
+
+
+class UserRow(Base):
+    """A user as the database keeps them."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(_LONGEST_NAME))
+    address: Mapped[str] = mapped_column(String(254))
+    timezone: Mapped[str] = mapped_column(String(_LONGEST_ZONE))
+    wants_mail: Mapped[bool]
+    active: Mapped[bool]
+    is_owner: Mapped[bool | None] = mapped_column(unique=True)
+    """True or null, never false, so that the unique index lets one row be the owner's."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody Steward works for."""
+
+    id: int
+    name: str
+    address: Address
+    timezone: str
+    wants_mail: bool
+    active: bool
+    created_at: datetime
+
+
+class Users:
+    """The users in the database."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def get(self, user_id: int) -> User:
+        """The user with this id; raises `UnknownUser`."""
+        async with self._database.read() as session:
+            row = await session.get(UserRow, user_id)
+        if row is None:
+            raise UnknownUser(f"there is no user {user_id}")
+        return _user(row)
+
+    async def active(self) -> tuple[User, ...]:
+        """Everybody Steward still works for, the oldest first."""
+        wanted = select(UserRow).where(UserRow.active.is_(True)).order_by(UserRow.id)
+        async with self._database.read() as session:
+            return tuple(map(_user, await session.scalars(wanted)))
+
+    async def only(self) -> User:
+        """The one active user; raises `UnknownUser` when there are none or several."""
+        match await self.active():
+            case (user,):
+                return user
+            case ():
+                raise UnknownUser("there is no user yet: start Steward once")
+            case several:
+                raise UnknownUser(f"there are {len(several)} users: say which one")
+
+    async def owner(self) -> User:
+        """Whose home this is; raises `UnknownUser` before the first start."""
+        async with self._database.read() as session:
+            row = await session.scalar(select(UserRow).where(UserRow.is_owner.is_(True)))
+        if row is None:
+            raise UnknownUser("this home has no owner yet: start Steward once")
+        return _user(row)
+
+    async def add(
+        self,
+        *,
+        name: str,
+        address: str,
+        timezone: str = "UTC",
+        wants_mail: bool = True,
+        active: bool = True,
+    ) -> User:
+        """A new user. Raises `InvalidUser` or `InvalidAddress`, naming what is wrong."""
+        row = UserRow(
+            **_checked(name, address, timezone),
+            wants_mail=wants_mail,
+            active=active,
+            created_at=self._now(),
+        )
+        async with self._database.write() as session:
+            session.add(row)
+        return _user(row)
+
+    async def ensure_owner(self, *, name: str, address: str, timezone: str) -> User:
+        """The owner, as given here: created, brought up to date, or as they were."""
+        given = _checked(name, address, timezone)
+        async with self._database.write() as session:
+            row = await session.scalar(select(UserRow).where(UserRow.is_owner.is_(True)))
+            if row is None:
+                row = UserRow(is_owner=True, wants_mail=True, active=True, created_at=self._now())
+                session.add(row)
+            for field, value in given.items():
+                setattr(row, field, value)
+        return _user(row)
+
+
+def _checked(name: str, address: str, timezone: str) -> dict[str, str]:
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InvalidUser(f"name must be 1 to {_LONGEST_NAME} printable characters")
+    try:
+        ZoneInfo(timezone)
+    except (LookupError, ValueError, OSError) as error:
+        known = "a name such as Europe/Berlin"
+        raise InvalidUser(f"timezone must be {known}, not {timezone[:80]!a}") from error
+    return {"name": name, "address": parse_address(address), "timezone": timezone}
+
+
+def _user(row: UserRow) -> User:
+    return User(
+        id=row.id,
+        name=row.name,
+        address=Address(row.address),
+        timezone=row.timezone,
+        wants_mail=row.wants_mail,
+        active=row.active,
+        created_at=row.created_at,
+    )
