@@ -1,0 +1,87 @@
+"""Sends a mail once for each key, however often it is asked to.
+
+The row is written before the mail is sent and settled after the server's answer, in two short
+transactions with the network between them. A crash after the answer and before the second one
+leaves the row pending: the repeat sends the same bytes under the same Message-ID once more. Into
+a Maildir that is the same file; a real server may deliver a second copy that calls itself the same.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Protocol
+
+from app.services.mail.errors import MailRefused
+from app.services.mail.message import Message
+from app.storage.address import Address, domain_of
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.outgoing_mail import MailStatus, OutgoingMail, OutgoingMails
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A server has accepted the mail."""
+
+    message_id: str
+    detail: str
+    """What it answered, or where the mail lies."""
+
+
+class MailSender(Protocol):
+    """A way out for mail. `sender` is the address it writes as."""
+
+    @property
+    def sender(self) -> Address:
+        """Whose name the mail goes out under."""
+        ...
+
+    async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
+        """Return once the mail is accepted; raise a `MailError` or `OSError` otherwise."""
+        ...
+
+    async def check(self) -> str:
+        """Try it without sending: one line on what works, or a `MailError` naming the setting."""
+        ...
+
+
+class Outbox:
+    """Mail to users, each sent once for its key."""
+
+    def __init__(self, database: Database, sender: MailSender, *, now: Now = utc_now) -> None:
+        self._mails = OutgoingMails(database, now=now)
+        self._sender = sender
+
+    async def post(self, message: Message, *, user_id: int, key: str) -> OutgoingMail:
+        """Send it unless this key's mail was accepted before; the mail as it is recorded.
+
+        Raises what the sender raises; a mail refused for good is recorded as that.
+        """
+        mail = await self._mails.ensure(
+            key,
+            user_id=user_id,
+            message_id=self._message_id(key),
+            recipients=", ".join(message.to),
+            subject=message.subject,
+        )
+        if mail.status is MailStatus.SENT:
+            return mail
+        return await self._send(message, mail)
+
+    async def _send(self, message: Message, mail: OutgoingMail) -> OutgoingMail:
+        try:
+            receipt = await self._sender.send(
+                message, message_id=mail.message_id, date=mail.created_at
+            )
+        except MailRefused as error:
+            await self._mails.refused(mail.id, detail=str(error))
+            raise
+        logger.info("Mail %s to user %s was accepted.", mail.message_id, mail.user_id)
+        return await self._mails.accepted(mail.id, detail=receipt.detail)
+
+    def _message_id(self, key: str) -> str:
+        digest = blake2b(key.encode(), digest_size=16).hexdigest()
+        return f"<{digest}@{domain_of(self._sender.sender)}>"

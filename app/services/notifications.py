@@ -1,0 +1,122 @@
+"""Tells a user something, on every channel chosen for it, and says what became of each.
+
+In the application a notice is one row. By mail it goes through the outbox, if the user wants mail.
+There is no SMS yet, and that is what its result says. A channel that fails does not keep the
+others from working; telling the same thing again, under the same key, reaches only those that
+failed.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.services.mail.errors import MailError
+from app.services.mail.message import LONGEST_SUBJECT, Message, is_control
+from app.services.mail.outbox import Outbox
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.notifications import Notices
+from app.storage.users import User
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_BODY = 10_000  # characters of a notice; whoever has more to say says where it is
+
+
+class Channel(StrEnum):
+    """A way to reach a user."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class DeliveryStatus(StrEnum):
+    """What became of a notification on one channel."""
+
+    DELIVERED = "delivered"
+    DECLINED = "declined"
+    """The user doesn't want to be told this way."""
+    NOT_CONFIGURED = "not_configured"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a notification on one channel."""
+
+    channel: Channel
+    status: DeliveryStatus
+    detail: str
+
+
+class Notifications:
+    """Reaches users on their channels. Without an outbox, mail is not configured."""
+
+    def __init__(
+        self, database: Database, outbox: Outbox | None = None, *, now: Now = utc_now
+    ) -> None:
+        self._notices = Notices(database, now=now)
+        self._outbox = outbox
+
+    async def send(
+        self,
+        user: User,
+        title: str,
+        body: str,
+        *,
+        channels: tuple[Channel, ...],
+        dedupe_key: str,
+    ) -> tuple[Delivered, ...]:
+        """Tell `user` on each channel once per `dedupe_key`; safe to repeat.
+
+        A failed mail is a result, not an error; a failing database is an error.
+        """
+        title, body = _one_line(title), _cut(_printable(body), _LONGEST_BODY)
+        results: list[Delivered] = []
+        for channel in dict.fromkeys(channels):
+            match channel:
+                case Channel.IN_APP:
+                    results.append(await self._in_app(user, title, body, dedupe_key))
+                case Channel.EMAIL:
+                    results.append(await self._by_mail(user, title, body, dedupe_key))
+                case Channel.SMS:
+                    results.append(_not_configured(channel, "there is no SMS provider"))
+        return tuple(results)
+
+    async def _in_app(self, user: User, title: str, body: str, key: str) -> Delivered:
+        if not await self._notices.add(user.id, title=title, body=body, dedupe_key=key):
+            return Delivered(Channel.IN_APP, DeliveryStatus.DELIVERED, "told before")
+        logger.info("User %s has a notification (a title of %s characters).", user.id, len(title))
+        return Delivered(Channel.IN_APP, DeliveryStatus.DELIVERED, "told now")
+
+    async def _by_mail(self, user: User, title: str, body: str, key: str) -> Delivered:
+        if self._outbox is None:
+            return _not_configured(Channel.EMAIL, "there is no way to send mail")
+        if not user.wants_mail:
+            return Delivered(Channel.EMAIL, DeliveryStatus.DECLINED, "the user wants no mail")
+        try:
+            message = Message(to=(user.address,), subject=title, body=body)
+            mail = await self._outbox.post(message, user_id=user.id, key=f"notice:{user.id}:{key}")
+        except (MailError, OSError) as error:
+            logger.warning("Mail to user %s failed: %s.", user.id, type(error).__name__)
+            return Delivered(Channel.EMAIL, DeliveryStatus.FAILED, str(error))
+        return Delivered(Channel.EMAIL, DeliveryStatus.DELIVERED, mail.message_id)
+
+
+def _not_configured(channel: Channel, detail: str) -> Delivered:
+    return Delivered(channel, DeliveryStatus.NOT_CONFIGURED, detail)
+
+
+def _one_line(title: str) -> str:
+    """The title without line ends and control characters, short enough for a subject."""
+    words = "".join(" " if is_control(c) else c for c in title).split()
+    return _cut(" ".join(words), LONGEST_SUBJECT) or "(no title)"
+
+
+def _printable(body: str) -> str:
+    return "".join(c for c in body if c in "\n\t" or not is_control(c))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,73 @@
+"""What Steward told a user inside the application: one row a notice, each told once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.storage.base import Base, UtcDateTime
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.users import UserRow
+
+LONGEST_TITLE = 255
+_LONGEST_KEY = 200
+
+
+class NoticeRow(Base):
+    """A notice as the database keeps it."""
+
+    __tablename__ = "notices"
+    __table_args__ = (UniqueConstraint("user_id", "dedupe_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(UserRow.id, ondelete="CASCADE"))
+    dedupe_key: Mapped[str] = mapped_column(String(_LONGEST_KEY))
+    title: Mapped[str] = mapped_column(String(LONGEST_TITLE))
+    body: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a user was told."""
+
+    id: int
+    user_id: int
+    title: str
+    body: str
+    created_at: datetime
+
+
+class Notices:
+    """The notices in the database."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def add(self, user_id: int, *, title: str, body: str, dedupe_key: str) -> bool:
+        """Tell a user something; False when they were told before under this key."""
+        key = {"user_id": user_id, "dedupe_key": dedupe_key}
+        async with self._database.write() as session:
+            if await session.scalar(select(NoticeRow.id).filter_by(**key)) is not None:
+                return False
+            session.add(NoticeRow(**key, title=title, body=body, created_at=self._now()))
+        return True
+
+    async def of(self, user_id: int, *, limit: int = 50) -> tuple[Notice, ...]:
+        """What this user was told, the newest first; nobody else's."""
+        newest = select(NoticeRow).filter_by(user_id=user_id).order_by(NoticeRow.id.desc())
+        async with self._database.read() as session:
+            return tuple(map(_notice, await session.scalars(newest.limit(limit))))
+
+
+def _notice(row: NoticeRow) -> Notice:
+    return Notice(
+        id=row.id,
+        user_id=row.user_id,
+        title=row.title,
+        body=row.body,
+        created_at=row.created_at,
+    )

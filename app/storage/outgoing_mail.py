@@ -1,0 +1,128 @@
+"""Mail that leaves: one row a mail, written before it is sent and settled after.
+
+    pending ──accepted──> sent        the server has it: never sent again
+       └─────refused────> refused     it said no for good; only a person asks again
+
+The body is not kept: whoever repeats the sending brings it again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.storage.base import Base, UtcDateTime
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.users import UserRow
+
+
+class MailStatus(StrEnum):
+    """How far an outgoing mail has come."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    REFUSED = "refused"
+
+
+class OutgoingMailRow(Base):
+    """An outgoing mail as the database keeps it."""
+
+    __tablename__ = "outgoing_mail"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(400), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(UserRow.id, ondelete="CASCADE"), index=True)
+    message_id: Mapped[str] = mapped_column(String(400), unique=True)
+    recipients: Mapped[str]
+    """Their addresses, with a comma and a space between."""
+    subject: Mapped[str]
+    status: Mapped[MailStatus]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    detail: Mapped[str]
+    """What the server answered; empty while pending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMail:
+    """A mail to a user, sent or still to be sent."""
+
+    id: int
+    key: str
+    user_id: int
+    message_id: str
+    recipients: str
+    subject: str
+    status: MailStatus
+    created_at: datetime
+    accepted_at: datetime | None
+    detail: str
+
+
+class OutgoingMails:
+    """The outgoing mails in the database."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def ensure(
+        self, key: str, *, user_id: int, message_id: str, recipients: str, subject: str
+    ) -> OutgoingMail:
+        """The mail with this key: as it was written the first time, or written now as pending."""
+        async with self._database.write() as session:
+            row = await session.scalar(select(OutgoingMailRow).filter_by(key=key))
+            if row is None:
+                row = OutgoingMailRow(
+                    key=key,
+                    user_id=user_id,
+                    message_id=message_id,
+                    recipients=recipients,
+                    subject=subject,
+                    status=MailStatus.PENDING,
+                    created_at=self._now(),
+                    detail="",
+                )
+                session.add(row)
+        return _mail(row)
+
+    async def accepted(self, mail_id: int, *, detail: str) -> OutgoingMail:
+        """Record that the server took it; a second record changes nothing."""
+        async with self._database.write() as session:
+            row = await session.get_one(OutgoingMailRow, mail_id)
+            if row.status is not MailStatus.SENT:
+                row.status, row.accepted_at, row.detail = MailStatus.SENT, self._now(), detail
+        return _mail(row)
+
+    async def refused(self, mail_id: int, *, detail: str) -> OutgoingMail:
+        """Record that it can't be sent; one that was sent stays sent."""
+        async with self._database.write() as session:
+            row = await session.get_one(OutgoingMailRow, mail_id)
+            if row.status is not MailStatus.SENT:
+                row.status, row.detail = MailStatus.REFUSED, detail
+        return _mail(row)
+
+    async def of(self, user_id: int, *, limit: int = 50) -> tuple[OutgoingMail, ...]:
+        """This user's mails, the newest first; nobody else's."""
+        newest = select(OutgoingMailRow).filter_by(user_id=user_id)
+        newest = newest.order_by(OutgoingMailRow.id.desc()).limit(limit)
+        async with self._database.read() as session:
+            return tuple(map(_mail, await session.scalars(newest)))
+
+
+def _mail(row: OutgoingMailRow) -> OutgoingMail:
+    return OutgoingMail(
+        id=row.id,
+        key=row.key,
+        user_id=row.user_id,
+        message_id=row.message_id,
+        recipients=row.recipients,
+        subject=row.subject,
+        status=row.status,
+        created_at=row.created_at,
+        accepted_at=row.accepted_at,
+        detail=row.detail,
+    )
