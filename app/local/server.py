@@ -18,6 +18,7 @@ import anyio
 
 from app.local.binary import find_binary
 from app.local.errors import ServerFailed, ServerSilent
+from app.local.home import LOGS, SERVER_LOCK, VALKEY
 from app.local.lock import POLL, Lock
 from app.local.socket import answers, socket_path
 
@@ -28,13 +29,13 @@ KILLED = 5.0  # seconds a killed process may take to be gone
 
 
 class Server:
-    """The one Valkey of a home, whoever launched it."""
+    """The one Valkey of a home, an absolute path, whoever launched it."""
 
     def __init__(self, home: Path) -> None:
         self.socket = socket_path(home)
-        self._folder = home.resolve() / "valkey"
-        self._log = home.resolve() / "logs" / "valkey.log"
-        self._lock_file = home / "server.lock"
+        self._folder = home / VALKEY
+        self._log = home / LOGS / "valkey.log"
+        self._lock_file = home / SERVER_LOCK
         self._pid_file = self._folder / "valkey.pid"
 
     async def ensure(self) -> None:
@@ -55,25 +56,24 @@ class Server:
     async def _until_ready(self) -> None:
         launched = False
         while not await answers(self.socket, patience=PING):
-            if self._lives():  # it loads, or a killed server's last child still writes
-                await anyio.sleep(POLL)
-            elif launched:
-                raise ServerFailed(self._last_words(), self._log)
-            else:
-                await self._launch()
-                launched = True
+            with Lock(self._lock_file) as lock:
+                if not lock.take():  # it loads, or a killed server's last child still writes
+                    await anyio.sleep(POLL)
+                elif launched:
+                    raise ServerFailed(self._last_words(), self._log)
+                else:
+                    await self._launch(lock)
+                    launched = True
 
-    async def _launch(self) -> None:
+    async def _launch(self, lock: Lock) -> None:
         self._pid_file.unlink(missing_ok=True)
-        with Lock(self._lock_file) as lock:
-            lock.take()
-            done = await anyio.run_process(
-                [find_binary(), *self._options()],
-                stderr=subprocess.STDOUT,
-                check=False,
-                pass_fds=[lock.fileno()],
-                umask=0o077,
-            )
+        done = await anyio.run_process(
+            [find_binary(), *self._options()],
+            stderr=subprocess.STDOUT,
+            check=False,
+            pass_fds=[lock.fileno()],
+            umask=0o077,
+        )
         if done.returncode:
             raise ServerFailed(_last_line(done.stdout.decode(errors="replace")), self._log)
 

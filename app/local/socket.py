@@ -19,7 +19,7 @@ LONGEST = 100  # bytes; Linux takes 107, macOS 103
 
 def socket_path(home: Path) -> Path:
     """Return where the socket belongs; raise HomeUnusable if its short place is not ours."""
-    path = home.resolve() / "valkey.sock"
+    path = home / "valkey.sock"
     return path if len(os.fsencode(path)) <= LONGEST else _short_folder(home) / path.name
 
 
@@ -36,7 +36,7 @@ async def answers(path: Path, *, patience: float) -> bool:
 
 
 def _short_folder(home: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     folder = Path("/tmp", f"steward-{os.getuid()}-{name}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -23,7 +23,7 @@ import anyio
 from arq.connections import RedisSettings
 
 from app.local.errors import HomeBusy
-from app.local.home import prepare_home
+from app.local.home import GATE_LOCK, USERS_LOCK, prepare_home
 from app.local.lock import Lock
 from app.local.server import ENDING, KILLED, STARTING, Server
 
@@ -38,9 +38,9 @@ async def open_valkey(home: Path) -> AsyncGenerator[RedisSettings]:
 
     Raises LocalError, in one line, if the home or the machine can't have one.
     """
-    prepare_home(home)
+    home = prepare_home(home)
     server = Server(home)
-    with Lock(home / "users.lock") as users:
+    with Lock(home / USERS_LOCK) as users:
         try:
             async with _gate(home):
                 users.share()
@@ -62,7 +62,7 @@ async def _leave(home: Path, users: Lock, server: Server) -> None:
 
 @asynccontextmanager
 async def _gate(home: Path) -> AsyncGenerator[None]:
-    with Lock(home / "gate.lock") as gate:
+    with Lock(home / GATE_LOCK) as gate:
         try:
             await gate.wait(AT_THE_GATE)
         except TimeoutError as error:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def home() -> Generator[Path]:
     """A home with a path short enough for its socket; what a test leaves running is killed."""
-    folder = Path(tempfile.mkdtemp(prefix="home-"))
+    folder = Path(tempfile.mkdtemp(prefix="home-")).resolve()
     yield folder
     with suppress(FileNotFoundError, ProcessLookupError):
         os.kill(server_pid(folder), signal.SIGKILL)

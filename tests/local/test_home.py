@@ -18,7 +18,7 @@ def test_a_new_home_is_for_its_owner_alone(tmp_path: Path) -> None:
     prepare_home(home)
 
     assert home.stat().st_mode & 0o777 == 0o700
-    assert sorted(path.name for path in home.iterdir()) == ["logs", "valkey"]
+    assert [path.name for path in sorted(home.iterdir()) if path.is_dir()] == ["logs", "valkey"]
 
 
 def test_a_home_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -28,6 +28,13 @@ def test_a_home_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> No
         prepare_home(tmp_path / "file")
 
     assert str(refused.value) == f"cannot keep data in {tmp_path}/file: File exists"
+
+
+def test_a_home_with_a_lock_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "users.lock").mkdir()
+
+    with pytest.raises(HomeUnusable, match="Is a directory"):
+        prepare_home(tmp_path)
 
 
 def test_a_second_start_is_refused_and_told_whose_the_home_is(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from arq.connections import ArqRedis, RedisSettings, create_pool
 
-from app.local.errors import HomeUnusable
+from app.local.errors import HomeUnusable, ServerFailed, ServerSilent
 from app.local.lock import Lock
 from app.local.valkey import open_valkey
 from tests.local.conftest import User, server_pid
@@ -164,6 +164,33 @@ async def test_a_home_with_a_long_path_works(home: Path) -> None:
     place.parent.rmdir()
     assert len(str(place)) < 100
     assert not _lives(deep)
+
+
+async def test_a_damaged_file_is_told_in_one_line(home: Path) -> None:
+    async with open_valkey(home) as settings:
+        await _set(settings, "name", "Ann")
+    for file in (home / "valkey" / "appendonlydir").glob("*.incr.aof"):
+        file.write_bytes(b"no such thing\n" + file.read_bytes())
+
+    with pytest.raises(ServerFailed) as failed:
+        async with open_valkey(home):
+            pass
+
+    assert "Bad file format" in str(failed.value)
+    assert str(failed.value).endswith(f"(log: {home}/logs/valkey.log)")
+
+
+async def test_a_silent_server_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_valkey(home):
+        frozen = server_pid(home)
+        os.kill(frozen, signal.SIGSTOP)
+        monkeypatch.setattr("app.local.server.STARTING", 0.2)
+
+        with pytest.raises(ServerSilent, match=f"process {frozen}"):
+            async with open_valkey(home):
+                pass
+
+        os.kill(frozen, signal.SIGCONT)
 
 
 async def test_a_home_that_cannot_be_written_is_refused(home: Path) -> None:
