@@ -12,10 +12,19 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "STEWARD_"
+_SHORTEST_KEY = 32  # characters; as much chance in them as in the 16 bytes of a signature
 
 
 def _zone(name: str) -> str:
@@ -33,15 +42,28 @@ def _address(text: str) -> str:
     return text
 
 
+def _seconds(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        span = timedelta(seconds=float(str(value)))
+    except (ValueError, OverflowError):
+        raise ValueError("must be a number of seconds") from None
+    if span < timedelta(0):
+        raise ValueError("must not be less than 0 seconds")
+    return span
+
+
 def _positive(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
+    if not span:
         raise ValueError("must be more than 0 seconds")
     return span
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
-Span = Annotated[timedelta, AfterValidator(_positive)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Span = Annotated[Seconds, AfterValidator(_positive)]
 
 
 class Section(BaseModel):
@@ -53,16 +75,18 @@ class Section(BaseModel):
 class Owner(Section):
     """Who the assistant works for; created as the first user when Steward first starts."""
 
-    name: str = Field("Owner", min_length=1, max_length=200, description="what to call the owner")
-    address: Address = Field("owner@localhost", description="where their mail goes")
-    timezone: Zone = Field("UTC", description="the zone their times are meant in")
+    name: str = Field(
+        default="Owner", min_length=1, max_length=200, description="what to call the owner"
+    )
+    address: Address = Field(default="owner@localhost", description="where their mail goes")
+    timezone: Zone = Field(default="UTC", description="the zone their times are meant in")
 
 
 class Redis(Section):
     """Where the queues live."""
 
     url: SecretStr | None = Field(
-        None,
+        default=None,
         description="redis://, rediss:// or unix:// URL; when empty, Steward runs its own Valkey",
     )
 
@@ -81,7 +105,7 @@ class Signing(Section):
     """How payloads are signed, so that nobody who can write to Redis can make Steward act."""
 
     keys: tuple[SecretStr, ...] = Field(
-        (),
+        default=(),
         description="JSON list: the key that signs, then older ones still accepted, 32 or more "
         "characters each; when empty, a key is made and kept in the home",
     )
@@ -89,7 +113,7 @@ class Signing(Section):
     @field_validator("keys")
     @classmethod
     def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < 32 for key in keys):  # noqa: PLR2004
+        if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in keys):
             raise ValueError("each must have 32 or more characters")
         return keys
 
@@ -97,26 +121,31 @@ class Signing(Section):
 class WorkerProcess(Section):
     """How a worker works."""
 
-    concurrency: int = Field(100, ge=1, le=10_000, description="how many runs at once")
+    concurrency: int = Field(default=100, ge=1, le=10_000, description="how many runs at once")
     lease: Span = Field(
-        timedelta(seconds=8),
+        default=timedelta(seconds=8),
         description="seconds until the runs of a killed worker are taken over",
     )
-    poll: Span = Field(timedelta(seconds=0.2), description="seconds between two looks at a queue")
-    grace: timedelta = Field(
-        timedelta(seconds=10),
+    poll: Span = Field(
+        default=timedelta(seconds=0.2), description="seconds between two looks at a queue"
+    )
+    grace: Seconds = Field(
+        default=timedelta(seconds=10),
         description="seconds that running runs get to finish when the worker stops",
     )
-    keep_result: timedelta = Field(
-        timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
+    keep_result: Seconds = Field(
+        default=timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
     )
     max_block: Span = Field(
-        timedelta(seconds=120),
+        default=timedelta(seconds=120),
         description="seconds a job may block the worker before the process ends itself",
     )
-    recorder: bool = Field(True, description="whether workers also keep the history of runs")
+    recorder: bool = Field(
+        default=True, description="whether workers also keep the history of runs"
+    )
     accept_plain: bool = Field(
-        False, description="whether to run what plain arq clients enqueue with our serializer"
+        default=False,
+        description="whether to run what plain arq clients enqueue with our serializer",
     )
 
 
@@ -131,8 +160,10 @@ class Security(StrEnum):
 class Smtp(Section):
     """The server that takes outgoing mail."""
 
-    host: str = Field("", description="when empty, outgoing mail stays in the home's Maildir")
-    port: int = Field(587, ge=1, le=65535)
+    host: str = Field(
+        default="", description="when empty, outgoing mail stays in the home's Maildir"
+    )
+    port: int = Field(default=587, ge=1, le=65535)
     username: str = ""
     password: SecretStr = SecretStr("")
     security: Security = Security.STARTTLS
@@ -141,7 +172,9 @@ class Smtp(Section):
 class Mail(Section):
     """Sending mail."""
 
-    sender: Address = Field("steward@localhost", description="the From of what Steward sends")
+    sender: Address = Field(
+        default="steward@localhost", description="the From of what Steward sends"
+    )
     smtp: Smtp = Smtp()
 
 
@@ -149,7 +182,7 @@ class Calendar(Section):
     """Where events come from, beside the .ics files in the home's calendar folder."""
 
     feeds: tuple[SecretStr, ...] = Field(
-        (), description="JSON list of http(s) addresses of .ics feeds"
+        default=(), description="JSON list of http(s) addresses of .ics feeds"
     )
 
     @field_validator("feeds")
@@ -164,19 +197,19 @@ class Files(Section):
     """Folders that Steward keeps tidy."""
 
     temp_folders: tuple[Path, ...] = Field(
-        (), description="JSON list of folders to clean; when empty, tmp in the home"
+        default=(), description="JSON list of folders to clean; when empty, tmp in the home"
     )
     temp_keep: Span = Field(
-        timedelta(hours=24), description="seconds a temporary file is left alone"
+        default=timedelta(hours=24), description="seconds a temporary file is left alone"
     )
-    log_keep: Span = Field(timedelta(days=30), description="seconds a log file is kept")
+    log_keep: Span = Field(default=timedelta(days=30), description="seconds a log file is kept")
 
 
 class Log(Section):
     """What Steward says about itself."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="the least urgent lines to show"
+        default="INFO", description="the least urgent lines to show"
     )
 
 
@@ -187,11 +220,11 @@ class Settings(BaseSettings):
         env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_file=".env",
-        extra="forbid",
+        extra="ignore",
         frozen=True,
     )
 
-    home: Path = Field(Path("var"), description="where Steward keeps its data")
+    home: Path = Field(default=Path("var"), description="where Steward keeps its data")
     owner: Owner = Owner()
     redis: Redis = Redis()
     signing: Signing = Signing()
@@ -208,6 +241,9 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         _refuse(error)
+    except SettingsError as error:  # a list that isn't JSON
+        print(f"{PREFIX}...: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _refuse(error: ValidationError) -> NoReturn:

@@ -173,13 +173,15 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def collect(*modules: ModuleType) -> tuple[Job[Any, ..., Any], ...]:
     """Every job declared in these modules; raises `Duplicate` when two share a name."""
-    found: Iterable[Job[Any, ..., Any]] = (
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, Job) and value.function.__module__ == module.__name__
-    )
-    return tuple(by_name(found).values())
+    return tuple(by_name(job for module in modules for job in _declared_in(module)).values())
+
+
+def _declared_in(module: ModuleType) -> Iterable[Job[Any, ..., Any]]:
+    """A module's own jobs, without those it imports from others."""
+    values: Iterable[Any] = vars(module).values()
+    for value in values:
+        if isinstance(value, Job) and value.function.__module__ == module.__name__:
+            yield value
 
 
 def by_name(jobs: Iterable[Job[Any, ..., Any]]) -> dict[str, Job[Any, ..., Any]]:

@@ -1,6 +1,6 @@
 """Looking at everything at once: queues, workers, and the runs that wait or run."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -99,8 +99,8 @@ class Overview:
         """Every worker whose sign of life is fresh, the oldest first."""
         redis = self._store.redis
         async with answering():
-            found = redis.scan_iter(keys.WORKER + "*", count=_SCAN)
-            names = [each async for each in cast("AsyncIterator[bytes]", found)]
+            found = cast("Any", redis.scan_iter(keys.WORKER + "*", count=_SCAN))
+            names: list[bytes] = [each async for each in found]
             values: list[bytes | None] = await redis.mget(names) if names else []
         seen = (WorkerSeen.unpack(value) for value in values if value is not None)
         return sorted((each for each in seen if each), key=lambda each: each.started_ms)

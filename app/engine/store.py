@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
@@ -142,8 +142,9 @@ class Store:
     ) -> str:
         """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
         fields = (run_id, queue, _ms(keep), result, key, event)
-        answer: bytes = await self._step("cancel", self.clock.offset_ms, _LONGEST_STREAM, *fields)
-        return answer.decode()
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        answer = cast("bytes", await self._step("cancel", *head, *fields))
+        return str(answer, "ascii")
 
     async def tick(
         self, schedule: str, *, known: str, then: str, run: NewRun | None
@@ -182,7 +183,8 @@ class Store:
 
     async def _step(self, step: str, *args: Any, on: str = "") -> Any:
         async with answering():
-            return await self._script(step)(keys=[on] if on else [], args=args)
+            script: Any = self._script(step)
+            return await script(keys=[on] if on else [], args=args)
 
     def _script(self, step: str) -> AsyncScript:
         if step not in self._steps:

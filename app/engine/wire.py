@@ -139,9 +139,14 @@ def _inside(node: object) -> list[object]:
 def _children(node: object) -> list[object]:
     if isinstance(node, msgspec.inspect.Field):
         return [node.type]
-    parts = [getattr(node, name) for name in getattr(node, "__struct_fields__", ())]
-    flat = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
-    return [each for each in flat if isinstance(each, msgspec.inspect.Type | msgspec.inspect.Field)]
+    children: list[object] = []
+    for name in getattr(node, "__struct_fields__", ()):
+        part: Any = getattr(node, name)
+        children += part if isinstance(part, tuple) else (part,)
+    return [each for each in children if isinstance(each, _NODES)]
+
+
+_NODES = (msgspec.inspect.Type, msgspec.inspect.Field)
 
 
 def mentions(kind: Any, *wanted: type[msgspec.inspect.Type]) -> bool:

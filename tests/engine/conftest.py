@@ -1,0 +1,94 @@
+"""A worker over the jobs a test declares, in the test's own process."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+from arq.connections import RedisSettings
+
+from app.engine import Attempt, Client, Codec, Job, Over, Schedule, Worker, WorkerOptions, by_name
+from app.engine.connection import open_redis
+from app.engine.store import Store
+
+QUEUES = ("urgent", "default", "idle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The context of the tests' jobs: this attempt, the client, and a page to write on."""
+
+    attempt: Attempt
+    client: Client
+    page: list[str]
+
+
+@dataclass(kw_only=True)
+class Workshop:
+    """Everything a test of the engine needs: jobs, a client that knows them, workers."""
+
+    client: Client
+    redis: RedisSettings
+    jobs: dict[str, Job[Any, ..., Any]]
+    page: list[str] = field(default_factory=list[str])
+    heard: list[Over] = field(default_factory=list[Over])
+
+    def worker(
+        self,
+        *,
+        timetable: Sequence[Schedule] = (),
+        jobs: Sequence[Job[Any, ..., Any]] | None = None,
+        **options: Any,
+    ) -> Worker[Bench]:
+        """A worker over the workshop's jobs, or over others."""
+        chosen = {"poll": timedelta(seconds=0.02), "lease": timedelta(seconds=2), **options}
+        return Worker(
+            self.client,
+            self.redis,
+            jobs=self.jobs if jobs is None else by_name(jobs),
+            queues=QUEUES,
+            make_context=self._bench,
+            timetable=timetable,
+            options=WorkerOptions(**chosen),
+            heard=self.heard.append,
+        )
+
+    def _bench(self, attempt: Attempt) -> Bench:
+        return Bench(attempt=attempt, client=self.client, page=self.page)
+
+    @asynccontextmanager
+    async def working(self, **options: Any) -> AsyncGenerator[Worker[Bench]]:
+        """A worker that works while the block lasts."""
+        worker = self.worker(**options)
+        async with anyio.create_task_group() as group:
+            group.start_soon(worker.run)
+            try:
+                yield worker
+            finally:
+                worker.stop()
+                worker.stop()
+
+    async def drain(self, **options: Any) -> None:
+        """Run everything there is, deferred runs included."""
+        with anyio.fail_after(20):
+            await self.worker(burst=True, **options).run()
+
+
+Open = Callable[..., AbstractAsyncContextManager[Workshop]]
+
+
+@pytest.fixture
+def workshop(redis_settings: RedisSettings, clean_redis: None, codec: Codec, clock: Any) -> Open:
+    """Open a workshop over the jobs given to it."""
+
+    @asynccontextmanager
+    async def opened(*jobs: Job[Any, ..., Any]) -> AsyncGenerator[Workshop]:
+        async with open_redis(redis_settings) as redis:
+            named = by_name(jobs)
+            client = Client(Store(redis, clock), codec, jobs=named, queues=QUEUES)
+            yield Workshop(client=client, redis=redis_settings, jobs=named)
+
+    return opened
