@@ -37,10 +37,11 @@ async def redis_settings(redis_home: Path) -> AsyncGenerator[RedisSettings]:
 
 
 @pytest.fixture
-async def clean_redis(redis_settings: RedisSettings) -> None:
-    """Nothing is in Redis when the test begins."""
+async def clean_redis(redis_settings: RedisSettings) -> RedisSettings:
+    """The session's Valkey, emptied."""
     async with open_redis(redis_settings) as redis:
         await redis.flushdb()
+    return redis_settings
 
 
 @pytest.fixture
@@ -56,9 +57,7 @@ def codec() -> Codec:
 
 
 @pytest.fixture
-async def client(
-    redis_settings: RedisSettings, clean_redis: None, codec: Codec, clock: Clock
-) -> AsyncGenerator[Client]:
+async def client(clean_redis: RedisSettings, codec: Codec, clock: Clock) -> AsyncGenerator[Client]:
     """A client of an empty Redis, for all jobs and queues."""
-    async with open_redis(redis_settings) as redis:
+    async with open_redis(clean_redis) as redis:
         yield Client(Store(redis, clock), codec)

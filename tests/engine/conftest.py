@@ -10,7 +10,18 @@ import anyio
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Attempt, Client, Codec, Job, Over, Schedule, Worker, WorkerOptions, by_name
+from app.engine import (
+    Attempt,
+    Client,
+    Clock,
+    Codec,
+    Job,
+    Over,
+    Schedule,
+    Worker,
+    WorkerOptions,
+    by_name,
+)
 from app.engine.connection import open_redis
 from app.engine.store import Store
 
@@ -81,14 +92,14 @@ Open = Callable[..., AbstractAsyncContextManager[Workshop]]
 
 
 @pytest.fixture
-def workshop(redis_settings: RedisSettings, clean_redis: None, codec: Codec, clock: Any) -> Open:
+def workshop(clean_redis: RedisSettings, codec: Codec, clock: Clock) -> Open:
     """Open a workshop over the jobs given to it."""
 
     @asynccontextmanager
     async def opened(*jobs: Job[Any, ..., Any]) -> AsyncGenerator[Workshop]:
-        async with open_redis(redis_settings) as redis:
+        async with open_redis(clean_redis) as redis:
             named = by_name(jobs)
             client = Client(Store(redis, clock), codec, jobs=named, queues=QUEUES)
-            yield Workshop(client=client, redis=redis_settings, jobs=named)
+            yield Workshop(client=client, redis=clean_redis, jobs=named)
 
     return opened
