@@ -91,9 +91,10 @@ class Client:
 
         All calls are checked first: one that can't be made refuses them all.
         """
-        runs = [self.prepare(call) for call in calls]
-        receipts = await self._stored(runs)
-        return [Handle(each.id, each.is_new, self.lookup) for each in receipts]
+        wanted = list(calls)
+        receipts = await self._stored([self.prepare(call) for call in wanted])
+        pairs = zip(wanted, receipts, strict=True)
+        return [Handle(each.id, each.is_new, self.lookup, call.job) for call, each in pairs]
 
     def run(self, run_id: str) -> Handle[Any]:
         """The run of this id, whether it exists or not."""

@@ -10,6 +10,7 @@ from app.engine.errors import RunCancelled, RunFailed, UnknownRun
 from app.engine.outcome import RunStatus
 
 if TYPE_CHECKING:
+    from app.engine.job import Job
     from app.engine.lookup import Lookup, Trace
 
 R = TypeVar("R")
@@ -25,6 +26,7 @@ class Handle(Generic[R]):
     id: str
     is_new: bool
     _lookup: "Lookup" = field(repr=False, compare=False)
+    _job: "Job[Any, ..., R] | None" = field(default=None, repr=False, compare=False)
 
     async def status(self) -> RunStatus:
         """Where it stands; `UNKNOWN` once nothing of it is kept."""
@@ -54,7 +56,7 @@ class Handle(Generic[R]):
     def _value(self, trace: "Trace") -> Any:
         match trace.status:
             case RunStatus.SUCCEEDED if trace.kept is not None:
-                return self._lookup.value_of(trace.kept)
+                return self._lookup.value_of(trace.kept, self._job)
             case RunStatus.CANCELLED:
                 raise RunCancelled(self.id, trace.error or RuntimeError("cancelled"))
             case RunStatus.DEAD:

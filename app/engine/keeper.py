@@ -2,7 +2,7 @@
 runs, and gives parked runs back to their queues when this worker can run them."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -16,19 +16,25 @@ from app.engine.store import Store
 log = logging.getLogger(__name__)
 
 _ROUND = 0.2  # s: how soon a running run hears that it was cancelled
-_UNPARK_EVERY = 5  # rounds: a second
+_EACH_SECOND = 5  # rounds
 
 
 class Keeper:
     """Goes its rounds until cancelled."""
 
     def __init__(
-        self, store: Store, slots: Slots, lease: Lease, jobs: Mapping[str, Job[Any, ..., Any]]
+        self,
+        store: Store,
+        slots: Slots,
+        lease: Lease,
+        jobs: Mapping[str, Job[Any, ..., Any]],
+        describe: Callable[[], bytes],
     ) -> None:
-        """`jobs` are the ones this worker can run."""
+        """`jobs` are the ones this worker can run; `describe` says what it says of itself."""
         self._store = store
         self._slots = slots
         self._lease = lease
+        self._describe = describe
         self._versions = [(job.name, job.version) for job in jobs.values()]
 
     async def run(self) -> None:
@@ -37,20 +43,21 @@ class Keeper:
         while True:
             self._lease.turn()
             try:
-                await self._round(unpark=rounds % _UNPARK_EVERY == 0)
+                await self._pass_cancellations_on()
+                if rounds % _EACH_SECOND == 0:
+                    await self._each_second()
             except Unavailable as error:
                 log.debug("the keeper waits for Redis: %s", error)
             rounds += 1
             await anyio.sleep(_ROUND)
 
-    async def _round(self, *, unpark: bool) -> None:
+    async def _pass_cancellations_on(self) -> None:
         if self._slots.running:
-            self._pass_on(await self._store.cancelled())
-        if unpark:
-            restored = await self._store.unpark(self._versions)
-            if restored:
-                log.info("%d parked runs are back on their queues", restored)
+            for run_id in await self._store.cancelled():
+                self._slots.cancel(run_id, Stopped.CANCELLED)
 
-    def _pass_on(self, cancelled: Iterable[str]) -> None:
-        for run_id in cancelled:
-            self._slots.cancel(run_id, Stopped.CANCELLED)
+    async def _each_second(self) -> None:
+        await self._store.show_alive(self._describe())
+        restored = await self._store.unpark(self._versions)
+        if restored:
+            log.info("%d parked runs are back on their queues", restored)

@@ -37,9 +37,10 @@ CURSOR = "steward:cursor:"
 EVENTS = "steward:events"
 EVENTS_COUNT = "steward:events:count"
 RECORDER = "steward:recorder"
+ALIVE = "steward:alive"
 HEALTH = "steward:health"
 
-LASTING = (RESULT, FINISHED, CURSOR, EVENTS, RECORDER, HEALTH)
+LASTING = (RESULT, FINISHED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 
 

@@ -107,9 +107,9 @@ class Lookup:
         status = RunStatus.CANCELLED if cancelled else RunStatus.DEAD
         return Trace(status=status, kept=kept, error=error, attempt=kept.t)
 
-    def value_of(self, kept: Kept) -> Any:
-        """The result, by the annotation of the job that returned it."""
-        job = self._jobs.get(kept.f)
+    def value_of(self, kept: Kept, job: Job[Any, ..., Any] | None = None) -> Any:
+        """The result, by the annotation of the job that returned it; plain if we know neither."""
+        job = job or self._jobs.get(kept.f)
         return job.signature.result.decode(kept.r) if job else wire.unpack(kept.r)
 
     async def cancel(self, run_id: str) -> bool:

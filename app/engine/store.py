@@ -38,6 +38,7 @@ STEPS: Final = (
     "depth",
 )
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
+_SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
 
 
@@ -132,6 +133,11 @@ class Store:
         """Give a worker its sign of life for `lease`."""
         async with answering():
             await self.redis.set(keys.worker(worker), description, px=lease)
+
+    async def show_alive(self, description: bytes) -> None:
+        """Let `arq --check` find a worker for the next seconds."""
+        async with answering():
+            await self.redis.set(keys.ALIVE, description, px=_SHOWN_ALIVE)
 
     async def unpark(self, versions: Iterable[tuple[str, int]]) -> int:
         """Restore parked runs of these jobs, up to these versions; returns how many."""

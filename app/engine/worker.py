@@ -122,7 +122,7 @@ class Worker(Generic[C]):
             max_block=options.max_block,
             describe=self._describe,
         )
-        self._keeper = Keeper(client.store, self._slots, self._lease, jobs)
+        self._keeper = Keeper(client.store, self._slots, self._lease, jobs, self._describe)
         self._claimer = Claimer(
             client.store,
             self._slots,

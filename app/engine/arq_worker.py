@@ -1,0 +1,149 @@
+"""`arq your.module.WorkerSettings`, with our worker behind it.
+
+arq's command always builds `arq.worker.Worker`, and looks that name up when it is called. So a
+settings module calls `install()`, which puts our subclass there. The settings class says how to
+open a worker; arq's own options that concern the command (`burst`, `health_check_key`) are heeded.
+
+    class WorkerSettings:
+        redis_settings = RedisSettings(...)         for `--check`
+        open_worker = staticmethod(open_worker)     an async context manager that yields a Worker
+
+    install()
+
+`--watch` starts the whole process again when a file changes, so that changed code is loaded.
+"""
+
+import inspect
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from signal import Signals
+from typing import Any
+
+import anyio
+import arq
+import arq.cli
+import arq.worker
+from arq.connections import RedisSettings
+from arq.version import VERSION
+
+from app.engine import keys
+from app.engine.clock import Clock
+from app.engine.connection import open_redis
+from app.engine.errors import DeclarationError, Unavailable
+from app.engine.store import Store, answering
+from app.engine.worker import Worker
+
+OpenWorker = Callable[[bool], AbstractAsyncContextManager[Worker[Any]]]
+"""Given whether to stop once the queues are empty, opens everything a worker needs."""
+
+_WRITTEN_FOR = "0.28.0"
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def _signature() -> inspect.Signature:
+    """arq's options and ours: arq drops every option that isn't in the signature."""
+    theirs = inspect.signature(arq.worker.Worker).parameters.values()
+    ours = inspect.Parameter("open_worker", inspect.Parameter.KEYWORD_ONLY)
+    return inspect.Signature([*theirs, ours])
+
+
+class ArqWorker(arq.worker.Worker):
+    """What arq's command drives; the work is done by the worker that `open_worker` yields."""
+
+    __signature__ = _signature()
+
+    def __init__(self, *, open_worker: OpenWorker, burst: bool = False, **_: Any) -> None:
+        """Open nothing yet; arq's other options are arq's loop's, and have no meaning here."""
+        self._open_worker = open_worker
+        self._burst = burst
+        self._worker: Worker[Any] | None = None
+        self._ended: anyio.Event | None = None
+        self.on_stop: Callable[[Signals], None] | None = None
+
+    def run(self) -> None:
+        """Work until stopped, on a loop of its own."""
+        anyio.run(self._serve, backend_options={"use_uvloop": True})
+
+    async def async_run(self) -> None:
+        """Work until stopped, on the loop that runs; a second call starts the process again."""
+        if self._ended is not None:
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        self._ended = anyio.Event()
+        try:
+            await self._serve()
+        finally:
+            self._ended.set()
+
+    def handle_sig(self, signum: Signals) -> None:
+        """Begin to stop."""
+        if self._worker is not None:
+            self._worker.stop()
+        if self.on_stop is not None:
+            self.on_stop(signum)
+
+    async def close(self) -> None:
+        """Stop, and wait until everything is closed."""
+        if self._worker is not None:
+            self._worker.stop()
+        if self._ended is not None:
+            await self._ended.wait()
+
+    async def _serve(self) -> None:
+        async with self._open_worker(self._burst) as worker:
+            self._worker = worker
+            async with heeding_signals(self.handle_sig):
+                await worker.run()
+
+    def __repr__(self) -> str:
+        return f"<ArqWorker {self._worker.id if self._worker else 'not running'}>"
+
+
+@asynccontextmanager
+async def heeding_signals(heed: Callable[[Signals], None]) -> AsyncGenerator[None]:
+    """Call `heed` for each SIGINT and SIGTERM while the block lasts."""
+    async with anyio.create_task_group() as group:
+        with anyio.open_signal_receiver(*_STOPPING) as received:
+
+            async def listen() -> None:
+                async for each in received:
+                    heed(each)
+
+            group.start_soon(listen)
+            yield
+            group.cancel_scope.cancel()
+
+
+def install() -> None:
+    """Make arq's command run our worker; safe to repeat.
+
+    Raises `DeclarationError` for another version of arq than this was written for.
+    """
+    if VERSION != _WRITTEN_FOR:
+        raise DeclarationError(f"arq {VERSION} is installed; Steward needs arq {_WRITTEN_FOR}")
+    for module in (arq, arq.worker):
+        module.__dict__["Worker"] = ArqWorker
+    arq.cli.__dict__["check_health"] = check_health
+
+
+def check_health(settings: Any) -> int:
+    """Whether a worker is alive, for `arq --check`: 0, or 1 with one line that says why not."""
+    redis: RedisSettings = getattr(settings, "redis_settings", None) or RedisSettings()
+    said = anyio.run(partial(_health, redis))
+    print(said or "no worker is alive", file=sys.stdout if said else sys.stderr)
+    return 0 if said else 1
+
+
+async def _health(redis: RedisSettings) -> str:
+    """What the workers say of themselves; nothing when there is none, or no Redis."""
+    try:
+        async with open_redis(redis) as connection:
+            store = Store(connection, Clock())
+            async with answering():
+                said = await store.redis.get(keys.ALIVE)
+    except Unavailable:
+        return ""
+    return said.decode(errors="replace") if said else ""
