@@ -16,6 +16,7 @@ Beside them `lease` and `keeper` keep a worker's claims alive; `scheduler` goes 
 The rest of the application imports these names, and nothing deeper.
 """
 
+from app.engine.arq_worker import ArqWorker, heeding_signals, install
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.client import Client
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
@@ -52,6 +53,7 @@ from app.engine.worker import Worker, WorkerOptions
 
 __all__ = [
     "NEVER",
+    "ArqWorker",
     "Attempt",
     "Backoff",
     "BadArguments",
@@ -100,7 +102,9 @@ __all__ = [
     "collect",
     "current_attempt",
     "days",
+    "heeding_signals",
     "hours",
+    "install",
     "job",
     "minutes",
     "schedule",

@@ -17,6 +17,7 @@ steward:cursor:<schedule> string       the last tick a schedule has fired
 steward:events            stream       what happened to runs, a batch an entry
 steward:events:count      string       how many events there ever were
 steward:recorder          string       the recorder at work
+steward:alive             string       what some live worker says of itself: `arq --check`
 steward:health            string       written and read by the health check
 """
 
