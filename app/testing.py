@@ -15,10 +15,22 @@ from pathlib import Path
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Client, Clock, Codec, ManualClock
+from app.context import Context, Services, context_of
+from app.engine import Attempt, Client, Codec, ManualClock, minutes
 from app.engine.connection import open_redis
 from app.engine.store import Store
 from app.local.valkey import open_valkey
+from app.services.ai import RuleAssistant
+from app.services.calendar.memory import MemoryCalendar
+from app.services.calendar.sync import CalendarSync
+from app.services.files import Files
+from app.services.logs import Logs
+from app.services.mail import Mail, Outbox
+from app.services.mail.memory import MemoryMailbox, MemorySender
+from app.services.notifications import Notifications
+from app.services.tasks import Tasks
+from app.storage.database import Database
+from app.storage.users import User, Users
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +57,7 @@ async def clean_redis(redis_settings: RedisSettings) -> RedisSettings:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> ManualClock:
     """A clock that moves when the test says so, and with real time."""
     return ManualClock()
 
@@ -57,7 +69,102 @@ def codec() -> Codec:
 
 
 @pytest.fixture
-async def client(clean_redis: RedisSettings, codec: Codec, clock: Clock) -> AsyncGenerator[Client]:
+async def client(
+    clean_redis: RedisSettings, codec: Codec, clock: ManualClock
+) -> AsyncGenerator[Client]:
     """A client of an empty Redis, for all jobs and queues."""
     async with open_redis(clean_redis) as redis:
         yield Client(Store(redis, clock), codec)
+
+
+@pytest.fixture(scope="session")
+async def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with every table and no rows, made once and copied by `database`."""
+    path = tmp_path_factory.mktemp("migrated") / "steward.db"
+    async with Database.open(path) as database:
+        await database.migrate()
+    return path
+
+
+@pytest.fixture
+async def database(migrated: Path, tmp_path: Path) -> AsyncGenerator[Database]:
+    """An empty, migrated database of the test's own."""
+    path = tmp_path / "steward.db"
+    shutil.copy(migrated, path)
+    async with Database.open(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sender() -> MemorySender:
+    """Where outgoing mail is kept."""
+    return MemorySender()
+
+
+@pytest.fixture
+def mailbox() -> MemoryMailbox:
+    """Where incoming mail is put."""
+    return MemoryMailbox()
+
+
+@pytest.fixture
+def calendar() -> MemoryCalendar:
+    """The owner's calendar."""
+    return MemoryCalendar()
+
+
+@pytest.fixture
+async def owner(database: Database, clock: ManualClock) -> User:
+    """The first user."""
+    users = Users(database, now=clock.now)
+    return await users.ensure_owner(name="Ann", address="ann@example.com", timezone="UTC")
+
+
+@pytest.fixture
+def services(
+    client: Client,
+    database: Database,
+    clock: ManualClock,
+    owner: User,
+    sender: MemorySender,
+    mailbox: MemoryMailbox,
+    calendar: MemoryCalendar,
+    tmp_path: Path,
+) -> Services:
+    """Every service, with nothing behind it that leaves the machine."""
+    outbox = Outbox(database, sender, now=clock.now)
+    return Services(
+        client=client,
+        database=database,
+        users=Users(database, now=clock.now),
+        tasks=Tasks(database, now=clock.now),
+        ai=RuleAssistant(),
+        mail=Mail(outbox=outbox, mailbox=mailbox),
+        calendar=CalendarSync(database, {owner.id: [calendar]}, now=clock.now),
+        files=Files([tmp_path / "tmp"], now=clock.now),
+        logs=Logs(tmp_path / "logs", now=clock.now),
+        notifications=Notifications(database, outbox, now=clock.now),
+    )
+
+
+@pytest.fixture
+def attempt(clock: ManualClock) -> Attempt:
+    """The first try of a run that is due now; `dataclasses.replace` makes another."""
+    now = clock.now()
+    return Attempt(
+        run_id="run-1",
+        job="test.job",
+        queue="default",
+        number=1,
+        attempts=4,
+        enqueued_at=now,
+        scheduled_for=now,
+        deadline=now + minutes(5),
+        worker="test",
+    )
+
+
+@pytest.fixture
+def context(services: Services, attempt: Attempt) -> Context:
+    """What a job is called with."""
+    return context_of(services, attempt)
