@@ -15,7 +15,9 @@ from arq.connections import RedisSettings
 from app.engine import Attempt, Client, Codec, Job
 from app.local.home import prepare_home
 from app.local.signing import signing_key
+from app.local.socket import socket_path
 from app.local.valkey import open_valkey
+from app.observability.health import Health
 from app.queues import NAMES
 from app.services.ai import Assistant, RuleAssistant
 from app.services.calendar.feed import FeedCalendar
@@ -48,6 +50,7 @@ class Services:
     files: Files
     logs: Logs
     notifications: Notifications
+    health: Health
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +65,19 @@ def context_of(services: Services, attempt: Attempt) -> Context:
     return Context(**vars(services), attempt=attempt)
 
 
+def redis_at(settings: Settings) -> RedisSettings:
+    """Where the server is or would be; starts nothing."""
+    url = settings.redis.url
+    if url is not None:
+        return RedisSettings.from_dsn(url.get_secret_value())
+    return RedisSettings(unix_socket_path=str(socket_path(settings.home.resolve())))
+
+
 @asynccontextmanager
 async def open_redis(settings: Settings) -> AsyncGenerator[RedisSettings]:
     """The server of the settings' URL, or the home's own Valkey for as long as it is needed."""
-    url = settings.redis.url
-    if url is not None:
-        yield RedisSettings.from_dsn(url.get_secret_value())
+    if settings.redis.url is not None:
+        yield redis_at(settings)
     else:
         async with open_valkey(settings.home) as redis:
             yield redis
@@ -116,6 +126,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             files=_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),
+            health=Health(database, client, home, now=now),
         )
 
 

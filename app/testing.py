@@ -20,6 +20,7 @@ from app.engine import Attempt, Client, Codec, ManualClock, minutes
 from app.engine.connection import open_redis
 from app.engine.store import Store
 from app.local.valkey import open_valkey
+from app.observability.health import Health
 from app.services.ai import RuleAssistant
 from app.services.calendar.memory import MemoryCalendar
 from app.services.calendar.sync import CalendarSync
@@ -144,6 +145,7 @@ def services(
         files=Files([tmp_path / "tmp"], now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, now=clock.now),
+        health=Health(database, client, tmp_path, now=clock.now),
     )
 
 

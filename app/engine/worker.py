@@ -86,7 +86,7 @@ class Worker(Generic[C]):
         timetable: Sequence[Schedule] = (),
         roles: Sequence[Callable[[], Awaitable[None]]] = (),
         options: WorkerOptions = WorkerOptions(),
-        heard: Callable[[Over], None] = _nobody,
+        heard: Callable[[Over], None] | None = None,
     ) -> None:
         """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
 
@@ -111,7 +111,7 @@ class Worker(Generic[C]):
             clock=self._clock,
             worker=self.id,
             keep_result=options.keep_result,
-            heard=heard,
+            heard=heard or _nobody,
         )
         self._slots = Slots(options.concurrency, grace=options.abandon_after, ended=self._ended)
         self._scheduler = Scheduler(timetable, client)
