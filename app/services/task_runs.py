@@ -1,0 +1,104 @@
+"""What the runs of users' tasks do to them: claim, begin, answer, finish, fail.
+
+The story of an occurrence is in `storage/claims.py`; here it meets the task's schedule, which says
+when the next one is due, and the clock.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.services.recurrence import BadSchedule, Schedule
+from app.services.schedule_config import read_schedule
+from app.services.wall_clock import UnknownZone, zone_named
+from app.storage.claims import Claims
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.task import Occurrence, Task
+
+CLAIM = timedelta(minutes=10)
+"""How long a run may be silent before its task is taken from it: longer than an attempt lasts
+and the pause before the next together."""
+
+_LONGEST_RESULT = 20_000  # characters
+_LONGEST_ERROR = 1_000
+
+
+class TaskRuns:
+    """Tasks as their runs see them; who they belong to has been settled when they were made."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._claims = Claims(database)
+        self.now = now
+
+    async def find(self, task_id: int) -> Task | None:
+        """The task, or None when it was deleted."""
+        return await self._claims.find(task_id)
+
+    async def claim_due(self, *, limit: int = 50) -> tuple[Task, ...]:
+        """Claim tasks that are due and have no run: each goes to one caller only."""
+        now = self.now()
+        return await self._claims.claim_due(now=now, until=now + CLAIM, limit=limit)
+
+    async def promise(self, occurrence: Occurrence) -> bool:
+        """Note which run will see to a task; False when it is no longer due then."""
+        until = max(occurrence.due_at, self.now()) + CLAIM
+        return await self._claims.promise(occurrence, until=until)
+
+    async def release(self, occurrences: Sequence[Occurrence]) -> None:
+        """Give claims back, so that the tasks are found again."""
+        await self._claims.release(occurrences)
+
+    async def begin(self, occurrence: Occurrence) -> Task | None:
+        """Take up an occurrence; None when it is not this run's to execute."""
+        now = self.now()
+        return await self._claims.begin(occurrence, now=now, until=now + CLAIM)
+
+    async def answer(self, occurrence: Occurrence, *, result: str, method: str) -> Task | None:
+        """Keep the result; None when the task has been changed or deleted meanwhile."""
+        return await self._claims.answer(
+            occurrence, result=result[:_LONGEST_RESULT], method=method, at=self.now()
+        )
+
+    async def finish(self, task: Task, occurrence: Occurrence) -> Task | None:
+        """Close the occurrence: the task waits for its next run, or is completed."""
+        try:
+            following = self._following(task, occurrence)
+        except (BadSchedule, UnknownZone) as error:
+            return await self._broken(occurrence, error)
+        return await self._claims.finish(occurrence, next_run_at=following, at=self.now())
+
+    async def fail(self, task: Task, occurrence: Occurrence, error: str) -> Task | None:
+        """Close the occurrence as failed: a recurring task goes on, a one-off has failed."""
+        try:
+            following = self._following(task, occurrence)
+        except (BadSchedule, UnknownZone) as broken:
+            return await self._broken(occurrence, broken)
+        error = error[:_LONGEST_ERROR]
+        return await self._claims.fail(
+            occurrence, error=error, next_run_at=following, at=self.now()
+        )
+
+    async def _broken(self, occurrence: Occurrence, error: ValueError) -> Task | None:
+        """A stored schedule that can't be read ends the task, in words, rather than the batch."""
+        return await self._claims.fail(
+            occurrence, error=str(error)[:_LONGEST_ERROR], next_run_at=None, at=self.now()
+        )
+
+    def _following(self, task: Task, occurrence: Occurrence) -> datetime | None:
+        """The next due time: after this one, and not in the past, however late this one ran."""
+        return next_due(schedule_of(task), max(self.now(), occurrence.due_at))
+
+
+def schedule_of(task: Task) -> Schedule:
+    """The task's schedule; raises `BadSchedule` or `UnknownZone` when what is stored is broken."""
+    zone = zone_named(task.timezone)
+    config, made = task.schedule_config, task.created_at
+    return read_schedule(task.schedule_type, config, zone=zone, now=made)
+
+
+def next_due(schedule: Schedule, after: datetime) -> datetime | None:
+    """The schedule's next run, to the second and never early: due times name runs."""
+    following = schedule.next_run(after)
+    if following is None or following.microsecond == 0:
+        return following
+    return following.replace(microsecond=0) + timedelta(seconds=1)

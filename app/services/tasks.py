@@ -1,0 +1,273 @@
+"""Users' AI tasks and reminders: made, looked at, changed, paused and deleted by their owners.
+
+Everything a user gives is checked here; what is wrong is named by its field. What a task's runs do
+with it is `runs`. Nothing here enqueues: whoever makes or changes a task enqueues its next run
+(`app.jobs.ai.enqueue_next`), and the minute's look at what is due finds those that nobody did.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import Any
+from unicodedata import category
+
+from app.services.notifications import Channel
+from app.services.recurrence import Interval, Once, Schedule
+from app.services.schedule_config import read_schedule, schedule_type, written
+from app.services.task_runs import TaskRuns, next_due, schedule_of
+from app.services.wall_clock import zone_named
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.task import (
+    LONGEST_TITLE,
+    NewTask,
+    Task,
+    TaskCounts,
+    TaskStatus,
+    TaskType,
+    WrongStatus,
+)
+from app.storage.tasks import TaskStore
+from app.storage.users import User
+
+_LONGEST_TEXT = 20_000  # characters of a description or a context
+
+
+class BadTask(ValueError):
+    """A task that cannot be; `field` is the part that is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What to change about a task; None leaves it as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    ai_context: str | None = None
+    channels: tuple[Channel, ...] | None = None
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A task, and whether this call made it."""
+
+    task: Task
+    is_new: bool
+
+
+class Tasks:
+    """The users' tasks. Each method sees the tasks of the user it names, and no others."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._store = TaskStore(database, now=now)
+        self._now = now
+        self.runs = TaskRuns(database, now=now)
+
+    async def create_reminder(
+        self,
+        user: User,
+        title: str,
+        remind_at: datetime,
+        *,
+        description: str = "",
+        channels: Iterable[Channel] = (Channel.IN_APP,),
+        key: str | None = None,
+        asked_at: datetime | None = None,
+    ) -> Created:
+        """A reminder for one moment, later than when it was asked for (now, unless given).
+
+        Under the same `key` a repeat finds the first one. Raises `BadTask` or `BadSchedule`.
+        """
+        if remind_at.tzinfo is None or remind_at <= (asked_at or self._now()):
+            raise BadTask("remind_at", f"{remind_at.isoformat()} has passed or has no time zone")
+        new = _Draft(
+            user, title, Once(remind_at), description=description, channels=tuple(channels)
+        )
+        if not new.channels:
+            raise BadTask("channels", "a reminder needs at least one way to reach its user")
+        return await self._add(new, TaskType.REMINDER, key=key, after=asked_at)
+
+    async def create_periodic_task(
+        self,
+        user: User,
+        title: str,
+        kind: str,
+        config: Mapping[str, object],
+        *,
+        description: str = "",
+        ai_context: str = "",
+        channels: Iterable[Channel] = (Channel.IN_APP,),
+        key: str | None = None,
+        asked_at: datetime | None = None,
+    ) -> Created:
+        """A task for the assistant, on a schedule in its user's zone; `once` is one of them.
+
+        Under the same `key` a repeat finds the first one. Raises `BadTask` or `BadSchedule`.
+        """
+        schedule = self.schedule(user, kind, config)
+        once = isinstance(schedule, Once)
+        new = _Draft(
+            user,
+            title,
+            schedule,
+            description=description,
+            ai_context=ai_context,
+            channels=tuple(channels),
+        )
+        task_type = TaskType.AUTOMATED if once else TaskType.PERIODIC
+        return await self._add(new, task_type, key=key, after=asked_at if once else None)
+
+    def schedule(self, user: User, kind: str, config: Mapping[str, object]) -> Schedule:
+        """Read a schedule in the user's zone; raises `BadSchedule` naming the field."""
+        zone = zone_named(user.timezone)
+        return read_schedule(schedule_type(kind), config, zone=zone, now=self._now())
+
+    async def get(self, user_id: int, task_id: int) -> Task:
+        """This user's task; raises `UnknownTask`."""
+        return await self._store.get(user_id, task_id)
+
+    async def of(
+        self,
+        user_id: int,
+        *,
+        status: TaskStatus | None = None,
+        task_type: TaskType | None = None,
+        limit: int = 50,
+    ) -> tuple[Task, ...]:
+        """This user's tasks, those due soonest first."""
+        return await self._store.of(user_id, status=status, task_type=task_type, limit=limit)
+
+    async def change(self, user: User, task_id: int, changes: Changes) -> Task:
+        """Change this user's task. Another schedule starts now, and revives a task that is over.
+
+        Raises `BadTask`, `BadSchedule` or `UnknownTask`; nothing is changed then.
+        """
+        values = _checked_changes(changes)
+        if changes.schedule is not None:
+            due = next_due(changes.schedule, self._now())
+            if due is None:
+                raise BadTask("schedule", "has no run to come")
+            now_is = (await self.get(user.id, task_id)).status
+            status = now_is if now_is is TaskStatus.PAUSED else TaskStatus.ACTIVE
+            values |= _on(changes.schedule, user) | _unclaimed(due) | {"status": status}
+        return await self._store.change(user.id, task_id, values)
+
+    async def pause(self, user_id: int, task_id: int) -> Task:
+        """Let this user's task rest: no run of it does anything until it is resumed."""
+        values: dict[str, Any] = {"status": TaskStatus.PAUSED, "run_id": None}
+        return await self._store.change(user_id, task_id, values | {"claimed_until": None})
+
+    async def resume(self, user_id: int, task_id: int) -> Task:
+        """Let a paused or failed task go on with its next run; a one-off past its time runs now.
+
+        Raises `UnknownTask`, or `WrongStatus` for a task that is completed.
+        """
+        task = await self.get(user_id, task_id)
+        if task.status is TaskStatus.ACTIVE:
+            return task
+        if task.status is TaskStatus.COMPLETED:
+            raise WrongStatus("a completed task can't be resumed: give it another schedule")
+        now = self._now()
+        due = next_due(schedule_of(task), now) or now.replace(microsecond=0)
+        return await self._store.change(
+            user_id, task_id, _unclaimed(due) | {"status": TaskStatus.ACTIVE}, leaving=task.status
+        )
+
+    async def delete(self, user_id: int, task_id: int) -> None:
+        """Delete this user's task; its run, if one waits, will find nothing to do."""
+        await self._store.delete(user_id, task_id)
+
+    async def statistics(self, user_id: int) -> TaskCounts:
+        """How many tasks this user has, and how many of those that are over went well."""
+        return await self._store.counts(user_id)
+
+    async def _add(
+        self, draft: "_Draft", task_type: TaskType, *, key: str | None, after: datetime | None
+    ) -> Created:
+        due = next_due(draft.schedule, after or self._now())
+        if due is None:
+            raise BadTask("run_at", "has passed")
+        task, is_new = await self._store.add(draft.checked(task_type, due), key=key)
+        return Created(task, is_new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A task as its user asked for it."""
+
+    user: User
+    title: str
+    schedule: Schedule
+    _: KW_ONLY
+    channels: tuple[Channel, ...]
+    description: str = ""
+    ai_context: str = ""
+
+    def checked(self, task_type: TaskType, due: datetime) -> NewTask:
+        """The same, fit to be stored; raises `BadTask`."""
+        if not self.user.active:
+            raise BadTask("user_id", f"user {self.user.id} is not active")
+        return NewTask(
+            user_id=self.user.id,
+            title=_title(self.title),
+            description=_text("description", self.description),
+            ai_context=_text("ai_context", self.ai_context),
+            channels=_unique(self.channels),
+            task_type=task_type,
+            next_run_at=due,
+            **_on(self.schedule, self.user),
+        )
+
+
+def _on(schedule: Schedule, user: User) -> dict[str, Any]:
+    """The columns that hold the schedule."""
+    kind, config = written(schedule)
+    zone = user.timezone if isinstance(schedule, Once | Interval) else schedule.zone.key
+    return {"schedule_type": kind, "schedule_config": config, "timezone": zone}
+
+
+def _unclaimed(due: datetime) -> dict[str, Any]:
+    return {"next_run_at": due, "run_id": None, "claimed_until": None}
+
+
+def _checked_changes(changes: Changes) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if changes.title is not None:
+        values["title"] = _title(changes.title)
+    if changes.description is not None:
+        values["description"] = _text("description", changes.description)
+    if changes.ai_context is not None:
+        values["ai_context"] = _text("ai_context", changes.ai_context)
+    if changes.channels is not None:
+        values["channels"] = list(_unique(changes.channels))
+    return values
+
+
+def _title(given: str) -> str:
+    title = given.strip()
+    if not 1 <= len(title) <= LONGEST_TITLE:
+        raise BadTask("title", f"must be 1 to {LONGEST_TITLE} characters, not {len(title)}")
+    if not all(map(_is_plain, title)):
+        raise BadTask("title", "must not hold control characters")
+    return title
+
+
+def _text(field: str, given: str) -> str:
+    if len(given) > _LONGEST_TEXT:
+        raise BadTask(field, f"must be at most {_LONGEST_TEXT} characters, not {len(given)}")
+    if not all(_is_plain(each) or each in "\n\r\t" for each in given):
+        raise BadTask(field, "must not hold control characters")
+    return given
+
+
+def _is_plain(character: str) -> bool:
+    return category(character) not in ("Cc", "Cs")  # Cs: half a character, which no file holds
+
+
+def _unique(channels: Iterable[Channel]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.value for each in channels))
