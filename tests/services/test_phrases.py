@@ -1,0 +1,196 @@
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.services.phrases import NotUnderstood, understand
+from app.services.recurrence import Daily, Interval, Monthly, Once, Schedule, Weekly
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 23, 11, tzinfo=BERLIN)  # a Monday
+
+
+def heard(phrase: str, now: datetime = NOW) -> tuple[str, str]:
+    """The moment, as the wall in Berlin shows it, and the rest."""
+    understood = understand(phrase, now=now, zone=BERLIN)
+    assert isinstance(understood.schedule, Once)
+    return f"{understood.schedule.at.astimezone(BERLIN):%Y-%m-%d %H:%M:%S}", understood.text
+
+
+@pytest.mark.parametrize(
+    ("phrase", "moment"),
+    [
+        ("2026-11-24T09:00", "2026-11-24 09:00:00"),
+        ("2026-11-24T09:00:00Z", "2026-11-24 10:00:00"),
+        ("2026-11-24T09:00+05:00", "2026-11-24 05:00:00"),
+        ("2026-11-24 09:30", "2026-11-24 09:30:00"),
+        ("2026-11-24 09:30:15+01:00", "2026-11-24 09:30:15"),
+        ("on 2026-11-24 at 7pm", "2026-11-24 19:00:00"),
+        ("2026-11-24", "2026-11-24 09:00:00"),
+        ("in 3 seconds", "2026-11-23 11:00:03"),
+        ("in 5 minutes", "2026-11-23 11:05:00"),
+        ("in 90min", "2026-11-23 12:30:00"),
+        ("in 2 hours", "2026-11-23 13:00:00"),
+        ("in an hour", "2026-11-23 12:00:00"),
+        ("in half an hour", "2026-11-23 11:30:00"),
+        ("in an hour and 30 minutes", "2026-11-23 12:30:00"),
+        ("in 1.5 hours", "2026-11-23 12:30:00"),
+        ("in 3 days", "2026-11-26 11:00:00"),
+        ("in two weeks", "2026-12-07 11:00:00"),
+        ("In 5 Minutes", "2026-11-23 11:05:00"),
+        ("tomorrow", "2026-11-24 09:00:00"),
+        ("tomorrow at 14:30", "2026-11-24 14:30:00"),
+        ("tomorrow at nine o'clock", "2026-11-24 09:00:00"),
+        ("tomorrow 7pm", "2026-11-24 19:00:00"),
+        ("at 9 tomorrow", "2026-11-24 09:00:00"),
+        ("today at 17:00", "2026-11-23 17:00:00"),
+        ("today at noon", "2026-11-23 12:00:00"),
+        ("on friday at 14:30", "2026-11-27 14:30:00"),
+        ("Friday", "2026-11-27 09:00:00"),
+        ("fri at 8", "2026-11-27 08:00:00"),
+        ("monday at 12", "2026-11-23 12:00:00"),
+        ("monday at 10", "2026-11-30 10:00:00"),
+        ("7:00", "2026-11-24 07:00:00"),
+        ("7pm", "2026-11-23 19:00:00"),
+        ("7 pm", "2026-11-23 19:00:00"),
+        ("7:30am", "2026-11-24 07:30:00"),
+        ("12am", "2026-11-24 00:00:00"),
+        ("12pm", "2026-11-23 12:00:00"),
+        ("at noon", "2026-11-23 12:00:00"),
+        ("midnight", "2026-11-24 00:00:00"),
+        ("at 11", "2026-11-24 11:00:00"),
+    ],
+)
+def test_a_phrase_names_its_moment_in_the_users_zone(phrase: str, moment: str) -> None:
+    assert heard(phrase) == (moment, "")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("in 3 seconds to call Ann", "call Ann"),
+        ("in 3 seconds that the tea is ready", "the tea is ready"),
+        ("remind me in 3 seconds to call Ann at 5", "call Ann at 5"),
+        ("remind me to call Ann in 3 seconds", "call Ann"),
+        ("remind me about the tea in 3 seconds", "the tea"),
+        ("call Ann in 3 seconds", "call Ann"),
+        ("buy 7 eggs in 3 seconds", "buy 7 eggs"),
+        ("in 3 seconds call Ann", "call Ann"),
+        ("in 3 seconds, call  Ann", "call Ann"),
+        ("in 3 seconds to Köln fahren 🚆", "Köln fahren 🚆"),
+    ],
+)
+def test_the_other_words_are_the_reminder(phrase: str, text: str) -> None:
+    assert heard(phrase) == ("2026-11-23 11:00:03", text)
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "", " ", "hello", "remind me", "remind me to call Ann", "in", "at", "every",
+        "to call Ann", "in 0 minutes", "in -5 minutes", "in minutes", "in 5", "in 5 parsecs",
+        "in two months", "in 99999999999 weeks", "in 9" + "9" * 400 + " days",
+        "in 1 hour 2 hours", "in 5 minutes or 10", "at 25:00", "at 24:00", "at 7:60", "at 99",
+        "13pm", "0am", "7", "half past seven", "today", "today at 7", "yesterday",
+        "tomorrow tomorrow", "tonight at 8", "tomorrow at 9 and 14", "next friday",
+        "call Ann next friday", "call Ann friday or saturday at 9", "not tomorrow",
+        "call Ann at 5 tomorrow at 9", "in 3 seconds call Ann at 5", "at 7 to 9",
+        "lunch 12 tomorrow", "tomorrow to", "in 5 minutes to", "tomorrow until 9",
+        "tomorrow at 9 on friday", "2026-02-30", "2026-13-01T09:00", "2020-01-01",
+        "2020-01-01T09:00", "9999-12-31T23:59:59-23:00", "every 0 minutes", "every -1 hours",
+        "every 2 days", "every other day", "every 15 minutes between 9 and 17",
+        "every weekday at 9 and 14", "every day at 25:00", "every month", "every tomorrow",
+        "every month on the 32nd", "every month on the 0th", "every day at 9:00:30",
+        "every blue moon", "word " * 500, "9" * 5000,
+    ],
+)  # fmt: skip
+def test_what_names_no_time_or_several_is_refused_and_never_guessed(phrase: str) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        understand(phrase, now=NOW, zone=BERLIN)
+
+    assert 0 < len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("phrase", "schedule", "text"),
+    [
+        ("every day at 9 to stretch", Daily(9, 0, zone=BERLIN), "stretch"),
+        ("stretch daily at 7pm", Daily(19, 0, zone=BERLIN), "stretch"),
+        ("every weekday at 8:30 to plan", Weekly((0, 1, 2, 3, 4), 8, 30, zone=BERLIN), "plan"),
+        ("every friday", Weekly((4,), 9, 0, zone=BERLIN), ""),
+        ("every monday, wednesday and friday at 9", Weekly((0, 2, 4), 9, 0, zone=BERLIN), ""),
+        ("every month on the 31st at 18:00 to pay", Monthly(31, 18, 0, zone=BERLIN), "pay"),
+        ("every month on day 5", Monthly(5, 9, 0, zone=BERLIN), ""),
+        ("every 15 minutes to drink", Interval(timedelta(minutes=15), since=NOW), "drink"),
+        ("every hour", Interval(timedelta(hours=1), since=NOW), ""),
+        (
+            "remind me to look up every two hours",
+            Interval(timedelta(hours=2), since=NOW),
+            "look up",
+        ),
+    ],
+)
+def test_a_phrase_with_every_is_a_rhythm(phrase: str, schedule: Schedule, text: str) -> None:
+    understood = understand(phrase, now=NOW, zone=BERLIN)
+
+    assert (understood.schedule, understood.text) == (schedule, text)
+
+
+@pytest.mark.parametrize(
+    ("now", "phrase", "moment"),
+    [
+        ("2026-03-28T12:00+01:00", "tomorrow at 2:30", "2026-03-29T03:00:00+02:00"),  # in the gap
+        ("2026-03-28T12:00+01:00", "in 1 day", "2026-03-29T12:00:00+02:00"),  # 23 hours
+        ("2026-03-28T12:00+01:00", "in 24 hours", "2026-03-29T13:00:00+02:00"),
+        ("2026-10-24T12:00+02:00", "tomorrow at 2:30", "2026-10-25T02:30:00+02:00"),  # the first
+        ("2026-10-25T02:45+02:00", "at 2:30", "2026-10-25T02:30:00+01:00"),  # the second is to come
+        ("2026-10-24T12:00+02:00", "in 1 day", "2026-10-25T12:00:00+01:00"),  # 25 hours
+        ("2026-10-25T01:30+02:00", "in 2 hours", "2026-10-25T02:30:00+01:00"),
+        ("2026-11-23T23:30+00:00", "today at 1:00", "2026-11-24T01:00:00+01:00"),  # today in Berlin
+    ],
+)
+def test_a_phrase_is_right_when_the_clocks_change(now: str, phrase: str, moment: str) -> None:
+    schedule = understand(phrase, now=datetime.fromisoformat(now), zone=BERLIN).schedule
+
+    assert isinstance(schedule, Once)
+    assert schedule.at.astimezone(BERLIN).isoformat() == moment
+
+
+def test_the_same_words_mean_each_users_own_time() -> None:
+    zones = [ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")]
+
+    found = [understand("tomorrow at 9", now=NOW, zone=zone).schedule for zone in zones]
+
+    assert found == [
+        Once(datetime(2026, 11, 24, 0, tzinfo=UTC)),
+        Once(datetime(2026, 11, 24, 14, tzinfo=UTC)),
+    ]
+
+
+def test_a_refusal_says_what_was_not_understood() -> None:
+    with pytest.raises(NotUnderstood, match=re.escape("25:00 is no time of the day")):
+        understand("call Ann at 25:00", now=NOW, zone=BERLIN)
+
+
+words = st.sampled_from([
+    "in", "at", "on", "to", "and", "every", "day", "month", "minutes", "tomorrow", "friday", "5",
+    "31st", "7pm", "25:00", "9:30", "2026-11-24", "2", "remind", "me", "call", "the", "noon",
+    "half", "an", "a", "weekday", "o'clock,", "today", "hours", "daily", "next", "about", "7 am",
+])  # fmt: skip
+
+
+@given(st.one_of(st.lists(words, max_size=8).map(" ".join), st.text(max_size=40)))
+@settings(deadline=None, max_examples=400)
+def test_any_words_are_understood_as_a_later_time_or_refused(phrase: str) -> None:
+    try:
+        understood = understand(phrase, now=NOW, zone=BERLIN)
+    except NotUnderstood:
+        return
+
+    following = understood.schedule.next_run(NOW)
+    assert following is not None
+    assert following > NOW
+    assert all(word in phrase.split() for word in understood.text.split())
