@@ -5,11 +5,14 @@ A variable is `STEWARD_` and the path to the setting, joined by two underscores:
 refused at start, in one line that names the variable.
 """
 
+import os
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -24,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "STEWARD_"
+_NOT_SETTINGS = {"STEWARD_PYTHON", "STEWARD_TEST_REQUIRE"}  # read by the scripts
 _SHORTEST_KEY = 32  # characters; as much chance in them as in the 16 bytes of a signature
 
 
@@ -98,6 +102,7 @@ class Redis(Section):
             return None
         if not text.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        _ = urlsplit(text).port  # raises for a port that can't be one
         return url
 
 
@@ -163,10 +168,10 @@ class Smtp(Section):
     host: str = Field(
         default="", description="when empty, outgoing mail stays in the home's Maildir"
     )
-    port: int = Field(default=587, ge=1, le=65535)
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    security: Security = Security.STARTTLS
+    port: int = Field(default=587, ge=1, le=65535, description="its port")
+    username: str = Field(default="", description="when empty, no login is tried")
+    password: SecretStr = Field(default=SecretStr(""), description="its password")
+    security: Security = Field(default=Security.STARTTLS, description="none, starttls or tls")
 
 
 class Mail(Section):
@@ -236,14 +241,40 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings, or one line for each thing that is wrong with them and exit code 1."""
+    """The settings, or one line for each thing that is wrong with them and exit code 1.
+
+    A variable that begins like ours and is none of ours is named in a warning: it is misspelt.
+    """
+    for name in sorted(_unknown(os.environ)):
+        print(f"{name}: there is no such setting", file=sys.stderr)
     try:
         return Settings()
     except ValidationError as error:
         _refuse(error)
-    except SettingsError as error:  # a list that isn't JSON
-        print(f"{PREFIX}...: {error}", file=sys.stderr)
+    except SettingsError as error:  # a list that isn't JSON; the message names its section only
+        print(f"{PREFIX}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def every_setting() -> Iterator[tuple[str, Any, str]]:
+    """Each variable, its default, and what it is for: the contents of `.env.example`."""
+    return _within(Settings, PREFIX)
+
+
+def _within(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any, str]]:
+    for name, field in section.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        if isinstance(field.default, Section):
+            yield from _within(type(field.default), f"{variable}__")
+        else:
+            yield variable, field.default, field.description or ""
+
+
+def _unknown(variables: Iterable[str]) -> set[str]:
+    known = {variable for variable, _, _ in every_setting()}
+    sections = {variable.partition("__")[0] for variable in known}
+    ours = {name for name in variables if name.startswith(PREFIX)}
+    return ours - known - sections - _NOT_SETTINGS
 
 
 def _refuse(error: ValidationError) -> NoReturn:

@@ -1,0 +1,137 @@
+"""Settings: what is right is read, what is wrong is refused by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import PREFIX, Settings, every_setting
+from tests.env_example import env_example
+
+ROOT = Path(__file__).parents[1]
+BAD = (
+    ("OWNER__TIMEZONE", "Mars/Olympus"),
+    ("OWNER__TIMEZONE", "../../etc/passwd"),
+    ("OWNER__NAME", ""),
+    ("OWNER__ADDRESS", "ann"),
+    ("OWNER__ADDRESS", "ann@"),
+    ("OWNER__ADDRESS", "ann@example.com\nBcc: eve@example.com"),
+    ("REDIS__URL", "http://user:s3cret@host"),
+    ("REDIS__URL", "redis://user:s3cret@host:70000"),
+    ("REDIS__URL", "redis://user:s3cret@host:abc"),
+    ("SIGNING__KEYS", '["s3cret"]'),
+    ("WORKER__CONCURRENCY", "0"),
+    ("WORKER__CONCURRENCY", "-1"),
+    ("WORKER__CONCURRENCY", "many"),
+    ("WORKER__CONCURRENCY", "1.5"),
+    ("WORKER__LEASE", "0"),
+    ("WORKER__LEASE", "-1"),
+    ("WORKER__LEASE", "nan"),
+    ("WORKER__LEASE", "inf"),
+    ("WORKER__LEASE", "soon"),
+    ("WORKER__GRACE", "-1"),
+    ("WORKER__KEEP_RESULT", "1e99"),
+    ("WORKER__RECORDER", "perhaps"),
+    ("MAIL__SENDER", "nobody"),
+    ("MAIL__SMTP__PORT", "70000"),
+    ("MAIL__SMTP__PORT", "0"),
+    ("MAIL__SMTP__PORT", "abc"),
+    ("MAIL__SMTP__SECURITY", "ssl"),
+    ("CALENDAR__FEEDS", '["file:///etc/passwd"]'),
+    ("FILES__TEMP_KEEP", "0"),
+    ("LOG__LEVEL", "LOUD"),
+)
+
+
+def read_in_a_process(cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Read the settings as an entry point does, with nothing else in the environment."""
+    return subprocess.run(
+        [sys.executable, "-c", "from app.settings import read_settings; print(read_settings())"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_refused_by_its_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.settings import read_settings
+
+    monkeypatch.setenv(PREFIX + name, value)
+
+    with pytest.raises(SystemExit) as refused:
+        read_settings()
+
+    said = capsys.readouterr()
+    assert refused.value.code == 1
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith(PREFIX + name)
+    assert "s3cret" not in said.err
+
+
+def test_a_process_with_a_bad_setting_says_one_line_and_ends(tmp_path: Path) -> None:
+    done = read_in_a_process(tmp_path, STEWARD_WORKER__CONCURRENCY="none")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("STEWARD_WORKER__CONCURRENCY: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_list_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    done = read_in_a_process(tmp_path, STEWARD_CALENDAR__FEEDS="https://example.com/a.ics")
+
+    assert done.returncode == 1
+    assert "calendar" in done.stderr.lower()
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_misspelt_variable_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    done = read_in_a_process(tmp_path, STEWARD_WORKR__LEASE="3", STEWARD_WORKER__POLL="1")
+
+    assert done.returncode == 0
+    assert done.stderr == "STEWARD_WORKR__LEASE: there is no such setting\n"
+
+
+def test_secrets_are_not_in_the_printed_settings(tmp_path: Path) -> None:
+    done = read_in_a_process(
+        tmp_path,
+        STEWARD_REDIS__URL="redis://user:s3cret@host",
+        STEWARD_MAIL__SMTP__PASSWORD="s3cret",
+        STEWARD_SIGNING__KEYS='["s3cret-s3cret-s3cret-s3cret-s3cret"]',
+        STEWARD_CALENDAR__FEEDS='["https://example.com/s3cret.ics"]',
+    )
+
+    assert done.returncode == 0
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_a_dotenv_file_is_read_and_may_hold_others_variables(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STEWARD_OWNER__NAME=Ann\nOTHER=1\n")
+
+    done = read_in_a_process(tmp_path)
+
+    assert "name='Ann'" in done.stdout
+
+
+def test_the_environment_example_shows_every_setting_with_its_default() -> None:
+    assert (ROOT / ".env.example").read_text() == env_example()
+
+
+def test_the_environment_example_uncommented_means_the_defaults(tmp_path: Path) -> None:
+    lines = (line.removeprefix("#") for line in env_example().splitlines())
+    chosen = [line for line in lines if line.startswith(PREFIX) and not line.endswith("=")]
+    (tmp_path / ".env").write_text("\n".join(chosen))
+
+    assert Settings(_env_file=tmp_path / ".env") == Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, _, purpose in every_setting() if not purpose] == []
