@@ -4,21 +4,15 @@ To add a service: a field of `Services`, and a line in `open_services`. This is 
 knows which implementation the settings ask for; a job never does.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from arq.connections import RedisSettings
-
-from app.engine import Attempt, Client, Codec, Job
+from app.connection import make_codec, open_client, open_redis, redis_at
+from app.engine import Attempt, Client
 from app.local.home import prepare_home
-from app.local.signing import signing_key
-from app.local.socket import socket_path
-from app.local.valkey import open_valkey
 from app.observability.health import Health
-from app.queues import NAMES
 from app.services.ai import Assistant, RuleAssistant
 from app.services.calendar.feed import FeedCalendar
 from app.services.calendar.folder import FolderCalendar
@@ -34,6 +28,17 @@ from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.users import User, Users
+
+__all__ = [
+    "Context",
+    "Services",
+    "context_of",
+    "make_codec",
+    "open_client",
+    "open_redis",
+    "open_services",
+    "redis_at",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,46 +68,6 @@ class Context(Services):
 def context_of(services: Services, attempt: Attempt) -> Context:
     """The context of one attempt."""
     return Context(**vars(services), attempt=attempt)
-
-
-def redis_at(settings: Settings) -> RedisSettings:
-    """Where the server is or would be; starts nothing."""
-    url = settings.redis.url
-    if url is not None:
-        return RedisSettings.from_dsn(url.get_secret_value())
-    return RedisSettings(unix_socket_path=str(socket_path(settings.home.resolve())))
-
-
-@asynccontextmanager
-async def open_redis(settings: Settings) -> AsyncGenerator[RedisSettings]:
-    """The server of the settings' URL, or the home's own Valkey for as long as it is needed."""
-    if settings.redis.url is not None:
-        yield redis_at(settings)
-    else:
-        async with open_valkey(settings.home) as redis:
-            yield redis
-
-
-def make_codec(settings: Settings) -> Codec:
-    """Signs with the settings' keys, or with the home's own."""
-    keys = [key.get_secret_value().encode() for key in settings.signing.keys]
-    return Codec(keys or [signing_key(prepare_home(settings.home))])
-
-
-@asynccontextmanager
-async def open_client(
-    settings: Settings, *, jobs: Mapping[str, Job[Any, ..., Any]] | None = None
-) -> AsyncGenerator[Client]:
-    """A client for application code: enqueue, look up, cancel.
-
-    With `jobs`, any other job is refused, and results found by id have their types.
-    """
-    codec = make_codec(settings)
-    async with (
-        open_redis(settings) as redis,
-        Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
-    ):
-        yield client
 
 
 @asynccontextmanager

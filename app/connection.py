@@ -1,0 +1,58 @@
+"""The way to the queues: a server, a key to sign with, a client. No services, so it opens quickly.
+
+Whoever wants more than the queues opens it by app.context, which has these names too.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from arq.connections import RedisSettings
+
+from app.engine import Client, Codec, Job
+from app.local.home import prepare_home
+from app.local.signing import signing_key
+from app.local.socket import socket_path
+from app.local.valkey import open_valkey
+from app.queues import NAMES
+from app.settings import Settings
+
+
+def redis_at(settings: Settings) -> RedisSettings:
+    """Where the server is or would be; starts nothing."""
+    url = settings.redis.url
+    if url is not None:
+        return RedisSettings.from_dsn(url.get_secret_value())
+    return RedisSettings(unix_socket_path=str(socket_path(settings.home.resolve())))
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings) -> AsyncGenerator[RedisSettings]:
+    """The server of the settings' URL, or the home's own Valkey for as long as it is needed."""
+    if settings.redis.url is not None:
+        yield redis_at(settings)
+    else:
+        async with open_valkey(settings.home) as redis:
+            yield redis
+
+
+def make_codec(settings: Settings) -> Codec:
+    """Signs with the settings' keys, or with the home's own."""
+    keys = [key.get_secret_value().encode() for key in settings.signing.keys]
+    return Codec(keys or [signing_key(prepare_home(settings.home))])
+
+
+@asynccontextmanager
+async def open_client(
+    settings: Settings, *, jobs: Mapping[str, Job[Any, ..., Any]] | None = None
+) -> AsyncGenerator[Client]:
+    """A client for application code: enqueue, look up, cancel.
+
+    With `jobs`, any other job is refused, and results found by id have their types.
+    """
+    codec = make_codec(settings)
+    async with (
+        open_redis(settings) as redis,
+        Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
+    ):
+        yield client
