@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Seque
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import anyio
 import msgspec
@@ -80,7 +80,7 @@ class Client:
 
         Raises `CallRefused` for what can never run, and `Unavailable` when Redis did not confirm.
         """
-        return await self.enqueue_call(job.call(*args, **kwargs))
+        return await self.enqueue_call(Call(job, args, kwargs))
 
     async def enqueue_call(self, call: Call[R]) -> Handle[R]:
         """The same for a `Call`."""
@@ -122,7 +122,7 @@ class Client:
 
     def prepare(self, call: Call[Any]) -> NewRun:
         """Check a call and seal it, without writing anything; raises `CallRefused`."""
-        job, options = call.job, call.job.options
+        job, options = _job_of(call), call.job.options
         self._refuse_unknown(job)
         payload = self._payload(call, options.id or new_id())
         return NewRun(
@@ -148,7 +148,7 @@ class Client:
             v=job.version,
             id=run_id,
             q=job.queue,
-            sf=to_ms(due) if due else 0,
+            sf=max(0, to_ms(due)) if due else 0,
             p=parent.run_id if parent else "",
             u=options.owner or (parent.owner if parent else "") or "",
             tp=options.trace or (parent.trace if parent else "") or "",
@@ -162,12 +162,21 @@ class Client:
             raise BadArguments(f"{job.name}: no queue is called {job.queue!r}")
 
     async def _stored(self, runs: Sequence[NewRun]) -> list[Receipt]:
-        give_up, pause = monotonic() + self._patience, _FIRST_PAUSE
+        give_up, pause, again = monotonic() + self._patience, _FIRST_PAUSE, False
         while True:
             try:
-                return await self.store.enqueue(runs)
+                return await self.store.enqueue(runs, again=again)
             except Unavailable:
                 if monotonic() + pause > give_up:
                     raise
+            again = True
             await anyio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _job_of(call: object) -> Job[Any, ..., Any]:
+    """The job of a call; raises `UnknownJob` for anything else, such as a job's name."""
+    job = cast("object", getattr(call, "job", None))
+    if not isinstance(call, Call) or not isinstance(job, Job):
+        raise UnknownJob(f"{job or call!r} is no job: enqueue what @job made, or a call of it")
+    return cast("Job[Any, ..., Any]", job)

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from enum import IntFlag
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.msgpack import Decoder
@@ -26,7 +26,7 @@ from app.engine.errors import BadPayload, DeclarationError, TooLarge
 _VERSION = 1
 _MAC = 16  # bytes; forging one takes 2**128 tries
 _HEAD = 3 + _MAC
-_SHORTEST_KEY = 16
+_SHORTEST_KEY, _LONGEST_KEY = 16, 64  # bytes; BLAKE2b takes no more
 
 LARGEST_PAYLOAD = 256 * 1024  # bytes before compression; more belongs in a file, with a reference
 LARGEST_RESULT = 4 * 1024 * 1024
@@ -38,6 +38,10 @@ class _Flag(IntFlag):
     RESULT = 2
 
 
+Moment = Annotated[int, msgspec.Meta(ge=0, lt=253402300800000)]
+"""Milliseconds since the epoch, up to the year 9999: what a datetime can hold."""
+
+
 class Payload(msgspec.Struct, omit_defaults=True):
     """A queued run: arq's keys (`t f a k et`), then those that arq ignores."""
 
@@ -46,13 +50,13 @@ class Payload(msgspec.Struct, omit_defaults=True):
     f: str
     a: msgspec.Raw
     k: msgspec.Raw
-    et: int
+    et: Moment
     """When it was enqueued, in ms."""
     v: int = 1
     """The job's payload version."""
     id: str = ""
     q: str = ""
-    sf: int = 0
+    sf: Moment = 0
     """The moment it is scheduled for, in ms; 0: when it was enqueued."""
     p: str = ""
     """The run that enqueued it, or that it replays."""
@@ -91,8 +95,9 @@ class Codec:
         """`keys`: the one that signs, then older ones still accepted; each 16 bytes or more."""
         if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
             raise DeclarationError(f"a signing key needs at least {_SHORTEST_KEY} bytes")
-        self._by_id = {_id_of(key): key[:64] for key in keys}  # BLAKE2b takes 64 bytes at most
-        self._signing = _id_of(keys[0])
+        known = [key[:_LONGEST_KEY] for key in keys]
+        self._signing = known[0]
+        self._by_id = {id: [k for k in known if _id_of(k) == id] for id in map(_id_of, known)}
         self._largest = largest
 
     def seal_payload(self, payload: Payload) -> bytes:
@@ -106,7 +111,7 @@ class Codec:
         """Raises `BadPayload` unless we sealed it as a job."""
         try:
             return _PAYLOAD.decode(self._open(sealed, _Flag(0)))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadPayload(f"signed, but no job: {error}") from error
 
     def seal_result(self, kept: Kept) -> bytes:
@@ -117,7 +122,7 @@ class Codec:
         """Raises `BadPayload` unless we sealed it as a result."""
         try:
             return _KEPT.decode(self._open(sealed, _Flag.RESULT))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadPayload(f"signed, but no result: {error}") from error
 
     def dumps(self, data: dict[str, Any]) -> bytes:
@@ -135,15 +140,15 @@ class Codec:
             packed = zlib.compress(body, 1)
             if len(packed) < len(body):
                 body, flags = packed, flags | _Flag.COMPRESSED
-        head = bytes((_VERSION, flags, self._signing))
-        return head + _mac(self._by_id[self._signing], head, body) + body
+        head = bytes((_VERSION, flags, _id_of(self._signing)))
+        return head + _mac(self._signing, head, body) + body
 
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
         head, mac, body = sealed[:3], sealed[3:_HEAD], sealed[_HEAD:]
-        key = self._by_id.get(head[2])
-        if key is None or not hmac.compare_digest(mac, _mac(key, head, body)):
+        candidates = self._by_id.get(head[2], ())  # two keys may share an id of one byte
+        if not any(hmac.compare_digest(mac, _mac(key, head, body)) for key in candidates):
             raise BadPayload("the signature is not ours")
         if head[1] & _Flag.RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")

@@ -17,6 +17,9 @@ EngineError           raised to whoever called the engine
 │   └── RunCancelled  ... because somebody cancelled it
 └── RemoteError       an exception of a class this process does not know
 PermanentError        a job's own errors that no retry can mend
+JobTimeout            recorded for an attempt that took longer than its job may
+SelfCancelled         ... that was cancelled from within
+WorkerDied            ... whose workers died until none of its attempts was left
 """
 
 from datetime import timedelta
@@ -31,7 +34,13 @@ class RetryLater(JobSignal):
 
     def __init__(self, delay: timedelta, reason: str = "") -> None:
         super().__init__(reason or f"again in {delay}")
-        self.delay = delay
+        self.delay = _span(delay)
+
+
+def _span(delay: object) -> timedelta:
+    if not isinstance(delay, timedelta):
+        raise TypeError(f"RetryLater takes a timedelta, not {delay!r}")
+    return delay
 
 
 class Discard(JobSignal):
@@ -40,6 +49,18 @@ class Discard(JobSignal):
 
 class PermanentError(Exception):
     """A failure that no retry can mend: wrong input, missing permission, bad credentials."""
+
+
+class JobTimeout(TimeoutError):
+    """The attempt took longer than the job may."""
+
+
+class SelfCancelled(RuntimeError):
+    """Something inside the job cancelled it; nobody here had asked for that."""
+
+
+class WorkerDied(RuntimeError):
+    """Every attempt the job has was taken down with the worker that ran it."""
 
 
 class EngineError(Exception):

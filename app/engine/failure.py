@@ -78,6 +78,7 @@ def _traceback(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return ""
     try:
-        return "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+        text = "".join(traceback.format_exception(error))
+        return wire.printable(text[-_LONGEST_TRACEBACK:])
     except Exception as unprintable:  # its __str__ or its cause's may raise anything
         return f"<no traceback: {type(unprintable).__name__}>"

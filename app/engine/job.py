@@ -27,8 +27,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_QUEUE = re.compile(r"[a-z_]+(:[a-z_]+)*")
 _ID = re.compile(r"[\w.:@+-]{1,200}", re.ASCII)
 _FOREVER = timedelta(days=3650)  # a delay past this is a mistake in units, not a wish
+_LAST_YEAR = 9000  # the end of the year 9999 is where parked runs wait
 
 
 class Held(StrEnum):
@@ -56,13 +58,31 @@ class Options:
         """Refuse what can't be meant: a naive time, a negative delay, an id no key could hold."""
         if self.delay is not None and self.at is not None:
             raise BadArguments("give delay or at, not both")
-        if self.delay is not None and not timedelta(0) <= self.delay <= _FOREVER:
-            raise BadArguments(f"delay must be between 0 and ten years, not {self.delay}")
-        if self.at is not None and self.at.tzinfo is None:
-            raise BadArguments(f"at must have a time zone: {self.at.isoformat()}")
-        for name, value in (("id", self.id), ("key", self.key), ("owner", self.owner)):
-            if value is not None and not _ID.fullmatch(value):
-                raise BadArguments(f"{name} must be 1 to 200 of letters, digits and . : @ + - _")
+        if self.delay is not None:
+            _refuse_span("delay", self.delay)
+        if self.at is not None:
+            _refuse_moment(self.at)
+        if not isinstance(self.held, Held):
+            _refuse_span("held", self.held)
+        for name in ("id", "key", "owner"):
+            _refuse_name(name, getattr(self, name))
+
+
+def _refuse_span(name: str, span: object) -> None:
+    if not isinstance(span, timedelta) or not timedelta(0) <= span <= _FOREVER:
+        raise BadArguments(f"{name} must be a timedelta between 0 and ten years, not {span!r}")
+
+
+def _refuse_moment(at: object) -> None:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise BadArguments(f"at must be a datetime with a time zone, not {at!r}")
+    if at.year > _LAST_YEAR:
+        raise BadArguments(f"at is too far away: {at.isoformat()}")
+
+
+def _refuse_name(name: str, value: object) -> None:
+    if value is not None and not (isinstance(value, str) and _ID.fullmatch(value)):
+        raise BadArguments(f"{name} must be 1 to 200 of letters, digits and . : @ + - _")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +99,8 @@ class Call(Generic[R]):
 
     def at(self, moment: datetime, *, id: str) -> "Call[R]":
         """The same call for one moment, under a chosen id: how a schedule fires it."""
-        return Call(self.job.with_options(at=moment, id=id), self.args, self.kwargs)
+        options = dataclasses.replace(self.job.options, at=moment, delay=None, id=id)
+        return Call(dataclasses.replace(self.job, options=options), self.args, self.kwargs)
 
     def __str__(self) -> str:
         return f"{self.job.name}(...)"
@@ -121,6 +142,7 @@ class Job(Generic[C, P, R]):
         """This job, for one run: later, under a chosen id, or at most once per `key`.
 
         `held` says how long the key refuses another: while queued, until ended, or for a time.
+        Options given before are forgotten: all of a run's options come from one call.
         Raises `BadArguments` for a naive time, a negative delay or an id that can't be one.
         """
         options = Options(id=id, key=key, held=held, delay=delay, at=at, owner=owner)
@@ -150,6 +172,8 @@ def job(
         known_as = name or _name_of(function)
         if not _NAME.fullmatch(known_as):
             raise DeclarationError(f"{known_as!r} is no job name: write domain.function")
+        if not _QUEUE.fullmatch(queue):
+            raise DeclarationError(f"{known_as}: {queue!r} is no queue name: use a-z, _ and :")
         if timeout <= timedelta(0) or retry.attempts < 1 or version < 1:
             raise DeclarationError(f"{known_as}: timeout, attempts and version must be positive")
         return Job(

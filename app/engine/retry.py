@@ -2,7 +2,7 @@
 
 what the job raised                                        what follows
 RetryLater                                                 again after its delay, no attempt charged
-Discard, PermanentError, PermissionError, ValueError       never again
+Discard, PermanentError, PermissionError, ValueError       never again, even if it asks
 an error with `retry_after`                                not before what the provider asked
 anything else                                              the job's own policy, or `by_class`
 """
@@ -24,6 +24,8 @@ _BY_CLASS: tuple[tuple[type[Exception], timedelta], ...] = (  # the replaced sys
     (OSError, timedelta(seconds=120)),
 )
 _OTHERWISE = timedelta(seconds=60)
+_LONGEST = timedelta(days=3650)  # a provider that asks for more means never, and dates end in 9999
+_DEEPEST_CAUSE = 20  # causes may form a circle
 
 
 class RetryPolicy(Protocol):
@@ -61,8 +63,9 @@ class Backoff:
 
     def wait(self, attempt: int, _error: BaseException, /) -> timedelta:
         """Wait `first`, then twice that, then four times, never more than `longest`."""
-        doublings = min(attempt - 1, 30)  # 2**30 s passes any `longest`; more would overflow
-        return min(self.first * float(2**doublings), self.longest)
+        doublings = max(0, min(attempt - 1, 60))  # 2**60 passes any `longest`; a float holds it
+        doubled = self.first.total_seconds() * 2**doublings
+        return timedelta(seconds=min(doubled, self.longest.total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,11 @@ def delay_after(
     `luck` (0 to 1) stretches the wait by up to `JITTER`; drawn at random unless given.
     A provider's `retry_after` (a timedelta on the error or its cause) is a lower bound.
     """
-    asked = retry_after(error)
-    if attempt >= policy.attempts or (is_permanent(error) and asked is None):
+    if attempt >= policy.attempts or is_permanent(error):
         return None
-    stretch = 1 + JITTER * (random.random() if luck is None else luck)
-    return max(policy.wait(attempt, error), asked or timedelta(0)) * stretch
+    asked = retry_after(error) or timedelta(0)
+    wait = min(max(policy.wait(attempt, error), asked), _LONGEST)
+    return wait * (1 + JITTER * (random.random() if luck is None else luck))
 
 
 def is_permanent(error: BaseException) -> bool:
@@ -102,10 +105,10 @@ def is_permanent(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> timedelta | None:
     """The wait a provider asked for: `retry_after` of the error, or of what caused it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        asked = getattr(seen, "retry_after", None)
+    current: BaseException | None = error
+    for _ in range(_DEEPEST_CAUSE):
+        asked = getattr(current, "retry_after", None)
         if isinstance(asked, timedelta):
             return asked
-        seen = seen.__cause__
+        current = current.__cause__ if current else None
     return None

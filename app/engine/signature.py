@@ -21,6 +21,8 @@ from app.engine.errors import BadArguments, DeclarationError
 
 _NO_KEYWORDS = b"\x80"  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
+_RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
+_ANYTHING = wire.decoder(Any)
 
 
 class Packed(NamedTuple):
@@ -39,7 +41,7 @@ class Signature:
     types: Mapping[str, Any]
     result: Decoder[Any]
     _positional: tuple[Decoder[Any], ...]
-    _keywords: Decoder[Any]
+    _keywords: Mapping[str, Decoder[Any]]
     _has_times: bool
 
     @classmethod
@@ -60,7 +62,7 @@ class Signature:
             types=types,
             result=wire.decoder(hints.get("return", Any)),
             _positional=_positional_decoders(parameters, types),
-            _keywords=wire.decoder(_keyword_struct(parameters, types, name)),
+            _keywords={each: wire.decoder(kind) for each, kind in types.items()},
             _has_times=any(map(_may_hold_times, types.values())),
         )
 
@@ -70,36 +72,48 @@ class Signature:
             self.parameters.bind(*args, **kwargs)
         except TypeError as error:
             raise BadArguments(f"{self.name}: {error}") from None
-        if self._has_times:
-            _refuse_naive_times((*args, *kwargs.values()), self.name)
         try:
             packed = Packed(wire.pack(args), wire.pack(kwargs) if kwargs else _NO_KEYWORDS)
         except TypeError as error:
             raise BadArguments(f"{self.name}: {error}") from error
+        if self._has_times:  # those in a value annotated Any are times only on this side
+            _refuse_naive_times((args, kwargs), self.name)
         self.unpack(packed.args, packed.kwargs)
         return packed
 
-    def unpack(self, args: bytes | msgspec.Raw, kwargs: bytes | msgspec.Raw) -> tuple[Any, Any]:
+    def unpack(
+        self, args: bytes | msgspec.Raw, kwargs: bytes | msgspec.Raw
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The typed arguments; raises `BadArguments` naming the misfit."""
+        positional = self._unpack_positional(args)
+        named = {} if bytes(kwargs) == _NO_KEYWORDS else self._unpack_keywords(kwargs)
+        if self._has_times:
+            _refuse_naive_times((positional, named), self.name)
+        return positional, named
+
+    def _unpack_positional(self, args: bytes | msgspec.Raw) -> tuple[Any, ...]:
         try:
-            positional = self._positional[_length(args)].decode(args)
+            decoded: tuple[Any, ...] = self._positional[_length(args)].decode(args)
         except IndexError:
             raise BadArguments(f"{self.name}: too many arguments") from None
-        except msgspec.MsgspecError as error:
+        except Exception as error:  # a dataclass that checks itself may raise anything
             raise BadArguments(f"{self.name}: {self._readable(error)}") from error
-        if bytes(kwargs) == _NO_KEYWORDS:
-            return positional, {}
-        return positional, self._unpack_keywords(kwargs)
+        return decoded
 
     def _unpack_keywords(self, kwargs: bytes | msgspec.Raw) -> dict[str, Any]:
+        each, named = "", dict[str, Any]()
         try:
-            decoded = self._keywords.decode(kwargs)
-        except msgspec.MsgspecError as error:
-            raise BadArguments(f"{self.name}: {str(error).replace('$.', '')}") from error
-        if isinstance(decoded, dict):
-            return cast("dict[str, Any]", decoded)
-        named = ((each, getattr(decoded, each)) for each in decoded.__struct_fields__)
-        return {each: value for each, value in named if value is not msgspec.UNSET}
+            for each, value in _RAW_KEYWORDS.decode(kwargs).items():
+                named[each] = self._keywords.get(each, self._other_keywords).decode(value)
+        except Exception as error:  # as above
+            raise BadArguments(f"{self.name}: {_said(error)} - at `{each}`") from error
+        return named
+
+    @property
+    def _other_keywords(self) -> Decoder[Any]:
+        """What reads an argument that only `**rest` takes; without one, binding refuses it."""
+        rest = [e.name for e in self.parameters.parameters.values() if e.kind is e.VAR_KEYWORD]
+        return self._keywords[rest[0]] if rest else _ANYTHING
 
     def missing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """What these arguments lack, in one line; None when the call can be made."""
@@ -109,12 +123,17 @@ class Signature:
             return f"{self.name}: {error}"
         return None
 
-    def _readable(self, error: msgspec.MsgspecError) -> str:
+    def _readable(self, error: Exception) -> str:
         """The codec's message, with `$[1]` written as the parameter's name."""
-        text = str(error)
+        text = _said(error)
         for position, each in enumerate(self.parameters.parameters):
             text = text.replace(f"$[{position}]", each)
         return text
+
+
+def _said(error: Exception) -> str:
+    said = wire.message_of(error)
+    return said if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {said}"
 
 
 def _length(array: bytes | msgspec.Raw) -> int:
@@ -156,31 +175,17 @@ def _positional_decoders(
     return tuple(wire.decoder(GenericAlias(tuple, tuple(by_position[:n]))) for n in counts)
 
 
-def _keyword_struct(parameters: inspect.Signature, types: Mapping[str, Any], name: str) -> Any:
-    named = [
-        each
-        for each in parameters.parameters.values()
-        if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
-    rest = [e.name for e in parameters.parameters.values() if e.kind is e.VAR_KEYWORD]
-    if rest:
-        return dict[str, Any] if named else GenericAlias(dict, (str, types[rest[0]]))
-    return msgspec.defstruct(
-        f"{name}.arguments",
-        [(each.name, types[each.name] | msgspec.UnsetType, msgspec.UNSET) for each in named],
-        forbid_unknown_fields=True,
-    )
-
-
 def _may_hold_times(kind: Any) -> bool:
     return wire.mentions(kind, msgspec.inspect.DateTimeType, msgspec.inspect.AnyType)
 
 
 def _refuse_naive_times(value: object, name: str) -> None:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise BadArguments(f"{name}: {value.isoformat()} has no time zone")
-    for part in _parts(value):
-        _refuse_naive_times(part, name)
+    waiting = [value]  # a list, not recursion: a value may be nested deeper than Python calls
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, datetime) and current.utcoffset() is None:
+            raise BadArguments(f"{name}: {current.isoformat()} has no time zone")
+        waiting.extend(_parts(current))
 
 
 def _parts(value: object) -> Iterable[object]:
@@ -191,5 +196,7 @@ def _parts(value: object) -> Iterable[object]:
     if isinstance(value, (list, tuple, set, frozenset)):
         return cast("Iterable[object]", value)
     if dataclasses.is_dataclass(value):
-        return [getattr(value, each.name) for each in dataclasses.fields(value)]
+        return [getattr(value, each.name, None) for each in dataclasses.fields(value)]
+    if isinstance(value, msgspec.Struct):
+        return [getattr(value, each) for each in value.__struct_fields__]
     return ()

@@ -37,6 +37,7 @@ STEPS: Final = (
     "hold",
     "depth",
 )
+_STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
@@ -70,15 +71,19 @@ class Store:
         self.clock = clock
         self._steps: dict[str, AsyncScript] = {}
 
-    async def enqueue(self, runs: Sequence[NewRun]) -> list[Receipt]:
-        """Store runs; an id or key that is taken answers with the run that holds it."""
+    async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
+        """Store runs; an id or key that is taken answers with the run that holds it.
+
+        `again`: the same runs were sent before, unanswered; what is there now is new all the same.
+        """
+        new = (_STORED, _SAME_BYTES) if again else (_STORED,)
         receipts: list[Receipt] = []
         for some in _chunks(runs):
             args = [field for run in some for field in _new_run(run)]
             now, *answers = await self._step("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
             pairs = zip(answers[::2], answers[1::2], strict=True)
-            receipts += [Receipt(id.decode(), state != 0) for state, id in pairs]
+            receipts += [Receipt(id.decode(), state in new) for state, id in pairs]
         return receipts
 
     async def claim(self, worker: str, want: int, shares: Iterable[Share]) -> Claim:

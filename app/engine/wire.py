@@ -36,16 +36,21 @@ _MESSAGE_ONLY = Decoder(tuple[str, str])
 def message_of(error: BaseException) -> str:
     """What the exception says, cut to a sane length; never raises, whatever its `__str__` does."""
     try:
-        return str(error)[:_LONGEST_MESSAGE]
+        return printable(str(error)[:_LONGEST_MESSAGE])
     except Exception:  # one that can't print itself is still an exception
         return f"<unprintable {type(error).__name__}>"
+
+
+def printable(text: str) -> str:
+    """`text` with half characters escaped: names of files hold them, and UTF-8 has none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def kind_of(error: BaseException) -> str:
     """The full name of the exception's class; a `RemoteError` keeps the name it came with."""
     if isinstance(error, errors.RemoteError):
         return error.kind
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+    return printable(f"{type(error).__module__}.{type(error).__qualname__}")
 
 
 def _encode_other(value: object) -> Ext:
@@ -88,7 +93,7 @@ def pack(value: object) -> bytes:
     """`value` as msgpack; raises `TypeError` for what can't travel, cyclic values included."""
     try:
         return _ENCODER.encode(value)
-    except (NotImplementedError, OverflowError, RecursionError) as error:
+    except (NotImplementedError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise TypeError(str(error) or "nested too deeply") from error
 
 
