@@ -32,6 +32,8 @@ class Trace:
     error: BaseException | None = None
     due_ms: float | None = None
     attempt: int = 0
+    worker: str = ""
+    """Who runs it now."""
 
 
 class Lookup:
@@ -72,7 +74,8 @@ class Lookup:
     ) -> Trace:
         payload = self._opened(sealed)
         if lease is not None:
-            return Trace(status=RunStatus.RUNNING, payload=payload, attempt=attempt)
+            worker = lease.decode(errors="replace").rpartition(":")[0]  # arq's own is a bare `1`
+            return Trace(status=RunStatus.RUNNING, payload=payload, attempt=attempt, worker=worker)
         due = await self._due(run_id, self._queue_of(payload)) if payload else None
         status = self._status_at(due) if due is not None else RunStatus.QUEUED
         return Trace(status=status, payload=payload, due_ms=due, attempt=attempt)

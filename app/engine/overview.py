@@ -9,6 +9,7 @@ import msgspec
 
 from app.engine import keys
 from app.engine.clock import from_ms
+from app.engine.errors import UnknownRun
 from app.engine.lookup import Lookup, Trace
 from app.engine.outcome import RunStatus
 from app.engine.store import Store, answering
@@ -69,6 +70,8 @@ class RunInfo:
     due_at: datetime
     enqueued_at: datetime | None
     attempt: int
+    worker: str = ""
+    """Who runs it now."""
 
 
 class Overview:
@@ -120,6 +123,15 @@ class Overview:
         wanted = (each for each in found if status in (None, each.status))
         return sorted(wanted, key=lambda each: each.due_at)[:limit]
 
+    async def run(self, run_id: str) -> RunInfo:
+        """One run that waits or runs; raises `UnknownRun` for any other."""
+        trace = await self._lookup.trace(run_id)
+        payload = trace.payload
+        if payload is None:
+            raise UnknownRun(f"no run {run_id} waits or runs")
+        due = trace.due_ms or payload.sf or payload.et
+        return _info(run_id, payload.q, due, trace)
+
     async def _in_queue(self, name: str, limit: int) -> list[RunInfo]:
         async with answering():
             entries: Iterable[Any] = await self._store.redis.zrange(
@@ -139,4 +151,5 @@ def _info(run_id: str, queue: str, due_ms: float, trace: Trace) -> RunInfo:
         due_at=from_ms(min(due_ms, 253402300799000)),
         enqueued_at=from_ms(payload.et) if payload else None,
         attempt=trace.attempt,
+        worker=trace.worker,
     )
