@@ -3,6 +3,13 @@
 from typing import Final
 
 from app.engine import schedule
-from app.jobs import email
+from app.jobs import ai, email, files, maintenance, sync
 
-TIMETABLE: Final = (schedule("*/5 * * * *", email.process_email_queue.call()),)
+TIMETABLE: Final = (
+    schedule("* * * * *", ai.process_due_tasks.call()),
+    schedule("*/5 * * * *", email.process_email_queue.call()),
+    schedule("0 * * * *", sync.sync_calendar_events.call()),
+    schedule("0 2 * * *", files.cleanup_temp_files.call()),
+    schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
+    schedule("0 */2 * * *", maintenance.system_health_check.call()),
+)

@@ -3,6 +3,6 @@
 from typing import Final
 
 from app.engine import by_name, collect
-from app.jobs import email
+from app.jobs import ai, email, files, maintenance, sync
 
-JOBS: Final = by_name(collect(email))
+JOBS: Final = by_name(collect(ai, email, files, maintenance, sync))

@@ -72,7 +72,6 @@ class Server:
             stderr=subprocess.STDOUT,
             check=False,
             pass_fds=[lock.fileno()],
-            umask=0o077,
         )
         if done.returncode:
             raise ServerFailed(_last_line(done.stdout.decode(errors="replace")), self._log)

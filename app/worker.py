@@ -1,0 +1,80 @@
+"""The worker process: `arq app.worker.WorkerSettings`, and what `steward worker` runs too.
+
+Importing this module reads the settings and gives arq's command our worker: that is how arq asks
+for it. Nothing else in the application does anything when it is imported.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from app.context import Context, context_of, make_codec, open_redis, open_services, redis_at
+from app.engine import Client, Events, Job, Over, Schedule, Worker, WorkerOptions, install
+from app.jobs import JOBS
+from app.observability.logging import set_up_logging
+from app.observability.recorder import Recorder
+from app.queues import NAMES
+from app.settings import Settings, read_settings
+from app.storage.runs import Runs
+from app.timetable import TIMETABLE
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: Settings,
+    *,
+    queues: Sequence[str] = NAMES,
+    burst: bool = False,
+    jobs: Mapping[str, Job[Any, ..., Any]] = JOBS,
+    timetable: Sequence[Schedule] = TIMETABLE,
+    heard: Callable[[Over], None] | None = None,
+) -> AsyncGenerator[Worker[Context]]:
+    """A worker with everything it needs open around it, closed again by the same task.
+
+    `queues` in the order of urgency; `heard` is told of each run that ended here.
+    """
+    codec = make_codec(settings)
+    async with (
+        open_redis(settings) as redis,
+        Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
+        open_services(settings, client) as services,
+    ):
+        recorder = Recorder(Events(client.store), Runs(services.database))
+        yield Worker(
+            client,
+            redis,
+            jobs=jobs,
+            queues=[name for name in NAMES if name in queues],
+            make_context=partial(context_of, services),
+            timetable=timetable,
+            roles=[recorder.run] if settings.worker.recorder else [],
+            options=worker_options(settings, burst=burst),
+            heard=heard,
+        )
+
+
+def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
+    """What the settings say of the worker, for the engine."""
+    chosen = settings.worker.model_dump(exclude={"recorder"})
+    return WorkerOptions(burst=burst, **chosen)
+
+
+def _for_arq(burst: bool) -> AbstractAsyncContextManager[Worker[Context]]:
+    if "--custom-log-dict" not in sys.argv:
+        set_up_logging(settings.log.level)
+    return open_worker(settings, burst=burst)
+
+
+settings = read_settings()
+
+
+class WorkerSettings:
+    """Read by arq's command."""
+
+    redis_settings = redis_at(settings)
+    open_worker = staticmethod(_for_arq)
+
+
+install()
