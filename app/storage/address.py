@@ -1,8 +1,8 @@
 """A mail address, read strictly: what is accepted is written again from its parts.
 
-Only the plain form passes, `name@host` in ASCII: no display name, comment, quoting, encoded
-word or control character, which are the ways in for a second recipient. An international domain is given in its
-`xn--` form.
+Only the plain form passes, `name@host` in ASCII: no display name, comment, quoting, encoded word
+or control character, which are the ways in for a second recipient. An international domain is
+given in its `xn--` form.
 """
 
 import re

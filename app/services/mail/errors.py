@@ -1,10 +1,11 @@
 """What can go wrong with mail.
 
     MailError
-    ├── MailRefused    (ValueError)       this mail can't be sent, now or later
-    ├── LoginRefused   (PermissionError)  the server doesn't accept who we say we are
-    ├── ServerTrouble  (ConnectionError)  the server is away or busy: try again later
-    └── BadLetter      (ValueError)       what came in can't be read as a mail
+    ├── MailRefused   (ValueError)       this mail can't be sent, now or later
+    ├── LoginRefused  (PermissionError)  the server doesn't let us in, or not in the way we ask for
+    ├── MailTrouble   (ConnectionError)  the server or folder is away or busy: try again later
+    ├── BadLetter     (ValueError)       what came in can't be read as a mail
+    └── LetterGone    (LookupError)      it is not in the mailbox any more
 
 Their messages name servers and addresses, never a password, a subject or a body.
 """
@@ -19,12 +20,16 @@ class MailRefused(MailError, ValueError):
 
 
 class LoginRefused(MailError, PermissionError):
-    """The mail server refused our login."""
+    """The mail server doesn't let us in, or not in the way we ask for."""
 
 
-class ServerTrouble(MailError, ConnectionError):
-    """The mail server did not answer, or asked for patience."""
+class MailTrouble(MailError, ConnectionError):
+    """The mail server or folder can't be used right now."""
 
 
 class BadLetter(MailError, ValueError):
     """This can't be read as a mail."""
+
+
+class LetterGone(MailError, LookupError):
+    """This letter is not in the mailbox any more."""

@@ -7,45 +7,17 @@ a Maildir that is the same file; a real server may deliver a second copy that ca
 """
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
-from typing import Protocol
 
 from app.services.mail.errors import MailRefused
 from app.services.mail.message import Message
-from app.storage.address import Address, domain_of
+from app.services.mail.sender import MailSender
+from app.storage.address import domain_of
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.outgoing_mail import MailStatus, OutgoingMail, OutgoingMails
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A server has accepted the mail."""
-
-    message_id: str
-    detail: str
-    """What it answered, or where the mail lies."""
-
-
-class MailSender(Protocol):
-    """A way out for mail. `sender` is the address it writes as."""
-
-    @property
-    def sender(self) -> Address:
-        """Whose name the mail goes out under."""
-        ...
-
-    async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
-        """Return once the mail is accepted; raise a `MailError` or `OSError` otherwise."""
-        ...
-
-    async def check(self) -> str:
-        """Try it without sending: one line on what works, or a `MailError` naming the setting."""
-        ...
 
 
 class Outbox:
@@ -71,6 +43,10 @@ class Outbox:
             return mail
         return await self._send(message, mail)
 
+    async def check(self) -> str:
+        """Try the way out: one line on what works, or a `MailError` naming the setting."""
+        return await self._sender.check()
+
     async def _send(self, message: Message, mail: OutgoingMail) -> OutgoingMail:
         try:
             receipt = await self._sender.send(
@@ -84,4 +60,4 @@ class Outbox:
 
     def _message_id(self, key: str) -> str:
         digest = blake2b(key.encode(), digest_size=16).hexdigest()
-        return f"<{digest}@{domain_of(self._sender.sender)}>"
+        return f"<{digest}@{domain_of(self._sender.address)}>"

@@ -1,0 +1,46 @@
+"""Mail, out and in.
+
+    mail.py      Mail: an outbox and a mailbox
+    outbox.py    Outbox: sends each mail once for its key, over a MailSender
+    sorter.py    Sorter: files what lies in a Mailbox by the rules in rules.py
+    message.py   Message: a mail we write      letter.py   Letter: a mail that came in
+    local.py     both directions in Maildirs, the default      maildir.py   one such folder
+    smtp.py      out through a server                          memory.py    both, for tests
+
+Out: a `Message` refuses what could forge a header, the `Outbox` writes its row, the `MailSender`
+returns only when a server or folder has taken it, and the row says so. In: a `Letter` is read from
+the header alone, the first rule that fits names its folder, and what can't be read is set aside.
+"""
+
+from app.services.mail.errors import (
+    BadLetter,
+    LetterGone,
+    LoginRefused,
+    MailError,
+    MailRefused,
+    MailTrouble,
+)
+from app.services.mail.letter import Letter
+from app.services.mail.mail import Mail
+from app.services.mail.mailbox import Mailbox
+from app.services.mail.message import Message
+from app.services.mail.outbox import Outbox
+from app.services.mail.rules import Category
+from app.services.mail.sender import MailSender, Receipt
+
+__all__ = [
+    "BadLetter",
+    "Category",
+    "Letter",
+    "LetterGone",
+    "LoginRefused",
+    "Mail",
+    "MailError",
+    "MailRefused",
+    "MailSender",
+    "MailTrouble",
+    "Mailbox",
+    "Message",
+    "Outbox",
+    "Receipt",
+]

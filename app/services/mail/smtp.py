@@ -1,0 +1,164 @@
+"""Sends mail through an SMTP server, and says in one line what went wrong and what to change.
+
+    the server                                        we raise
+    is away, hangs up, is slow, answers 4xx           MailTrouble    try again later
+    refuses the login, or has no TLS where wanted     LoginRefused   change the settings
+    answers 5xx to the sender, a recipient, the mail  MailRefused    never again
+
+A mail goes to all its recipients or to none: each is offered to the server before the mail is.
+"""
+
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import anyio
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
+
+from app.services.mail.errors import LoginRefused, MailError, MailRefused, MailTrouble
+from app.services.mail.message import Message, is_control
+from app.services.mail.sender import Receipt
+from app.storage.address import Address, domain_of, parse_address
+
+_SETTING = "STEWARD_MAIL__SMTP__"
+_WHERE = f"check {_SETTING}HOST, {_SETTING}PORT and {_SETTING}SECURITY"
+_WHO = f"check {_SETTING}USERNAME and {_SETTING}PASSWORD"
+_LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954: 5xx about the login, not the mail
+_PERMANENT = 500
+_LONGEST_ANSWER = 200
+
+
+class Security(StrEnum):
+    """How the connection is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class SmtpSender:
+    """Sends each mail over a connection of its own."""
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        host: str,
+        port: int,
+        username: str = "",
+        password: str = "",
+        security: Security = Security.STARTTLS,
+        timeout: timedelta = timedelta(seconds=30),
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._address = parse_address(address)
+        self._host, self._port = host, port
+        self._username, self._password = username, password
+        self._security = security
+        self._timeout = timeout.total_seconds()
+        self._trust = trust
+
+    @property
+    def address(self) -> Address:
+        """Whose name the mail goes out under."""
+        return self._address
+
+    async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
+        """Return once the server has accepted the mail for all its recipients."""
+        content = message.as_bytes(sender=self._address, message_id=message_id, date=date)
+        async with self._conversation() as server:
+            await server.mail(self._address)
+            for each in message.to:
+                await server.rcpt(parse_address(each))
+            answer = await server.data(content)
+        return Receipt(message_id, _printable(f"{answer.code} {answer.message}"))
+
+    async def check(self) -> str:
+        """Connect, log in, and send nothing."""
+        async with self._conversation() as server:
+            await server.noop()
+        login = f" and accepts the login of {self._username}" if self._username else ""
+        return f"smtp: {self._host}:{self._port} answers{login}"
+
+    @asynccontextmanager
+    async def _conversation(self) -> AsyncGenerator[SMTP]:
+        """A server that let us in; what goes wrong inside is raised as a `MailError`."""
+        server = self._client()
+        try:
+            with anyio.fail_after(self._timeout):  # the whole of it, against a server that drips
+                await self._enter(server)
+                yield server
+        except MailError:
+            raise
+        except (SMTPException, OSError, UnicodeError) as error:
+            raise self._meaning(error) from error
+        else:
+            with suppress(SMTPException, TimeoutError), anyio.fail_after(1):
+                await server.quit()  # manners; the mail is accepted already
+        finally:
+            server.close()
+
+    def _client(self) -> SMTP:
+        return SMTP(
+            hostname=self._host,
+            port=self._port,
+            local_hostname=domain_of(self._address),  # its default asks DNS, and waits for it
+            use_tls=self._security is Security.TLS,
+            start_tls=False,
+            timeout=self._timeout,
+            tls_context=self._trust,
+        )
+
+    async def _enter(self, server: SMTP) -> None:
+        await server.connect()
+        await server.ehlo()
+        if self._security is Security.STARTTLS:
+            if not server.supports_extension("starttls"):
+                raise self._locked_out("the server offers no STARTTLS", f"check {_SETTING}SECURITY")
+            await server.starttls()
+            await server.ehlo()
+        if self._username:
+            if not server.supported_auth_methods:
+                hint = f"check {_SETTING}SECURITY, or leave {_SETTING}USERNAME empty"
+                raise self._locked_out("the server offers no login on this connection", hint)
+            await server.login(self._username, self._password)
+
+    def _meaning(self, error: SMTPException | OSError | UnicodeError) -> MailError:
+        if _is_distrust(error):
+            return self._locked_out("its certificate can't be verified", f"check {_SETTING}HOST")
+        if not isinstance(error, SMTPResponseException):
+            return MailTrouble(f"smtp: no answer from {self._host}:{self._port}; {_WHERE}")
+        if error.code in _LOGIN_WANTED:
+            return self._locked_out(f"login refused ({error.code})", _WHO)
+        answer = _answer(error)
+        if error.code < _PERMANENT:
+            return MailTrouble(f"smtp: {self._host} asks for patience: {answer}")
+        if isinstance(error, SMTPSenderRefused):
+            return MailRefused(f"smtp: sender refused: {answer}; check STEWARD_MAIL__SENDER")
+        return MailRefused(f"smtp: refused: {answer}")
+
+    def _locked_out(self, what: str, hint: str) -> LoginRefused:
+        return LoginRefused(f"smtp: {self._host}:{self._port}: {what}; {hint}")
+
+
+def _is_distrust(error: BaseException) -> bool:
+    return any(isinstance(e, ssl.SSLCertVerificationError) for e in (error, error.__cause__))
+
+
+def _answer(error: SMTPResponseException) -> str:
+    """What the server said; about a login only the number, since it may repeat what we sent."""
+    if isinstance(error, SMTPAuthenticationError):
+        return str(error.code)
+    return _printable(f"{error.code} {error.message}")
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if is_control(c) else c for c in text)[:_LONGEST_ANSWER]

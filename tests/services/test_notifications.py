@@ -1,0 +1,166 @@
+import logging
+
+import pytest
+
+from app.services.mail.errors import LoginRefused, MailTrouble
+from app.services.mail.memory import MemorySender
+from app.services.mail.outbox import Outbox
+from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifications
+from app.storage.database import Database
+from app.storage.notifications import Notices
+from app.storage.users import User, Users
+
+ALL = (Channel.IN_APP, Channel.EMAIL, Channel.SMS)
+IN_APP, EMAIL = (Channel.IN_APP,), (Channel.EMAIL,)
+
+
+@pytest.fixture
+def sender() -> MemorySender:
+    return MemorySender()
+
+
+@pytest.fixture
+def notifications(database: Database, sender: MemorySender) -> Notifications:
+    return Notifications(database, Outbox(database, sender))
+
+
+@pytest.fixture
+async def ann(database: Database) -> User:
+    return await Users(database).add(name="Ann", address="ann@example.org")
+
+
+def statuses(results: tuple[Delivered, ...]) -> dict[Channel, DeliveryStatus]:
+    return {result.channel: result.status for result in results}
+
+
+async def test_each_channel_has_its_own_result(
+    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+) -> None:
+    results = await notifications.send(ann, "Hi", "Call Bob.", channels=ALL, dedupe_key="k")
+
+    assert statuses(results) == {
+        Channel.IN_APP: DeliveryStatus.DELIVERED,
+        Channel.EMAIL: DeliveryStatus.DELIVERED,
+        Channel.SMS: DeliveryStatus.NOT_CONFIGURED,
+    }
+    (notice,) = await Notices(database).of(ann.id)
+    (mail,) = sender.sent.values()
+    assert (notice.title, notice.body) == (mail.subject, mail.body) == ("Hi", "Call Bob.")
+    assert mail.to == (ann.address,)
+
+
+async def test_only_the_chosen_channels_are_used(
+    notifications: Notifications, sender: MemorySender, ann: User
+) -> None:
+    results = await notifications.send(ann, "Hi", "", channels=IN_APP * 2, dedupe_key="k")
+
+    assert statuses(results) == {Channel.IN_APP: DeliveryStatus.DELIVERED}
+    assert len(results) == 1
+    assert sender.sent == {}
+
+
+async def test_a_repeat_tells_nothing_new(
+    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+) -> None:
+    for _ in range(3):
+        await notifications.send(ann, "Hi", "", channels=ALL, dedupe_key="k")
+
+    assert len(await Notices(database).of(ann.id)) == 1
+    assert len(sender.sent) == 1
+
+
+async def test_one_key_tells_each_user_once(
+    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+) -> None:
+    bob = await Users(database).add(name="Bob", address="bob@example.org")
+
+    for user in (ann, bob):
+        await notifications.send(user, "Hi", "", channels=ALL, dedupe_key="k")
+
+    assert sorted(mail.to[0] for mail in sender.sent.values()) == [ann.address, bob.address]
+    assert len(await Notices(database).of(bob.id)) == 1
+
+
+@pytest.mark.parametrize("error", [MailTrouble("busy"), LoginRefused("no"), TimeoutError("slow")])
+async def test_a_dead_channel_keeps_no_other_from_working(
+    notifications: Notifications, sender: MemorySender, ann: User, error: Exception
+) -> None:
+    sender.failing = error
+
+    results = await notifications.send(
+        ann, "Hi", "", channels=(Channel.EMAIL, Channel.IN_APP), dedupe_key="k"
+    )
+
+    assert statuses(results) == {
+        Channel.EMAIL: DeliveryStatus.FAILED,
+        Channel.IN_APP: DeliveryStatus.DELIVERED,
+    }
+    assert results[0].detail == str(error)
+
+
+async def test_a_repeat_reaches_the_channel_that_failed(
+    notifications: Notifications, sender: MemorySender, ann: User
+) -> None:
+    sender.failing = MailTrouble("busy")
+    await notifications.send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
+
+    sender.failing = None
+    results = await notifications.send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
+
+    assert statuses(results) == {Channel.EMAIL: DeliveryStatus.DELIVERED}
+    assert len(sender.sent) == 1
+
+
+async def test_who_wants_no_mail_gets_none(
+    notifications: Notifications, database: Database, sender: MemorySender
+) -> None:
+    eve = await Users(database).add(name="Eve", address="eve@example.org", wants_mail=False)
+
+    results = await notifications.send(eve, "Hi", "", channels=EMAIL, dedupe_key="k")
+
+    assert statuses(results) == {Channel.EMAIL: DeliveryStatus.DECLINED}
+    assert sender.sent == {}
+
+
+async def test_without_an_outbox_mail_is_not_configured(database: Database, ann: User) -> None:
+    results = await Notifications(database).send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
+
+    assert statuses(results) == {Channel.EMAIL: DeliveryStatus.NOT_CONFIGURED}
+
+
+@pytest.mark.case(60)
+async def test_any_title_becomes_one_short_line(
+    notifications: Notifications, database: Database, ann: User
+) -> None:
+    title = "Hi\r\nBcc: eve@example.org\0 " + "x" * 1000
+
+    results = await notifications.send(ann, title, "a\0b\nc\ud800", channels=ALL, dedupe_key="k")
+
+    (notice,) = await Notices(database).of(ann.id)
+    assert statuses(results)[Channel.EMAIL] is DeliveryStatus.DELIVERED
+    assert notice.title.startswith("Hi Bcc: eve@example.org x")
+    assert (len(notice.title), notice.title[-1]) == (250, "…")
+    assert notice.body == "ab\nc"
+
+
+@pytest.mark.case(60)
+async def test_a_title_with_an_encoded_line_end_is_not_mailed(
+    notifications: Notifications, sender: MemorySender, ann: User
+) -> None:
+    title = "=?UTF-8?Q?=0A?=Bcc: eve@example.org"
+
+    results = await notifications.send(ann, title, "", channels=ALL, dedupe_key="k")
+
+    assert statuses(results)[Channel.EMAIL] is DeliveryStatus.FAILED
+    assert sender.sent == {}
+
+
+async def test_no_title_or_body_is_logged(
+    notifications: Notifications, ann: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "app")
+
+    await notifications.send(ann, "canary title", "canary body", channels=ALL, dedupe_key="k")
+
+    assert "has a notification (a title of 12 characters)" in caplog.text
+    assert "canary" not in caplog.text
