@@ -1,0 +1,43 @@
+"""Mail, in the background."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.context import Context
+from app.engine import Fixed, job, minutes
+from app.queues import EMAIL
+from app.services.mail import Message
+from app.services.mail.sorter import MailSorted, Sorter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Whether a mail was accepted, and if not, why it was not even tried."""
+
+    sent: bool
+    reason: str = ""
+    message_id: str = ""
+    accepted_at: datetime | None = None
+
+
+@job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
+async def send_notification(ctx: Context, user_id: int, subject: str, message: str) -> Delivery:
+    """Mail one user, if they want mail. Safe to repeat: the mail is unique by the run's id."""
+    user = await ctx.users.get(user_id)
+    if not user.active:
+        return Delivery(sent=False, reason="the user is not active")
+    if not user.wants_mail:
+        return Delivery(sent=False, reason="the user wants no mail")
+    mail = await ctx.mail.outbox.post(
+        Message(to=(user.address,), subject=subject, body=message),
+        user_id=user.id,
+        key=f"run:{ctx.attempt.run_id}",
+    )
+    return Delivery(sent=True, message_id=mail.message_id, accepted_at=mail.accepted_at)
+
+
+@job(queue=EMAIL, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
+async def process_email_queue(ctx: Context) -> MailSorted:
+    """File the owner's incoming mail by rules; what is filed is not looked at again."""
+    owner = await ctx.users.owner()
+    return await Sorter(ctx.database, ctx.mail.mailbox, ctx.notifications).sort(owner)

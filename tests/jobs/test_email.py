@@ -1,0 +1,181 @@
+from dataclasses import replace
+
+import pytest
+
+from app.context import Context
+from app.engine.retry import is_permanent
+from app.jobs.email import Delivery, process_email_queue, send_notification
+from app.services.mail.errors import MailRefused, MailTrouble
+from app.services.mail.memory import MemoryMailbox, MemorySender
+from app.services.mail.rules import Category
+from app.services.mail.sorter import SortStatus
+from app.storage.notifications import Notices
+from app.storage.outgoing_mail import MailStatus, OutgoingMails
+from app.storage.users import UnknownUser, User
+
+LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\n\nHi"
+ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: the roof\n\nHi"
+
+
+async def test_a_user_is_mailed_once_it_is_accepted(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    delivery = await send_notification(context, owner.id, "Hi", "Call Bob.")
+
+    ((message_id, message),) = sender.sent.items()
+    assert (message.to, message.subject, message.body) == ((owner.address,), "Hi", "Call Bob.")
+    assert (delivery.sent, delivery.message_id) == (True, message_id)
+    assert delivery.accepted_at is not None
+
+
+async def test_a_repeat_of_the_run_is_the_same_mail(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    first = await send_notification(context, owner.id, "Hi", "Call Bob.")
+    sender.failing = AssertionError("nothing may be sent")
+
+    assert await send_notification(context, owner.id, "Hi", "Call Bob.") == first
+
+
+async def test_another_run_is_another_mail(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    again = replace(context, attempt=replace(context.attempt, run_id="run-2"))
+
+    for each in (context, again):
+        await send_notification(each, owner.id, "Hi", "Call Bob.")
+
+    assert len(sender.sent) == 2
+
+
+async def test_a_user_who_wants_no_mail_gets_none(context: Context, sender: MemorySender) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.org", wants_mail=False)
+
+    delivery = await send_notification(context, bob.id, "Hi", "Call Ann.")
+
+    assert delivery == Delivery(sent=False, reason="the user wants no mail")
+    assert sender.sent == {}
+
+
+async def test_a_user_who_left_gets_none(context: Context, sender: MemorySender) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.org", active=False)
+
+    delivery = await send_notification(context, bob.id, "Hi", "Call Ann.")
+
+    assert delivery == Delivery(sent=False, reason="the user is not active")
+    assert sender.sent == {}
+
+
+async def test_the_mail_goes_to_the_user_asked_for(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.org")
+
+    await send_notification(context, bob.id, "Hi", "Call Ann.")
+
+    (message,) = sender.sent.values()
+    assert message.to == (bob.address,)
+    assert await OutgoingMails(context.database).of(owner.id) == ()
+
+
+async def test_an_unknown_user_is_an_error_and_no_retry_helps(context: Context) -> None:
+    with pytest.raises(UnknownUser) as caught:
+        await send_notification(context, 999, "Hi", "Call Ann.")
+
+    assert is_permanent(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent", "status"),
+    [
+        (MailTrouble("smtp: busy"), False, MailStatus.PENDING),
+        (TimeoutError(), False, MailStatus.PENDING),
+        (OSError(28, "No space left on device"), False, MailStatus.PENDING),
+        (MailRefused("smtp: refused: 550"), True, MailStatus.REFUSED),
+    ],
+)
+async def test_a_mail_that_is_not_accepted_is_never_a_success(
+    context: Context,
+    owner: User,
+    sender: MemorySender,
+    error: Exception,
+    *,
+    permanent: bool,
+    status: MailStatus,
+) -> None:
+    sender.failing = error
+
+    with pytest.raises(type(error)) as caught:
+        await send_notification(context, owner.id, "Hi", "Call Bob.")
+
+    (mail,) = await OutgoingMails(context.database).of(owner.id)
+    assert (mail.status, mail.accepted_at) == (status, None)
+    assert is_permanent(caught.value) is permanent
+
+
+@pytest.mark.case(60)
+async def test_a_subject_that_forges_a_header_is_refused_before_anything_is_written(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    with pytest.raises(MailRefused):
+        await send_notification(context, owner.id, "=?UTF-8?Q?=0A?=Bcc: eve@example.org", "Hi")
+
+    assert sender.sent == {}
+    assert await OutgoingMails(context.database).of(owner.id) == ()
+
+
+def test_a_notification_is_tried_four_times_five_minutes_apart() -> None:
+    retry = send_notification.retry
+
+    assert (retry.attempts, retry.wait(1, MailTrouble()).total_seconds()) == (4, 300)
+    assert (send_notification.queue, send_notification.timeout.total_seconds()) == ("email", 120)
+
+
+async def test_incoming_mail_is_filed(context: Context, mailbox: MemoryMailbox) -> None:
+    mailbox.inbox |= {"a": LUNCH, "c": ROOF}
+
+    result = await process_email_queue(context)
+
+    assert (result.status, result.processed, result.filed) == (SortStatus.SUCCESS, 2, 2)
+    assert mailbox.filed == {"a": Category.PERSONAL, "c": Category.IMPORTANT}
+
+
+async def test_the_owner_is_told_of_important_mail(
+    context: Context, owner: User, mailbox: MemoryMailbox
+) -> None:
+    mailbox.inbox |= {"a": LUNCH, "c": ROOF}
+
+    await process_email_queue(context)
+
+    (notice,) = await Notices(context.database).of(owner.id)
+    assert notice.title == "Important mail from eve@example.org"
+
+
+async def test_a_second_look_finds_nothing(context: Context, mailbox: MemoryMailbox) -> None:
+    mailbox.inbox |= {"a": LUNCH}
+    await process_email_queue(context)
+
+    result = await process_email_queue(context)
+
+    assert (result.status, result.processed) == (SortStatus.SUCCESS, 0)
+
+
+async def test_one_bad_mail_makes_it_a_partial_success(
+    context: Context, mailbox: MemoryMailbox
+) -> None:
+    mailbox.inbox |= {"x": b"\0", "a": LUNCH}
+
+    result = await process_email_queue(context)
+
+    assert (result.status, result.failed, result.filed) == (SortStatus.PARTIAL_SUCCESS, 1, 1)
+    assert mailbox.aside == ["x"]
+
+
+async def test_a_mailbox_that_fails_is_never_a_success(
+    context: Context, mailbox: MemoryMailbox
+) -> None:
+    mailbox.inbox |= {"a": LUNCH}
+    mailbox.failing = MailTrouble("imap: away")
+
+    with pytest.raises(MailTrouble):
+        await process_email_queue(context)
