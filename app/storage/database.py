@@ -13,17 +13,17 @@ here, in order; those of other processes wait in SQLite, up to `_PATIENCE`.
 Keep transactions short, and none open across a network call: a writer holds up all others.
 """
 
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from sqlalchemy import URL, Connection, event, text
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -35,6 +35,7 @@ from app.storage.errors import UnusableDatabase
 from app.storage.migrations import upgrade
 
 _PATIENCE = timedelta(seconds=10)  # waiting for another process's write
+_BRIEFLY = 0.01  # s
 _READERS = 8  # connections, each with its thread; further readers wait their turn
 
 _EVERY = (
@@ -42,7 +43,6 @@ _EVERY = (
     "PRAGMA synchronous=NORMAL",  # with WAL: a power cut can cost the last commits, never the file
     "PRAGMA foreign_keys=ON",
 )
-_WRITER = (*_EVERY, "PRAGMA journal_mode=WAL")
 _READER = (*_EVERY, "PRAGMA query_only=ON")
 
 
@@ -51,7 +51,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer = _engine(path, begin="BEGIN IMMEDIATE", pragmas=_WRITER, connections=1)
+        self._writer = _engine(path, begin="BEGIN IMMEDIATE", pragmas=_EVERY, connections=1)
         self._reader = _engine(path, begin="BEGIN", pragmas=_READER, connections=_READERS)
         self._writes = async_sessionmaker(self._writer, expire_on_commit=False)
         self._reads = async_sessionmaker(self._reader, expire_on_commit=False)
@@ -65,12 +65,13 @@ class Database:
         Raises `UnusableDatabase` when the path can't hold one or holds something else.
         """
         try:
-            await anyio.to_thread.run_sync(_make, path)
+            await anyio.to_thread.run_sync(_prepare, path)
         except OSError as error:
             raise UnusableDatabase(path, error.strerror or error) from error
+        except sqlite3.DatabaseError as error:
+            raise UnusableDatabase(path, error) from error
         database = cls(path)
         try:
-            await database._look()
             yield database
         finally:
             with anyio.CancelScope(shield=True):
@@ -115,21 +116,37 @@ class Database:
         except RuntimeError as error:
             raise RuntimeError("db.write() inside db.write(): use the session you have") from error
 
-    async def _look(self) -> None:
-        try:
-            async with self.read() as session:
-                await session.execute(text("SELECT 1 FROM sqlite_master"))
-        except DatabaseError as error:
-            raise UnusableDatabase(self.path, error.orig) from error
-
     async def _close(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
 
 
-def _make(path: Path) -> None:
+def _prepare(path: Path) -> None:
+    """Make the file if it is not there, and look whether it is a database, in its own thread.
+
+    A driver's connection that fails to open reports to the loop, perhaps when that is closed.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        _use_wal(connection)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and the writer work side by side from here on: the file remembers it.
+
+    Of two processes that switch at once, SQLite tells one that it is busy, without waiting.
+    """
+    give_up = monotonic() + _PATIENCE.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+            sleep(_BRIEFLY)
+        else:
+            return
 
 
 def _engine(path: Path, *, begin: str, pragmas: tuple[str, ...], connections: int) -> AsyncEngine:
