@@ -11,6 +11,7 @@ Only one process at a time calls `ensure` or `stop`: app.local.valkey sees to it
 import os
 import signal
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,14 +68,17 @@ class Server:
 
     async def _launch(self, lock: Lock) -> None:
         self._pid_file.unlink(missing_ok=True)
-        done = await anyio.run_process(
-            [find_binary(), *self._options()],
-            stderr=subprocess.STDOUT,
-            check=False,
-            pass_fds=[lock.fileno()],
-        )
-        if done.returncode:
-            raise ServerFailed(_last_line(done.stdout.decode(errors="replace")), self._log)
+        with tempfile.TemporaryFile() as said:  # not a pipe: under uvloop the server keeps its end
+            done = await anyio.run_process(
+                [find_binary(), *self._options()],
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                check=False,
+                pass_fds=[lock.fileno()],
+            )
+            said.seek(0)
+            if done.returncode:
+                raise ServerFailed(_last_line(said.read().decode(errors="replace")), self._log)
 
     def _options(self) -> list[str]:
         options = {
