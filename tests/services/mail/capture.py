@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 LOGIN = LoginPassword(b"ann", b"hunter2-canary")
+BUSY = LoginPassword(b"busy", b"hunter2-canary")  # whose login is put off
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _authenticate(
     server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object
 ) -> AuthResult:
     del server, session, envelope, mechanism
-    return AuthResult(success=given == LOGIN, handled=False)
+    answer = "454 not now, hunter2-canary" if given == BUSY else None
+    return AuthResult(success=given == LOGIN, handled=False, message=answer)
 
 
 @asynccontextmanager

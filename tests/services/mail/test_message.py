@@ -91,6 +91,11 @@ def test_a_subject_that_could_forge_a_header_is_refused(subject: str) -> None:
         wire(subject)
 
 
+@pytest.mark.parametrize("subject", ["=?utf-8?b?A?=", "=?", "what =?utf-8?q?=41?= means"])
+def test_a_subject_that_only_looks_encoded_is_read_as_it_was_written(subject: str) -> None:
+    assert str(read(wire(subject))["Subject"]) == subject
+
+
 @pytest.mark.case(60)
 @pytest.mark.parametrize(
     "to",

@@ -195,6 +195,14 @@ async def test_a_wrong_login_names_the_settings_and_no_secret() -> None:
     assert "wrong-canary" not in repr(caught.value.__cause__)
 
 
+async def test_a_login_that_is_put_off_is_trouble_and_says_no_secret() -> None:
+    async with smtp_server(Capture(), login=True) as server:
+        with pytest.raises(MailTrouble) as caught:
+            await sender_for(server.port, username="busy", password="hunter2-canary").check()
+
+    assert str(caught.value) == "smtp: 127.0.0.1 asks for patience: 454"
+
+
 async def test_a_server_without_login_names_the_setting(capture: Capture) -> None:
     with pytest.raises(LoginRefused, match=r"offers no login.*SECURITY.*USERNAME empty"):
         await sender_for(capture.port, username="ann", password="x").check()

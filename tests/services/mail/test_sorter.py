@@ -102,6 +102,22 @@ async def test_mail_that_can_not_be_filed_is_an_error_and_stays(
     assert set(mailbox.inbox) == {"c"}
 
 
+async def test_mail_that_can_not_be_moved_stays_and_the_rest_are_done(
+    database: Database, ann: User, tmp_path: Path
+) -> None:
+    new = tmp_path / "inbox/new"
+    new.mkdir(parents=True)
+    (tmp_path / "important").touch()  # a file where a folder should be
+    for name, content in (("1", ROOF), ("2", LUNCH)):
+        (new / name).write_bytes(content)
+
+    result = await sorter(database, MaildirMailbox(tmp_path)).sort(ann)
+
+    assert (result.status, result.filed, result.failed) == (SortStatus.PARTIAL_SUCCESS, 1, 1)
+    assert result.categorized == 2
+    assert os.listdir(new) == ["1"]
+
+
 async def test_a_crash_before_the_move_tells_and_records_once(
     database: Database, ann: User
 ) -> None:
