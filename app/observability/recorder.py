@@ -33,7 +33,8 @@ _LEASE = seconds(10)
 _WAIT = seconds(2)  # for the next event: under the lease, so that it is renewed in time
 _AT_ONCE = timedelta(milliseconds=1)  # the shortest wait that the stream knows
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # s between two tries
-_LETTING_GO = 1.0  # s: how long a recorder that stops may take to tell Redis
+_LAST_PASS = 3.0  # s: how long a recorder that stops may take for what happened last
+_LETTING_GO = 1.0  # s: and to tell Redis that it has stopped
 
 
 class Recorder:
@@ -48,7 +49,7 @@ class Recorder:
         self._is_at_work = False
 
     async def run(self) -> None:
-        """Record what happens until cancelled; an outage is waited out."""
+        """Record what happens until cancelled, the last of it included; outages are waited out."""
         outage = _Outage()
         try:
             while True:
@@ -60,7 +61,8 @@ class Recorder:
                 else:
                     outage.is_over()
         finally:
-            await self._let_go()
+            with anyio.move_on_after(_LAST_PASS, shield=True):
+                await self._finish()
 
     async def drain(self) -> None:
         """Record all there is, and return; waits for another recorder to stop or die.
@@ -71,8 +73,7 @@ class Recorder:
             with anyio.fail_after(3 * self._lease.total_seconds()):
                 while not await self._start():
                     await anyio.sleep(self._lease.total_seconds() / 20)
-            while await self._record_some(_AT_ONCE):
-                await self._start()
+            await self._record_the_rest()
         finally:
             await self._let_go()
 
@@ -102,6 +103,19 @@ class Recorder:
         elif batches:
             await self._keep(batches)
         return bool(batches)
+
+    async def _record_the_rest(self) -> None:
+        while await self._start() and await self._record_some(_AT_ONCE):
+            pass
+
+    async def _finish(self) -> None:
+        """Record what the worker did last; what can't be recorded now waits for the next one."""
+        self._is_at_work = False  # what a cancelled read took is unconfirmed
+        try:
+            await self._record_the_rest()
+        except Exception as error:
+            log.warning("the last events are left to the next recorder: %s", error)
+        await self._let_go()
 
     async def _keep_unconfirmed(self) -> None:
         while left := await self._events.unconfirmed():

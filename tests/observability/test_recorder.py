@@ -132,6 +132,17 @@ async def test_a_recorder_at_work_records_what_happens(
         await eventually(lambda: has(runs, "b"))
 
 
+async def test_what_happened_last_is_recorded_before_a_recorder_stops(
+    client: Client, recorder: Recorder, runs: Runs
+) -> None:
+    async with at_work(recorder):
+        await happen(client, "a")
+        await eventually(runs.list)
+        await happen(client, "b")
+
+    assert await recorded(runs) == ["a", "b"]
+
+
 async def has(runs: Runs, run_id: str) -> bool:
     """Whether the history has this run."""
     return run_id in await recorded(runs)
