@@ -7,8 +7,9 @@ was asked for, the next one waits for a moment, for the next run that is due, or
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from time import monotonic
 
 import anyio
 
@@ -20,6 +21,7 @@ from app.engine.store import Store
 log = logging.getLogger(__name__)
 
 _RESERVED = 10  # one slot in ten is for the more urgent half
+_WARY = 30  # s after an unanswered claim: a server that hung may still act on it
 _ROTATE = 8  # every eighth claim starts at a lower queue
 
 
@@ -36,8 +38,12 @@ class Claimer:
         count: int,
         poll: timedelta,
         start: Callable[[Claimed], None],
+        mine: Callable[[], Collection[str]],
     ) -> None:
-        """`queues`: the most urgent first, each with how long a lease on its runs must last."""
+        """`queues`: the most urgent first, each with how long a lease on its runs must last.
+
+        `mine` tells the ids of all runs this worker has and has not committed.
+        """
         self._store = store
         self._slots = slots
         self._worker = worker
@@ -45,21 +51,27 @@ class Claimer:
         self._reserved = min(max(1, count // _RESERVED), count - 1) if len(queues) > 1 else 0
         self._poll = poll.total_seconds()
         self._start = start
+        self._mine = mine
         self._claims = 0
+        self._wary_until = 0.0
 
     async def run(self) -> None:
         """Claim until cancelled; an absent Redis is waited for."""
         while True:
-            want = self._slots.free
-            claim = await self._claim(want) if want else None
+            want, claim = self._slots.free, None
+            with anyio.CancelScope(shield=True):  # what an answer brings must not be lost
+                if want:
+                    claim = await self._claim(want)
             if claim is None or len(claim.runs) < want:
                 await self._pause(claim)
 
     async def _claim(self, want: int) -> Claim | None:
         self._claims += 1
+        mine = self._mine() if monotonic() < self._wary_until else None
         try:
-            claim = await self._store.claim(self._worker, want, self.shares(want))
+            claim = await self._store.claim(self._worker, want, self.shares(want), mine=mine)
         except Unavailable as error:
+            self._wary_until = monotonic() + _WARY
             log.warning("claiming waits for Redis: %s", error)
             return None
         for run in claim.runs:

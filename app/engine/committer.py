@@ -85,12 +85,13 @@ class Committer:
         self._waiting: list[Over] = []
         self._committing: list[Over] = []
         self._wake = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self.lost = 0
 
     @property
-    def pending(self) -> int:
+    def pending(self) -> tuple[Over, ...]:
         """Outcomes that are not safe in Redis yet."""
-        return len(self._waiting) + len(self._committing)
+        return (*self._committing, *self._waiting)
 
     def add(self, over: Over) -> None:
         """Commit this outcome soon."""
@@ -105,6 +106,10 @@ class Committer:
 
     async def flush(self) -> None:
         """Commit everything there is, trying again for as long as Redis is away."""
+        async with self._one_at_a_time:
+            await self._flush()
+
+    async def _flush(self) -> None:
         pause = _FIRST_PAUSE
         while self.pending:
             self._wake.clear()
@@ -113,7 +118,7 @@ class Committer:
                 await self._commit()
                 pause = _FIRST_PAUSE
             except Unavailable as error:
-                log.warning("%s outcomes wait for Redis: %s", self.pending, error)
+                log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
                 await anyio.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -73,11 +73,13 @@ class DeadLetters:
         return Handle(run.id, is_new=True, _lookup=self._client.lookup)
 
     async def drop(self, run_id: str) -> bool:
-        """Forget it for good; False when it is not there."""
+        """Forget it for good, so that its id is free again; False when it is not there."""
         async with answering(), self._redis.pipeline(transaction=True) as pipe:
             pipe.zrem(keys.DEAD, run_id)
             pipe.delete(keys.dead_letter(run_id))
             _, dropped = await pipe.execute()
+            if dropped:
+                await self._redis.delete(keys.result(run_id))
         return bool(dropped)
 
     def _resealed(self, letter: DeadLetter) -> NewRun:

@@ -39,9 +39,18 @@ class Keeper:
 
     async def run(self) -> None:
         """One round every fifth of a second; an absent Redis is waited for."""
+        async with anyio.create_task_group() as duties:
+            duties.start_soon(self._show_turning)
+            duties.start_soon(self._go_rounds)
+
+    async def _show_turning(self) -> None:
+        while True:  # apart from the rounds: one that waits for Redis blocks nobody
+            self._lease.turn()
+            await anyio.sleep(_ROUND)
+
+    async def _go_rounds(self) -> None:
         rounds = 0
         while True:
-            self._lease.turn()
             try:
                 await self._pass_cancellations_on()
                 if rounds % _EACH_SECOND == 0:

@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from time import monotonic
 
 import redis as blocking
 from redis.exceptions import RedisError
@@ -44,7 +43,8 @@ class Lease:
         self._length = length
         self._max_block = max_block.total_seconds()
         self._describe = describe
-        self._turned = monotonic()
+        self._has_turned = True
+        self._silent = 0.0  # s; counted in renewals, so that a process that was stopped starts at 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_stopped, name="lease", daemon=True)
 
@@ -54,7 +54,7 @@ class Lease:
 
     def turn(self) -> None:
         """The event loop is alive: say so, often."""
-        self._turned = monotonic()
+        self._has_turned = True
 
     def stop(self) -> None:
         """End the thread and remove the key, so that what is left is taken over at once."""
@@ -62,9 +62,9 @@ class Lease:
         self._thread.join(timeout=6)  # one renewal may wait 5 s for Redis
 
     def _renew_until_stopped(self) -> None:
-        redis = self._connect()
-        while not self._stopping.wait(self._length.total_seconds() / _RENEWALS):
-            self._end_if_blocked()
+        redis, pause = self._connect(), self._length.total_seconds() / _RENEWALS
+        while not self._stopping.wait(pause):
+            self._end_if_blocked(pause)
             self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
         self._try(lambda: redis.delete(self._key))
         redis.close()
@@ -75,8 +75,9 @@ class Lease:
         except (RedisError, OSError) as error:
             log.warning("the lease could not be renewed: %s", type(error).__name__)
 
-    def _end_if_blocked(self) -> None:
-        blocked = monotonic() - self._turned
-        if blocked > self._max_block:
-            log.critical("a job has blocked this worker for %.0f s; it ends itself", blocked)
+    def _end_if_blocked(self, pause: float) -> None:
+        self._silent = 0.0 if self._has_turned else self._silent + pause
+        self._has_turned = False
+        if self._silent > self._max_block:
+            log.critical("a job has blocked this worker for %.0f s; it ends itself", self._silent)
             os._exit(_EXIT_BLOCKED)

@@ -11,7 +11,7 @@ import msgspec
 from app.engine import keys, wire
 from app.engine.clock import from_ms, to_ms
 from app.engine.codec import Codec, Kept, Payload
-from app.engine.errors import BadPayload
+from app.engine.errors import BadPayload, RemoteError, UnknownRun
 from app.engine.events import RunEvent, pack_event
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.job import Job
@@ -113,7 +113,10 @@ class Lookup:
     def value_of(self, kept: Kept, job: Job[Any, ..., Any] | None = None) -> Any:
         """The result, by the annotation of the job that returned it; plain if we know neither."""
         job = job or self._jobs.get(kept.f)
-        return job.signature.result.decode(kept.r) if job else wire.unpack(kept.r)
+        try:
+            return job.signature.result.decode(kept.r) if job else wire.unpack(kept.r)
+        except Exception as error:  # a dataclass that checks itself may raise anything
+            raise UnknownRun(f"{kept.id}: {_why_unread(kept, error)}") from error
 
     async def cancel(self, run_id: str) -> bool:
         """Stop a run; False when it is over or unknown. Leaves nothing for an unknown id."""
@@ -167,6 +170,15 @@ class Lookup:
                 parent=payload.p,
             )
         )
+
+
+def _why_unread(kept: Kept, error: Exception) -> str:
+    """The committer's note, if it left one in the result's place."""
+    try:
+        note = wire.unpack(kept.r)
+    except msgspec.MsgspecError:
+        note = None
+    return str(note if isinstance(note, RemoteError) else error)
 
 
 def _last(letter: Mapping[bytes, bytes]) -> FailedAttempt:

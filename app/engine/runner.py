@@ -2,11 +2,13 @@
 
     payload lost, altered or misfitting   Dead, at once: no retry can mend it
     name or version unknown here          Parked
+    more attempts begun than it has       Dead: each of them took its worker down
     the job returned                      Succeeded
     it raised RetryLater                  Snoozed
     it raised anything else               Retrying, or Dead when its policy says so
     it was cancelled                      by its deadline: a failure like any other, `JobTimeout`
-                                          by somebody: Cancelled; by a stopping worker: Released;
+                                          by somebody: Cancelled; by a stopping worker: Released,
+                                          whatever its clean-up raised in the end;
                                           by nobody here: the job's own error
 
 Deciding is all this file does. What a job raises never leaves it, `SystemExit` included.
@@ -17,10 +19,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from app.engine import wire
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, from_ms
 from app.engine.codec import Codec, Payload
-from app.engine.errors import BadArguments, BadPayload, RetryLater
+from app.engine.errors import (
+    BadArguments,
+    BadPayload,
+    Discard,
+    JobTimeout,
+    RetryLater,
+    SelfCancelled,
+    WorkerDied,
+)
 from app.engine.job import Job
 from app.engine.outcome import (
     Cancelled,
@@ -38,14 +49,6 @@ from app.engine.slots import Running, Stopped
 
 C = TypeVar("C")
 E = TypeVar("E", bound=BaseException)
-
-
-class JobTimeout(TimeoutError):
-    """The attempt took longer than the job may."""
-
-
-class SelfCancelled(RuntimeError):
-    """Something inside the job cancelled it; nobody here had asked for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,8 @@ class Runner(Generic[C]):
         misfit = job.signature.missing(args, kwargs)
         if misfit is not None:
             return Dead(BadArguments(misfit))
+        if run.attempt > job.retry.attempts:
+            return Dead(WorkerDied(f"{job.retry.attempts} attempts ended with their worker"))
         attempt = self._attempt(run, payload, job)
         return Prepared(job=job, args=args, kwargs=kwargs, attempt=attempt)
 
@@ -142,21 +147,17 @@ class Runner(Generic[C]):
         self, job: Job[Any, ..., Any], number: int, error: BaseException, stopped: Stopped | None
     ) -> Outcome:
         """What follows from an attempt that ended in `error`."""
-        match stopped, error:
-            case Stopped.TIMEOUT, asyncio.CancelledError():
-                return _again_or_dead(job, number, _timed_out(job, error))
-            case Stopped.CANCELLED, asyncio.CancelledError():
+        match error:
+            case RetryLater():
+                return Snoozed(error.delay, wire.message_of(error))
+            case Discard():
+                return Dead(error)
+            case _ if stopped is Stopped.CANCELLED:
                 return Cancelled()
-            case Stopped.STOPPING, asyncio.CancelledError():
+            case _ if stopped is Stopped.STOPPING:
                 return Released()
-            case _, RetryLater():
-                return Snoozed(error.delay, str(error))
-            case _, asyncio.CancelledError():
-                return _again_or_dead(
-                    job, number, _caused(SelfCancelled("cancelled itself"), error)
-                )
             case _:
-                return _again_or_dead(job, number, error)
+                return _again_or_dead(job, number, _named(job, error, stopped))
 
     def cut_off(self, job: Job[Any, ..., Any], number: int, stopped: Stopped | None) -> Outcome:
         """What follows when a task ended without an outcome: never begun, or abandoned."""
@@ -164,12 +165,20 @@ class Runner(Generic[C]):
 
 
 def _again_or_dead(job: Job[Any, ..., Any], number: int, error: BaseException) -> Outcome:
-    delay = delay_after(job.retry, number, error)
+    try:
+        delay = delay_after(job.retry, number, error)
+    except Exception as broken:  # a policy may be anybody's code
+        return Dead(_caused(broken, error))
     return Dead(error) if delay is None else Retrying(delay, error)
 
 
-def _timed_out(job: Job[Any, ..., Any], error: BaseException) -> JobTimeout:
-    return _caused(JobTimeout(f"took longer than {job.timeout}"), error)
+def _named(job: Job[Any, ..., Any], error: BaseException, stopped: Stopped | None) -> BaseException:
+    """What to call it: a deadline counts as a timeout, whatever the clean-up raised in the end."""
+    if stopped is Stopped.TIMEOUT:
+        return _caused(JobTimeout(f"took longer than {job.timeout}"), error)
+    if isinstance(error, asyncio.CancelledError):
+        return _caused(SelfCancelled("cancelled itself"), error)
+    return error
 
 
 def _caused(error: E, cause: BaseException) -> E:

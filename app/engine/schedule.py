@@ -18,6 +18,7 @@ from cronsim import CronSim, CronSimError
 from app.engine.errors import DeclarationError, Duplicate
 from app.engine.job import Call
 
+_UNUSABLE = (CronSimError, StopIteration, ZoneInfoNotFoundError, ValueError, OSError, TypeError)
 _FIELDS = 5  # a sixth would be seconds, which a poll can't promise
 
 
@@ -34,7 +35,7 @@ class Cron:
             raise DeclarationError(f"{self.expression!r} must have five fields")
         try:
             self.next_after(datetime(2000, 1, 1, tzinfo=UTC))
-        except (CronSimError, StopIteration, ZoneInfoNotFoundError, ValueError) as error:
+        except _UNUSABLE as error:
             raise DeclarationError(f"{self.expression!r} in {self.tz!r}: {error}") from error
 
     @cached_property
@@ -50,7 +51,7 @@ class Cron:
 
         Looks back from `until`, so a long absence costs no more than a short one.
         """
-        start = until.astimezone(self._zone) + timedelta(seconds=1)
+        start = (until + timedelta(seconds=1)).astimezone(self._zone)
         tick = next(CronSim(self.expression, start, reverse=True)).astimezone(UTC)
         return tick if after < tick <= until else None
 

@@ -8,12 +8,14 @@ expression changed, begins now. After an absence, the latest missed tick fires, 
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import anyio
 
 from app.engine.client import Client
 from app.engine.clock import from_ms, to_ms
 from app.engine.errors import Unavailable
+from app.engine.job import Call
 from app.engine.schedule import Schedule, refuse_duplicates
 
 log = logging.getLogger(__name__)
@@ -25,10 +27,15 @@ class Scheduler:
     """Fires the ticks of a timetable."""
 
     def __init__(self, timetable: Iterable[Schedule], client: Client) -> None:
-        """Raises `Duplicate` when two schedules share a name."""
+        """Refuse now what could not be enqueued when its time comes.
+
+        Raises `Duplicate` when two schedules share a name, `CallRefused` for a call that can't run.
+        """
         self._timetable = tuple(timetable)
         refuse_duplicates(self._timetable)
         self._client = client
+        for each in self._timetable:
+            client.prepare(_call_at(each, from_ms(0)))
         self._store = client.store
         self._cursors: dict[str, str] = {}
         self._next: dict[str, datetime] = {}
@@ -71,13 +78,16 @@ class Scheduler:
     async def _move(self, each: Schedule, *, known: str, then: str, tick: datetime | None) -> None:
         run = None
         if tick is not None:
-            run_id = f"{each.name}@{tick:%Y%m%dT%H%M%SZ}"
-            run = self._client.prepare(each.call.at(tick, id=run_id))
+            run = self._client.prepare(_call_at(each, tick))
         _, cursor = await self._store.tick(each.name, known=known, then=then, run=run)
         self._cursors[each.name] = cursor
         self._next[each.name] = each.cron.next_after(
             _moment(each, cursor) or self._store.clock.now()
         )
+
+
+def _call_at(each: Schedule, tick: datetime) -> Call[Any]:
+    return each.call.at(tick, id=f"{each.name}@{tick:%Y%m%dT%H%M%SZ}")
 
 
 def _cursor(each: Schedule, tick: datetime) -> str:

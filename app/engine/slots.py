@@ -55,7 +55,7 @@ class Slots:
         self._count = count
         self._grace = grace.total_seconds()
         self._ended = ended
-        self._running: dict[str, Running] = {}
+        self._running: set[Running] = set()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
         self._deadlines: list[tuple[float, int, Running]] = []
         self._ticket = 0
@@ -70,24 +70,27 @@ class Slots:
     @property
     def running(self) -> tuple[Running, ...]:
         """The runs at work."""
-        return tuple(self._running.values())
+        return tuple(self._running)
 
     def start(self, running: Running, body: Body) -> None:
         """Run `body` as a task, to be cancelled when the run's time is up."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(body(running), name=f"run {running.run.id}")
         running.task = task
-        self._running[running.run.id] = running
+        self._running.add(running)
         task.add_done_callback(lambda done: self._finished(running, done))
         self._watch(loop.time() + running.timeout.total_seconds(), running)
 
     def cancel(self, run_id: str, why: Stopped) -> None:
         """Ask a run's task to stop; nothing happens if it isn't here or was asked before."""
-        running = self._running.get(run_id)
-        if running is None or running.stopped is not None or running.task is None:
-            return
+        for running in self.running:
+            if running.run.id == run_id and running.stopped is None:
+                self._stop(running, why)
+
+    def _stop(self, running: Running, why: Stopped) -> None:
         running.stopped = why
-        running.task.cancel()
+        if running.task is not None:
+            running.task.cancel()
         self._watch(asyncio.get_running_loop().time() + self._grace, running)
 
     async def idle(self) -> None:
@@ -130,7 +133,7 @@ class Slots:
 
     def _overdue(self, running: Running) -> None:
         if running.stopped is None:
-            self.cancel(running.run.id, Stopped.TIMEOUT)
+            self._stop(running, Stopped.TIMEOUT)
         else:
             self._abandon(running)
 
@@ -148,6 +151,6 @@ class Slots:
 
     def _over(self, running: Running, outcome: Outcome | None) -> None:
         running.is_over = True
-        del self._running[running.run.id]
+        self._running.remove(running)
         self.changed.set()
         self._ended(running, outcome)

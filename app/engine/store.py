@@ -5,7 +5,7 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -86,10 +86,22 @@ class Store:
             receipts += [Receipt(id.decode(), state in new) for state, id in pairs]
         return receipts
 
-    async def claim(self, worker: str, want: int, shares: Iterable[Share]) -> Claim:
-        """Lease up to `want` due runs to `worker`, queue by queue in the order given."""
+    async def claim(
+        self,
+        worker: str,
+        want: int,
+        shares: Iterable[Share],
+        *,
+        mine: Collection[str] | None = None,
+    ) -> Claim:
+        """Lease up to `want` due runs to `worker`, queue by queue in the order given.
+
+        `mine`, after a claim whose answer was lost: all runs the worker knows it has.
+        """
         fields = [f for each in shares for f in (each.queue, each.most, _ms(each.lease))]
-        now, due, taken = await self._step("claim", self.clock.offset_ms, worker, want, *fields)
+        known = ("",) if mine is None else (len(mine), *mine)
+        head = (self.clock.offset_ms, worker, want, *known)
+        now, due, taken = await self._step("claim", *head, *fields)
         self.clock.learn(float(now))
         runs = tuple(_claimed(each, worker) for each in taken)
         return Claim(runs, from_ms(float(due)) if due else None)

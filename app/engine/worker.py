@@ -31,6 +31,7 @@ from app.engine.clock import minutes, to_ms
 from app.engine.codec import Payload
 from app.engine.committer import Committer, Over
 from app.engine.connection import make_blocking_redis
+from app.engine.errors import Unavailable
 from app.engine.job import Job
 from app.engine.keeper import Keeper
 from app.engine.lease import Lease
@@ -131,11 +132,12 @@ class Worker(Generic[C]):
             count=options.concurrency,
             poll=options.poll,
             start=self._start,
+            mine=self._mine,
         )
         self._told = 0
         self._stop = anyio.Event()
         self._hurry = anyio.Event()
-        self._payloads: dict[str, Payload] = {}
+        self._payloads: dict[Running, Payload] = {}
 
     def stop(self) -> None:
         """Begin to stop; told again, stop at once. Safe in a signal handler of the event loop."""
@@ -201,7 +203,10 @@ class Worker(Generic[C]):
     async def _is_drained(self) -> bool:
         if self._slots.running or self._committer.pending:
             return False
-        depths = [await self._store.depth(name) for name in self._queues]
+        try:
+            depths = [await self._store.depth(name) for name in self._queues]
+        except Unavailable:
+            return False
         return not any(ready + running + deferred for ready, running, deferred, *_ in depths)
 
     def _start(self, run: Claimed) -> None:
@@ -215,12 +220,12 @@ class Worker(Generic[C]):
             self._commit(run, payload, prepared, started_at=now)
             return
         job = prepared.job
-        self._payloads[run.id] = payload
         running = Running(run=run, job=job.name, started_at=now, timeout=job.timeout)
+        self._payloads[running] = payload
         self._slots.start(running, lambda running: self._runner.attempt(prepared, running))
 
     def _ended(self, running: Running, outcome: Outcome | None) -> None:
-        payload = self._payloads.pop(running.run.id)
+        payload = self._payloads.pop(running)
         if outcome is None:
             job, number = self._jobs[running.job], running.run.attempt
             outcome = self._runner.cut_off(job, number, running.stopped)
@@ -240,10 +245,16 @@ class Worker(Generic[C]):
             )
         )
 
+    def _mine(self) -> set[str]:
+        running = (each.run.id for each in self._slots.running)
+        return {*running, *(over.run.id for over in self._committer.pending)}
+
     def _lease_on(self, queue: str) -> timedelta:
-        """As long as the slowest job of the queue may take, and a margin."""
+        """As long as the slowest job of the queue may take and clean up, with the loop blocked."""
         timeouts = (job.timeout for job in self._jobs.values() if job.queue == queue)
-        return max(timeouts, default=minutes(5)) + _LEASE_MARGIN
+        options = self._options
+        late = options.abandon_after + options.max_block + _LEASE_MARGIN
+        return max(timeouts, default=minutes(5)) + late
 
     def _describe(self) -> bytes:
         seen = WorkerSeen(
@@ -252,7 +263,7 @@ class Worker(Generic[C]):
             pid=os.getpid(),
             queues=self._queues,
             slots=self._options.concurrency,
-            running=len(self._slots.running),
+            running=self._options.concurrency - self._slots.free,
             started_ms=to_ms(self._started_at),
         )
         return seen.pack()

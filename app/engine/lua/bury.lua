@@ -9,13 +9,14 @@ for i = 3, #ARGV, 9 do
   if call('GET', LEASE .. id) ~= lease then
     lost[#lost + 1] = id
   else
-    local letter = {'job', job, 'queue', queue, 'died', score(now), 'payload', call('GET', JOB .. id) or ''}
+    local letter = {'job', job, 'queue', queue, 'died', score(now), 'payload', payload_of(id) or ''}
     local failures = call('LRANGE', FAILURES .. id, 0, -1)
     failures[#failures + 1] = failure
     for n, each in ipairs(failures) do
       letter[#letter + 1] = 'failure:' .. n
       letter[#letter + 1] = each
     end
+    call('DEL', DEAD_LETTER .. id)
     call('HSET', DEAD_LETTER .. id, unpack(letter))
     call('ZADD', DEAD, score(now), id)
     if tonumber(ms) > 0 then call('SET', RESULT .. id, result, 'PX', ms) end

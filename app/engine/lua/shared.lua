@@ -14,11 +14,20 @@ end
 
 local function score(ms) return string.format('%.3f', ms) end
 
--- Whether somebody is at work under this lease: a plain arq worker (no name in it), or a live worker of ours.
+-- Whose lease it is: the name of a worker of ours, or nil for a plain arq worker's.
+local function holder_of_lease(lease) return string.match(lease, '^(.+):%d+$') end
+
+-- Whether somebody is at work under this lease: a plain arq worker, or a live worker of ours.
 local function is_held(lease)
   if not lease then return false end
-  local worker = string.match(lease, '^(.+):%d+$')
+  local worker = holder_of_lease(lease)
   return not worker or call('EXISTS', WORKER .. worker) == 1
+end
+
+-- A run's payload, or false: a key of another type, which only a stranger can have put there, is none.
+local function payload_of(id)
+  local found = redis.pcall('GET', JOB .. id)
+  return type(found) == 'string' and found
 end
 
 -- The run that holds a unique key now, or nil. A holder whose payload is gone is no holder.
