@@ -1,0 +1,93 @@
+"""The README's examples do what it says, and its map shows every room."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+from arq.connections import RedisSettings
+
+from app.engine import Client, Codec, by_name, job
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = dict(re.findall(r"```python\n# (.+?)\n(.*?)```", README, re.DOTALL))
+KEY = "a key that only the README's garden signs with"
+
+
+async def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with nothing but these variables in its environment."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), **variables}
+    with anyio.fail_after(50):
+        return await anyio.run_process(
+            command, cwd=cwd, env=environment, check=False, stderr=subprocess.STDOUT
+        )
+
+
+async def test_a_job_in_four_steps_passes_its_test(tmp_path: Path) -> None:
+    for name in (
+        "app",
+        "pyproject.toml",
+        "tests/__init__.py",
+        "tests/conftest.py",
+        "tests/plugins",
+    ):
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    for name in ("app/jobs/greetings.py", "tests/jobs/test_greetings.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(BLOCKS[name])
+    listed = tmp_path / "app/jobs/__init__.py"
+    listed.write_text(re.sub(r"\bfiles\b", "files, greetings", listed.read_text()))
+    timetable = tmp_path / "app/timetable.py"
+    with_greetings = re.sub(r"\bfiles,", "files, greetings,", timetable.read_text())
+    line = BLOCKS["app/timetable.py"].strip()
+    timetable.write_text(with_greetings.replace("= (\n", f"= (\n    {line},\n", 1))
+    check = "from app.worker import TIMETABLE; assert any('greet' in s.name for s in TIMETABLE)"
+
+    tested = await run(sys.executable, "-m", "pytest", "-q", "tests/jobs", cwd=tmp_path)
+    scheduled = await run(sys.executable, "-c", check, cwd=tmp_path)
+
+    assert b"1 passed" in tested.stdout, tested.stdout.decode()
+    assert scheduled.returncode == 0, scheduled.stdout.decode()
+
+
+def test_enqueuing_from_your_own_code_is_python() -> None:
+    ast.parse("async def example():\n    " + BLOCKS["your code"].replace("\n", "\n    "))
+
+
+async def test_a_garden_of_your_own_runs_by_arqs_command(
+    tmp_path: Path, clean_redis: RedisSettings
+) -> None:
+    @job(queue="garden", name="worker.water")
+    async def water(ctx: object, bed: str, litres: int = 5) -> str:
+        raise NotImplementedError
+
+    (tmp_path / "garden").mkdir()
+    (tmp_path / "garden/worker.py").write_text(BLOCKS["garden/worker.py"])
+    async with Client.open(clean_redis, Codec([KEY.encode()]), jobs=by_name([water])) as client:
+        handle = await client.enqueue(water, "roses", litres=7)
+
+        done = await run(
+            *(str(Path(sys.executable).parent / "arq"), "garden.worker.WorkerSettings", "--burst"),
+            cwd=tmp_path,
+            GARDEN_REDIS=f"unix://{clean_redis.unix_socket_path}",
+            GARDEN_KEY=KEY,
+        )
+
+        assert done.returncode == 0, done.stdout.decode()
+        assert await handle.result() == "roses: 7 l, try 1"
+
+
+def test_the_map_shows_every_room() -> None:
+    rooms = {path.name for path in (ROOT / "app").iterdir()}
+    hidden = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+
+    on_the_map = {room for room in rooms if re.search(rf"^      {re.escape(room)}\b", README, re.M)}
+
+    assert rooms - hidden == on_the_map
