@@ -13,7 +13,7 @@ from typing import Any
 from app.context import Context, context_of, make_codec, open_redis, open_services, redis_at
 from app.engine import Client, Events, Job, Over, Schedule, Worker, WorkerOptions, install
 from app.jobs import JOBS
-from app.observability.logging import set_up_logging
+from app.observability.logging import configure_logging
 from app.observability.recorder import Recorder
 from app.queues import NAMES
 from app.settings import Settings, read_settings
@@ -63,7 +63,7 @@ def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
 
 def _for_arq(burst: bool) -> AbstractAsyncContextManager[Worker[Context]]:
     if "--custom-log-dict" not in sys.argv:
-        set_up_logging(settings.log.level)
+        configure_logging(settings.log.level)
     return open_worker(settings, burst=burst)
 
 
