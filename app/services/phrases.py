@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from app.services.bad_field import BadSchedule
 from app.services.phrase_times import Times
 from app.services.phrase_words import NotUnderstood, Words, is_loose_end, names_a_time
-from app.services.recurrence import BadSchedule, Schedule
+from app.services.recurrence import Schedule
 
 __all__ = ["NotUnderstood", "Understood", "understand"]
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from app.services.bad_field import BadSchedule
 from app.services.wall_clock import first_after
 
 _MOST_OFTEN = timedelta(seconds=1)
@@ -24,14 +25,6 @@ _LEAST_OFTEN = timedelta(days=3660)  # more than ten years between two runs is a
 _LATEST_YEAR = 9000  # leaves room for arithmetic with zones
 _LONGEST_CRON = 200
 _CRON_FIELDS = 5
-
-
-class BadSchedule(ValueError):
-    """A schedule that cannot be; `field` is the part that is wrong."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)

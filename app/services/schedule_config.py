@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from app.services.bad_field import BadSchedule
 from app.services.recurrence import (
-    BadSchedule,
     Cron,
     Daily,
     Interval,

@@ -18,8 +18,13 @@ _CUES = re.compile(
 )
 _COURTESIES = re.compile(
     r"\s*(hi|hello|hey|dear|good (morning|afternoon|evening)|thanks|thank you|best|kind|regards|"
-    r"cheers|sincerely|hope (you|this|all))\b",
+    r"cheers|sincerely|(i )?hope (you|this|all))\b",
     re.IGNORECASE,
+)
+_EVERYWHERE = frozenset(
+    {"the", "and", "for", "you", "are", "was", "were", "with", "that", "this", "have", "has", "had"}
+    | {"not", "but", "all", "from", "will", "would", "can", "could", "our", "your", "their", "his"}
+    | {"her", "its", "they", "them", "there", "here", "what", "which", "who", "been", "about"}
 )
 _SHORT_COURTESY = 6  # words: a longer sentence that begins "Thanks" may say something
 _CUE_WEIGHT = 3.0  # as much as three words the text is about
@@ -50,4 +55,5 @@ def _weight(sentence: str, themes: Counter[str]) -> float:
 
 
 def _words(sentence: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(sentence)]
+    words = (word.lower() for word in _WORD.findall(sentence))
+    return [word.rstrip("s") for word in words if word not in _EVERYWHERE]  # offers: an offer

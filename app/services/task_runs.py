@@ -7,7 +7,8 @@ when the next one is due, and the clock.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.services.recurrence import BadSchedule, Schedule
+from app.services.bad_field import BadSchedule
+from app.services.recurrence import Schedule
 from app.services.schedule_config import read_schedule
 from app.services.wall_clock import UnknownZone, zone_named
 from app.storage.claims import Claims

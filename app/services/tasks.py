@@ -9,17 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any
-from unicodedata import category
 
+from app.services.bad_field import BadTask
 from app.services.notifications import Channel
 from app.services.recurrence import Interval, Once, Schedule
 from app.services.schedule_config import read_schedule, schedule_type, written
+from app.services.task_fields import channel_names, plain_text, plain_title
 from app.services.task_runs import TaskRuns, next_due, schedule_of
 from app.services.wall_clock import zone_named
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.task import (
-    LONGEST_TITLE,
     NewTask,
     Task,
     TaskCounts,
@@ -29,16 +29,6 @@ from app.storage.task import (
 )
 from app.storage.tasks import TaskStore
 from app.storage.users import User
-
-_LONGEST_TEXT = 20_000  # characters of a description or a context
-
-
-class BadTask(ValueError):
-    """A task that cannot be; `field` is the part that is wrong."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,10 +204,10 @@ class _Draft:
             raise BadTask("user_id", f"user {self.user.id} is not active")
         return NewTask(
             user_id=self.user.id,
-            title=_title(self.title),
-            description=_text("description", self.description),
-            ai_context=_text("ai_context", self.ai_context),
-            channels=_unique(self.channels),
+            title=plain_title(self.title),
+            description=plain_text("description", self.description),
+            ai_context=plain_text("ai_context", self.ai_context),
+            channels=channel_names(self.channels),
             task_type=task_type,
             next_run_at=due,
             **_on(self.schedule, self.user),
@@ -238,36 +228,11 @@ def _unclaimed(due: datetime) -> dict[str, Any]:
 def _checked_changes(changes: Changes) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if changes.title is not None:
-        values["title"] = _title(changes.title)
+        values["title"] = plain_title(changes.title)
     if changes.description is not None:
-        values["description"] = _text("description", changes.description)
+        values["description"] = plain_text("description", changes.description)
     if changes.ai_context is not None:
-        values["ai_context"] = _text("ai_context", changes.ai_context)
+        values["ai_context"] = plain_text("ai_context", changes.ai_context)
     if changes.channels is not None:
-        values["channels"] = list(_unique(changes.channels))
+        values["channels"] = list(channel_names(changes.channels))
     return values
-
-
-def _title(given: str) -> str:
-    title = given.strip()
-    if not 1 <= len(title) <= LONGEST_TITLE:
-        raise BadTask("title", f"must be 1 to {LONGEST_TITLE} characters, not {len(title)}")
-    if not all(map(_is_plain, title)):
-        raise BadTask("title", "must not hold control characters")
-    return title
-
-
-def _text(field: str, given: str) -> str:
-    if len(given) > _LONGEST_TEXT:
-        raise BadTask(field, f"must be at most {_LONGEST_TEXT} characters, not {len(given)}")
-    if not all(_is_plain(each) or each in "\n\r\t" for each in given):
-        raise BadTask(field, "must not hold control characters")
-    return given
-
-
-def _is_plain(character: str) -> bool:
-    return category(character) not in ("Cc", "Cs")  # Cs: half a character, which no file holds
-
-
-def _unique(channels: Iterable[Channel]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.value for each in channels))

@@ -11,9 +11,10 @@ A paused task completes or fails when the pause came in the middle of its last r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any
 
 LONGEST_TITLE = 255
@@ -78,6 +79,10 @@ class Occurrence:
     def of(cls, task_id: int, due_at: datetime) -> "Occurrence":
         """The occurrence under its usual run id: the same whoever asks, so it is queued once."""
         return cls(task_id, due_at, f"task-{task_id}-{due_at.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+
+    def again(self) -> "Occurrence":
+        """The same under an id of its own: the usual run is over, and has not seen to it."""
+        return replace(self, run_id=f"{self.run_id}.{token_hex(4)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

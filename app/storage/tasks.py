@@ -159,7 +159,7 @@ class TaskStore:
         )
         async with self._database.read() as session:
             found = await session.execute(by_status)
-            return TaskCounts(**{status.value: count for status, count in found.tuples()})
+            return TaskCounts(**{status.value: count for status, count in found})
 
     def _row(self, new: NewTask, key: str | None) -> TaskRow:
         now = self._now()

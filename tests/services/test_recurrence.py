@@ -9,8 +9,8 @@ from cronsim import CronSim, CronSimError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.services.bad_field import BadSchedule
 from app.services.recurrence import (
-    BadSchedule,
     Cron,
     Daily,
     Interval,

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.services.bad_field import BadSchedule
 from app.services.recurrence import (
-    BadSchedule,
     Cron,
     Daily,
     Interval,
