@@ -1,0 +1,230 @@
+"""Users' AI tasks and reminders, in the background.
+
+    create_reminder, create_periodic_task   store a task, and enqueue its next run at its exact time
+    run_task                                executes one occurrence, and enqueues the one after it
+    process_due_tasks                       each minute: enqueues what is due and has no run
+
+An occurrence is stored as answered before its user is told, and told before it is closed, so a run
+repeated after a crash takes up where the crash was: nothing is executed or told twice, and the next
+occurrence is enqueued by whoever comes next, this run or the next minute's look.
+"""
+
+import logging
+from datetime import datetime
+
+import anyio
+
+from app.context import Context
+from app.engine import Client, Discard, Fixed, PermanentError, job, minutes
+from app.jobs.ai_queue import Sent, TaskQueue
+from app.jobs.ai_results import DueTasks, TaskCreated, TaskRun, TaskRunStatus
+from app.queues import AI
+from app.services.ai import AiRequest
+from app.services.notifications import Channel, Delivered, DeliveryStatus
+from app.services.schedule_config import Config
+from app.services.tasks import Created, Tasks
+from app.services.wall_clock import zone_named
+from app.storage.task import Occurrence, Task, TaskStatus
+
+log = logging.getLogger(__name__)
+
+_RETRY = Fixed(minutes(1), attempts=4)
+_BATCH = 50  # tasks claimed at once, so that several workers share what is due
+_PATIENCE = minutes(4)  # with the assistant: less than the job's own limit, to record why it failed
+_FOR_GOOD = (
+    Discard,
+    PermanentError,
+    PermissionError,
+    ValueError,
+)  # the engine retries none of them
+
+
+@job(queue=AI, timeout=minutes(1), retry=_RETRY)
+async def create_reminder(
+    ctx: Context,
+    user_id: int,
+    title: str,
+    remind_at: datetime,
+    description: str = "",
+    channels: tuple[Channel, ...] = (Channel.IN_APP,),
+) -> TaskCreated:
+    """Remind a user once. Safe to repeat: the task is unique by the run's id."""
+    created = await ctx.tasks.create_reminder(
+        await ctx.users.get(user_id),
+        title,
+        remind_at,
+        description=description,
+        channels=channels,
+        key=ctx.attempt.run_id,
+        asked_at=ctx.attempt.enqueued_at,
+    )
+    return await _enqueued(ctx, created)
+
+
+@job(queue=AI, timeout=minutes(1), retry=_RETRY)
+async def create_periodic_task(
+    ctx: Context,
+    user_id: int,
+    title: str,
+    schedule_type: str,
+    schedule_config: Config,
+    description: str = "",
+    ai_context: str = "",
+    channels: tuple[Channel, ...] = (Channel.IN_APP,),
+) -> TaskCreated:
+    """Give the assistant a task on a schedule. Safe to repeat: unique by the run's id."""
+    created = await ctx.tasks.create_periodic_task(
+        await ctx.users.get(user_id),
+        title,
+        schedule_type,
+        schedule_config,
+        description=description,
+        ai_context=ai_context,
+        channels=channels,
+        key=ctx.attempt.run_id,
+        asked_at=ctx.attempt.enqueued_at,
+    )
+    return await _enqueued(ctx, created)
+
+
+@job(queue=AI, timeout=minutes(5), retry=_RETRY)
+async def run_task(ctx: Context, task_id: int, due_at: datetime) -> TaskRun:
+    """Execute one occurrence, tell the task's owner, enqueue the next. Safe to repeat."""
+    runs = ctx.tasks.runs
+    occurrence = Occurrence(task_id, due_at, ctx.attempt.run_id)
+    task = await runs.begin(occurrence)
+    answered = task and await _answered(ctx, task, occurrence)
+    if answered is None:
+        return await _skipped(ctx, occurrence)
+    delivered = await _tell(ctx, answered, occurrence)
+    finished = await runs.finish(answered, occurrence)
+    if finished is None:
+        return await _skipped(ctx, occurrence)
+    await enqueue_next(ctx.client, ctx.tasks, finished)
+    return TaskRun(
+        task_id=task_id,
+        status=TaskRunStatus.EXECUTED,
+        method=answered.last_method or "",
+        delivered=delivered,
+        next_run_at=finished.next_run_at,
+    )
+
+
+@job(queue=AI, timeout=minutes(5), retry=_RETRY)
+async def process_due_tasks(ctx: Context) -> DueTasks:
+    """Enqueue the tasks that are due and have no run; each is claimed by one worker only.
+
+    One that can't be enqueued keeps none of the others; its claim is given back. Raises when
+    nothing could be enqueued at all.
+    """
+    queue = TaskQueue(ctx.client, ctx.tasks, run_task)
+    sent: list[Sent] = []
+    while batch := await ctx.tasks.runs.claim_due(limit=_BATCH):
+        sent += (latest := await queue.send(batch))
+        if all(each.error for each in latest):
+            break
+    await ctx.tasks.runs.release([each.occurrence for each in sent if each.error])
+    errors = [each.error for each in sent if each.error]
+    if errors and len(errors) == len(sent):
+        raise errors[0]
+    lost = sum(each.is_lost for each in sent)
+    return DueTasks(
+        found=len(sent),
+        enqueued=len(sent) - len(errors) - lost,
+        failed_to_enqueue=len(errors),
+        lost=lost,
+    )
+
+
+async def enqueue_next(client: Client, tasks: Tasks, task: Task) -> str | None:
+    """Enqueue a task's next run at its due time, and note it; returns the run's id.
+
+    None when the task is not active. Safe to repeat, and to leave out: the minute's look at what
+    is due finds a task whose run nobody has enqueued.
+    """
+    return await TaskQueue(client, tasks, run_task).enqueue_next(task)
+
+
+async def _enqueued(ctx: Context, created: Created) -> TaskCreated:
+    run_id = await enqueue_next(ctx.client, ctx.tasks, created.task)
+    return TaskCreated(
+        task_id=created.task.id,
+        title=created.task.title,
+        next_run_at=created.task.next_run_at,
+        run_id=run_id,
+        is_new=created.is_new,
+    )
+
+
+async def _answered(ctx: Context, task: Task, occurrence: Occurrence) -> Task | None:
+    """The task with this occurrence's result: from an earlier attempt, or from the assistant."""
+    if task.answered_for == occurrence.due_at:
+        return task
+    try:
+        with anyio.fail_after(_PATIENCE.total_seconds()):
+            answer = await ctx.ai.answer(_request(ctx, task))
+    except Exception as error:  # whatever it was, it is kept with the task, and raised on
+        if ctx.attempt.is_last or isinstance(error, _FOR_GOOD):
+            queue = TaskQueue(ctx.client, ctx.tasks, run_task)
+            await queue.give_up(task, occurrence, f"{type(error).__name__}: {error}")
+        raise
+    return await ctx.tasks.runs.answer(occurrence, result=answer.text, method=answer.method)
+
+
+def _request(ctx: Context, task: Task) -> AiRequest:
+    return AiRequest(
+        task_id=task.id,
+        user_id=task.user_id,
+        title=task.title,
+        description=task.description,
+        task_type=task.task_type,
+        schedule_type=task.schedule_type,
+        schedule_config=task.schedule_config,
+        ai_context=task.ai_context,
+        channels=task.channels,
+        created_at=task.created_at,
+        last_run_at=task.last_run_at,
+        now=ctx.tasks.runs.now().astimezone(zone_named(task.timezone)),
+    )
+
+
+async def _tell(ctx: Context, task: Task, occurrence: Occurrence) -> tuple[Delivered, ...]:
+    """Tell the owner, once an occurrence; a channel that fails does not fail the task."""
+    channels = tuple(map(Channel, task.channels))
+    key = Occurrence.of(task.id, occurrence.due_at).run_id
+    try:
+        return await ctx.notifications.send(
+            await ctx.users.get(task.user_id),
+            task.title,
+            task.last_result or "",
+            channels=channels,
+            dedupe_key=key,
+        )
+    except OSError as error:
+        log.warning("Task %s was executed, but its owner could not be told.", task.id)
+        return tuple(Delivered(each, DeliveryStatus.FAILED, str(error)) for each in channels)
+
+
+async def _skipped(ctx: Context, occurrence: Occurrence) -> TaskRun:
+    """Do nothing, say why, and see to it that the task's next run is on its way."""
+    task = await ctx.tasks.runs.find(occurrence.task_id)
+    if task is not None and task.run_id is None:
+        await enqueue_next(ctx.client, ctx.tasks, task)
+    return TaskRun(
+        task_id=occurrence.task_id,
+        status=TaskRunStatus.SKIPPED,
+        reason=_why_skipped(task, occurrence),
+        next_run_at=None if task is None else task.next_run_at,
+    )
+
+
+def _why_skipped(task: Task | None, occurrence: Occurrence) -> str:
+    if task is None:
+        return "the task was deleted"
+    if task.answered_for == occurrence.due_at:
+        return "this occurrence is over"
+    if task.next_run_at != occurrence.due_at:
+        return "the task is no longer due at this time"
+    if task.status is not TaskStatus.ACTIVE:
+        return f"the task is {task.status}"
+    return f"run {task.run_id} sees to this occurrence"
