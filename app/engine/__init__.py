@@ -5,7 +5,7 @@ The life of a job, in the order of the files that tell it:
     job          a function is declared: its name, queue, time limit, retry policy
     client       a call of it is checked, sealed (codec) and put on its queue (store): a run
     claimer      a worker with a free slot takes the run and leases it
-    slots        the run becomes a task with a deadline
+    dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further
     committer    the outcome is written down, in one step for many runs
     handle       whoever enqueued it looks where it stands, takes its result, or cancels it
@@ -45,7 +45,7 @@ from app.engine.events import Batch, Events, RunEvent
 from app.engine.failure import FailedAttempt
 from app.engine.handle import Handle
 from app.engine.job import Call, Held, Job, by_name, collect, job
-from app.engine.outcome import Ending, RunStatus
+from app.engine.outcome import Ending, RunStatus, ending_of
 from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.schedule import Cron, Schedule, schedule
@@ -102,6 +102,7 @@ __all__ = [
     "collect",
     "current_attempt",
     "days",
+    "ending_of",
     "heeding_signals",
     "hours",
     "install",

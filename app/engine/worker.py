@@ -1,10 +1,11 @@
 """The worker: claims runs, runs them, commits how they ended, until it is told to stop.
 
-    claimer   -> slots      a claimed run becomes a task
-    slots     -> runner     the task runs the job and names the outcome
-    runner    -> committer  the outcome is written down, together with others
-    keeper, lease           the worker is alive, and hears what it should
-    scheduler               the clock starts runs; any worker may be the one that does
+    claimer     takes runs off the queues and gives them to
+    dispatcher  which makes them tasks in its slots, where the
+    runner      runs the job and names the outcome; that goes to the
+    committer   which writes it down, together with others
+    scheduler   starts runs by the clock; any worker may be the one that does
+    keeper      hears what the worker should, with the lease that shows it is alive
 
 Stopping: nothing more is claimed, short runs finish within the grace, the others are cancelled and
 given back without a charge, the last outcomes are committed. Told twice, it skips the grace.
@@ -16,7 +17,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
@@ -28,20 +29,18 @@ from app.engine.attempt import Attempt
 from app.engine.claimer import Claimer
 from app.engine.client import Client
 from app.engine.clock import minutes, to_ms
-from app.engine.codec import Payload
 from app.engine.committer import Committer, Over
 from app.engine.connection import make_blocking_redis
+from app.engine.dispatcher import Dispatcher
 from app.engine.errors import Unavailable
 from app.engine.job import Job
 from app.engine.keeper import Keeper
 from app.engine.lease import Lease
-from app.engine.outcome import Dead, Outcome
 from app.engine.overview import WorkerSeen
-from app.engine.run import Claimed
-from app.engine.runner import Prepared, Runner
+from app.engine.runner import Runner
 from app.engine.schedule import Schedule
 from app.engine.scheduler import Scheduler
-from app.engine.slots import Running, Slots, Stopped
+from app.engine.slots import Stopped
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -98,46 +97,65 @@ class Worker(Generic[C]):
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
         self._roles = roles
         self._started_at = self._clock.now()
-        self._runner = Runner(
-            jobs,
-            client.codec,
-            make_context,
-            clock=self._clock,
-            worker=self.id,
-            accept_plain=options.accept_plain,
-        )
-        self._committer = Committer(
-            client.store,
-            client.codec,
-            clock=self._clock,
-            worker=self.id,
-            keep_result=options.keep_result,
-            heard=heard or _nobody,
-        )
-        self._slots = Slots(options.concurrency, grace=options.abandon_after, ended=self._ended)
+        self._committer = self._make_committer(heard or _nobody)
+        self._dispatcher = self._make_dispatcher(make_context)
+        self._slots = self._dispatcher.slots
         self._scheduler = Scheduler(timetable, client)
-        self._lease = Lease(
-            lambda: make_blocking_redis(redis),
-            worker=self.id,
-            length=options.lease,
-            max_block=options.max_block,
-            describe=self._describe,
-        )
+        self._lease = self._make_lease(redis)
         self._keeper = Keeper(client.store, self._slots, self._lease, jobs, self._describe)
-        self._claimer = Claimer(
-            client.store,
-            self._slots,
-            worker=self.id,
-            queues=[(name, self._lease_on(name)) for name in self._queues],
-            count=options.concurrency,
-            poll=options.poll,
-            start=self._start,
-            mine=self._mine,
-        )
+        self._claimer = self._make_claimer()
         self._told = 0
         self._stop = anyio.Event()
         self._hurry = anyio.Event()
-        self._payloads: dict[Running, Payload] = {}
+
+    def _make_committer(self, heard: Callable[[Over], None]) -> Committer:
+        return Committer(
+            self._store,
+            self._client.codec,
+            clock=self._clock,
+            worker=self.id,
+            keep_result=self._options.keep_result,
+            heard=heard,
+        )
+
+    def _make_dispatcher(self, make_context: Callable[[Attempt], C]) -> Dispatcher[C]:
+        runner = Runner(
+            self._jobs,
+            self._client.codec,
+            make_context,
+            clock=self._clock,
+            worker=self.id,
+            accept_plain=self._options.accept_plain,
+        )
+        return Dispatcher(
+            runner,
+            self._committer,
+            jobs=self._jobs,
+            clock=self._clock,
+            concurrency=self._options.concurrency,
+            abandon_after=self._options.abandon_after,
+        )
+
+    def _make_lease(self, redis: RedisSettings) -> Lease:
+        return Lease(
+            lambda: make_blocking_redis(redis),
+            worker=self.id,
+            length=self._options.lease,
+            max_block=self._options.max_block,
+            describe=self._describe,
+        )
+
+    def _make_claimer(self) -> Claimer:
+        return Claimer(
+            self._store,
+            self._slots,
+            worker=self.id,
+            queues=[(name, self._lease_on(name)) for name in self._queues],
+            count=self._options.concurrency,
+            poll=self._options.poll,
+            start=self._dispatcher.start,
+            mine=self._dispatcher.held,
+        )
 
     def stop(self) -> None:
         """Begin to stop; told again, stop at once. Safe in a signal handler of the event loop."""
@@ -208,46 +226,6 @@ class Worker(Generic[C]):
         except Unavailable:
             return False
         return not any(ready + running + deferred for ready, running, deferred, *_ in depths)
-
-    def _start(self, run: Claimed) -> None:
-        now = self._clock.now()
-        payload = self._runner.open(run)
-        if isinstance(payload, Dead):
-            self._commit(run, None, payload, started_at=now)
-            return
-        prepared = self._runner.prepare(run, payload)
-        if not isinstance(prepared, Prepared):
-            self._commit(run, payload, prepared, started_at=now)
-            return
-        job = prepared.job
-        running = Running(run=run, job=job.name, started_at=now, timeout=job.timeout)
-        self._payloads[running] = payload
-        self._slots.start(running, lambda running: self._runner.attempt(prepared, running))
-
-    def _ended(self, running: Running, outcome: Outcome | None) -> None:
-        payload = self._payloads.pop(running)
-        if outcome is None:
-            job, number = self._jobs[running.job], running.run.attempt
-            outcome = self._runner.cut_off(job, number, running.stopped)
-        self._commit(running.run, payload, outcome, started_at=running.started_at)
-
-    def _commit(
-        self, run: Claimed, payload: Payload | None, outcome: Outcome, *, started_at: datetime
-    ) -> None:
-        self._committer.add(
-            Over(
-                run=run,
-                payload=payload,
-                job=self._jobs.get(payload.f) if payload else None,
-                outcome=outcome,
-                started_at=started_at,
-                ended_at=self._clock.now(),
-            )
-        )
-
-    def _mine(self) -> set[str]:
-        running = (each.run.id for each in self._slots.running)
-        return {*running, *(over.run.id for over in self._committer.pending)}
 
     def _lease_on(self, queue: str) -> timedelta:
         """As long as the slowest job of the queue may take and clean up, with the loop blocked."""
