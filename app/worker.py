@@ -41,7 +41,8 @@ async def open_worker(
         Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
         open_services(settings, client) as services,
     ):
-        recorder = Recorder(Events(client.store), Runs(services.database))
+        history = Runs(services.database)
+        recorder = Recorder(Events(client.store), history, lease=settings.worker.lease)
         yield Worker(
             client,
             redis,

@@ -30,7 +30,8 @@ from app.storage.runs import Runs
 log = logging.getLogger(__name__)
 
 _LEASE = seconds(10)
-_WAIT = seconds(2)  # for the next event: under the lease, so that it is renewed in time
+_RENEWALS = 5  # in one lease: a recorder waits no longer than a fifth of it for the next event
+_LONGEST_WAIT = seconds(2)  # the connection gives up after 5 s
 _AT_ONCE = timedelta(milliseconds=1)  # the shortest wait that the stream knows
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # s between two tries
 _LAST_PASS = 3.0  # s: how long a recorder that stops may take for what happened last
@@ -54,7 +55,7 @@ class Recorder:
         try:
             while True:
                 try:
-                    await self._one_turn(_WAIT)
+                    await self._one_turn(min(self._lease / _RENEWALS, _LONGEST_WAIT))
                 except Exception as error:  # whatever it is, a worker outlives it
                     self._is_at_work = False
                     await outage.wait(error)
