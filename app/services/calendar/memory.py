@@ -1,0 +1,27 @@
+"""A calendar in memory, for tests."""
+
+from collections.abc import Mapping
+
+from app.services.calendar.source import CalendarError, Snapshot, Unchanged, digest_of
+from app.services.ics.reader import File
+from app.storage.calendar_event import SourceState
+
+
+class MemoryCalendar:
+    """Gives the files it holds; `error`, while set, is raised instead."""
+
+    def __init__(self, files: Mapping[str, str] | None = None, *, name: str = "memory") -> None:
+        self.files = dict(files or {})
+        self.name = name
+        self.label = f"the calendar {name}"
+        self.error: CalendarError | None = None
+
+    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+        """The files as they are now."""
+        if self.error is not None:
+            raise self.error
+        files = tuple(File(name, text.encode()) for name, text in self.files.items())
+        state = SourceState(digest=digest_of(files))
+        if known is not None and known.digest == state.digest:
+            return Unchanged()
+        return Snapshot(files=files, state=state)

@@ -1,0 +1,77 @@
+"""Where calendar files come from.
+
+CalendarError
+├── SourceUnavailable  it can't be read now: the next time may go better
+└── SourceRefused      it won't be read until somebody changes a setting
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Protocol
+
+from app.services.ics.reader import File
+from app.storage.calendar_event import SourceState
+
+
+class CalendarError(Exception):
+    """A source can't be read."""
+
+
+class SourceUnavailable(CalendarError, ConnectionError):
+    """It can't be read now; `retry_after` is what it asks for, if it does."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SourceRefused(CalendarError, PermissionError):
+    """It won't be read until somebody changes a setting: a wrong password, a forbidden address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The source is as it was when it was last read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All files of a source as they are now."""
+
+    files: tuple[File, ...]
+    state: SourceState
+    problems: tuple[str, ...] = ()
+    """Files that are there and could not be read: what they hold must not count as deleted."""
+
+
+class CalendarSource(Protocol):
+    """Gives the calendar files of one place."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the database, up to 100 characters; it holds no secret."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+        """Its files, or `Unchanged` if `known` still holds; None asks for the files in any case.
+
+        Raises `CalendarError`.
+        """
+        ...
+
+
+def digest_of(files: Iterable[File]) -> str:
+    """What tells these files from others, names included."""
+    digest = sha256()
+    for file in files:
+        for part in (file.name.encode(errors="surrogateescape"), file.data):
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,125 @@
+"""Brings the stored events of a user up to date with their calendars.
+
+For each source: ask for what is new, read it within limits, compare, store. A source that can't be
+read deletes nothing; nor does a file that was cut off. An event that can't be read stays as it was.
+Only what was understood in full is remembered as read: anything else is read, and reported, again.
+
+Once a day, when the days in view have moved on, everything is read anew: the events count as
+unchanged, but series get their occurrences of the new last day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from app.services.calendar.source import CalendarError, CalendarSource, Snapshot, Unchanged
+from app.services.calendar.synced import CalendarSynced, unread
+from app.services.ics.event import USUAL, Event, Limits, View, quoted
+from app.services.ics.reader import Reader, Reading
+from app.storage.calendar import Calendars
+from app.storage.calendar_event import SourceState, StoredEvent, StoredOccurrence
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.users import User
+
+
+class CalendarSync:
+    """Reads the users' calendars into the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        sources: Mapping[int, Sequence[CalendarSource]],
+        *,
+        limits: Limits = USUAL,
+        now: Now = utc_now,
+    ) -> None:
+        """`sources` are each user's, by the user's id."""
+        self._calendars = Calendars(database, now=now)
+        self._sources = sources
+        self._reader = Reader(limits)
+        self._now = now
+
+    async def sync(self, user: User) -> CalendarSynced:
+        """Read all of a user's sources. Safe to repeat: the second time nothing changes.
+
+        Never raises for a source that fails: see `CalendarSynced.raise_if_all_failed`.
+        """
+        sources = self._sources.get(user.id, ())
+        gone = await self._calendars.drop_others(user.id, [each.name for each in sources])
+        total = CalendarSynced(deleted=gone)
+        for source in sources:
+            try:
+                total += await self._one(user, source)
+            except CalendarError as error:
+                total += unread(source.label, error)
+        return total.shortened()
+
+    async def _one(self, user: User, source: CalendarSource) -> CalendarSynced:
+        view = View.around(self._now(), zone=user.timezone)
+        known = await self._calendars.state(user.id, source.name)
+        match await source.read(known if known.view == str(view) else None):
+            case Unchanged():
+                same = await self._calendars.count(user.id, source.name)
+                return CalendarSynced(sources=1, unchanged=same)
+            case Snapshot() as snapshot:
+                reading = await self._reader.read(snapshot.files, view)
+                reading.problems += snapshot.problems
+                state = replace(snapshot.state, view=str(view))
+                return await self._store(user, source, reading, state)
+
+    async def _store(
+        self, user: User, source: CalendarSource, reading: Reading, state: SourceState
+    ) -> CalendarSynced:
+        events = [_stored(event) for event in reading.events.values()]
+        changes = await self._calendars.put(user.id, source.name, events)
+        only = {*reading.events, *(bad.uid for bad in reading.refused)}
+        deleted = await self._calendars.finish(
+            user.id,
+            source.name,
+            SourceState() if reading.refused or reading.problems else state,
+            only=None if reading.problems else only,
+        )
+        result = CalendarSynced(
+            new=changes.new,
+            updated=changes.updated,
+            deleted=deleted,
+            unchanged=changes.unchanged,
+            conflicts=reading.conflicts,
+            failed=len(reading.refused),
+            sources=1,
+        )
+        return result.with_errors(f"{source.label}: {each}" for each in _complaints(reading))
+
+
+def _complaints(reading: Reading) -> list[str]:
+    return [
+        *reading.problems,
+        *(f"the event {quoted(bad.uid)}: {bad.reason}" for bad in reading.refused),
+    ]
+
+
+def _stored(event: Event) -> StoredEvent:
+    return StoredEvent(
+        uid=event.uid,
+        title=event.title,
+        place=event.place,
+        notes=event.notes,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        all_day=event.all_day,
+        zone=event.zone,
+        rule=event.rule,
+        is_cancelled=event.is_cancelled,
+        sequence=event.revision[0],
+        digest=event.digest,
+        occurrences=tuple(
+            StoredOccurrence(
+                starts_at=each.starts_at,
+                ends_at=each.ends_at,
+                all_day=each.all_day,
+                title=each.title,
+                place=each.place,
+            )
+            for each in event.occurrences
+        ),
+    )

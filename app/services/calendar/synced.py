@@ -1,0 +1,85 @@
+"""What a calendar sync did, in numbers and in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from app.services.calendar.source import CalendarError, SourceRefused, SourceUnavailable
+from app.services.ics.event import cleaned
+
+_TOLD = 20  # errors in a result; the rest are counted
+_LONGEST = 300  # characters of an error
+
+
+class SyncStatus(StrEnum):
+    """How it went, on the whole."""
+
+    SUCCESS = "success"
+    PARTIAL_SUCCESS = "partial_success"
+    """Something could not be read; the rest is up to date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarSynced:
+    """How the stored events changed, and what could not be read."""
+
+    status: SyncStatus = SyncStatus.SUCCESS
+    new: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    conflicts: int = 0
+    """Versions of one event that were dropped for a newer one."""
+    failed: int = 0
+    """Events that could not be read; those known from before are kept as they were."""
+    sources: int = 0
+    sources_failed: int = 0
+    sources_refused: int = 0
+    """Those among the failed that need another setting; time won't mend them."""
+    errors: tuple[str, ...] = ()
+    retry_after: timedelta | None = None
+    """How long a source asks to be left alone."""
+
+    def with_errors(self, errors: Iterable[str]) -> "CalendarSynced":
+        """The same, and not a full success if there are any."""
+        told = tuple(cleaned(each, _LONGEST).replace("\n", " ") for each in errors)
+        if not told:
+            return self
+        return replace(self, status=SyncStatus.PARTIAL_SUCCESS, errors=self.errors + told)
+
+    def __add__(self, other: "CalendarSynced") -> "CalendarSynced":
+        counts = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in (each.name for each in fields(self) if each.type is int)
+        }
+        waits = [each for each in (self.retry_after, other.retry_after) if each is not None]
+        both = CalendarSynced(**counts, retry_after=max(waits, default=None))
+        return both.with_errors(self.errors).with_errors(other.errors)
+
+    def shortened(self) -> "CalendarSynced":
+        """The same with the first errors only, and how many there are beyond."""
+        more = len(self.errors) - _TOLD
+        if more <= 0:
+            return self
+        return replace(self, errors=(*self.errors[:_TOLD], f"and {more} more"))
+
+    def raise_if_all_failed(self) -> None:
+        """Raise `CalendarError` when there are sources and none of them could be read."""
+        if not self.sources or self.sources_failed < self.sources:
+            return
+        told = "; ".join(self.shortened().errors)
+        if self.sources_refused == self.sources_failed:
+            raise SourceRefused(told)
+        raise SourceUnavailable(told, retry_after=self.retry_after)
+
+
+def unread(label: str, error: CalendarError) -> CalendarSynced:
+    """The result for a source that could not be read."""
+    failed = CalendarSynced(
+        sources=1,
+        sources_failed=1,
+        sources_refused=int(isinstance(error, SourceRefused)),
+        retry_after=getattr(error, "retry_after", None),
+    )
+    return failed.with_errors([f"{label}: {error}"])
