@@ -1,11 +1,16 @@
 """What Steward remembers: the database, its tables, and a repository for each noun in them.
 
-    database.py     Database: read() and write() sessions, migrate()
-    base.py         Base: what every row is built on
-    errors.py       what can be wrong with the database itself
-    migrations/     the tables' history
-    runs.py         Runs: the history of every run
-    position.py     how far the event stream is recorded, and the gaps in it
+    database.py         Database: read() and write() sessions, migrate()
+    base.py             Base: what every row is built on
+    errors.py           what can be wrong with the database itself
+    migrations/         the tables' history
+    users.py            Users: whom Steward works for
+    tasks.py            Tasks: what they asked for; claims.py says who runs each next
+    notifications.py    what users were told in the application
+    outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
+    calendar.py         calendars as they were last read
+    runs.py             Runs: the history of every run; position.py: how far, and the gaps in it
+    health.py           what the health checks found
 
 A noun is one file: its row, its frozen value, its repository. Rows never leave this room.
 """

@@ -32,11 +32,6 @@ def upgrade(path: Path) -> None:
 
     Raises `NewerDatabase`, changing nothing, when a newer Steward has written it.
     """
-    if not revisions():  # INTERIM
-        engine = create_engine(URL.create("sqlite", database=str(path)))
-        Base.metadata.create_all(engine)
-        engine.dispose()
-        return
     try:
         if is_behind(path):
             _climb(path)

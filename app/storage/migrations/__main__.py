@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
 
 from app.storage.migrations import alembic_config, every_table, revisions, upgrade
 
@@ -16,14 +16,15 @@ def write_step(message: str) -> None:
     number = f"{len(revisions()) + 1:04}"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "steward.db"
-        if revisions():
-            upgrade(path)
-        with create_engine(f"sqlite:///{path}").connect() as connection:
+        upgrade(path)
+        with create_engine(URL.create("sqlite", database=str(path))).connect() as connection:
             config = alembic_config(connection)
             command.revision(config, message, autogenerate=True, rev_id=number)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit('usage: python -m app.storage.migrations "What changes"')
-    write_step(sys.argv[1])
+    match sys.argv[1:]:
+        case [message]:
+            write_step(message)
+        case _:
+            sys.exit('usage: python -m app.storage.migrations "What changes"')

@@ -1,0 +1,57 @@
+"""Columns as the steps write them.
+
+A step that was released keeps its meaning: add here, but never change what one of these makes.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column
+
+
+def row_id() -> Column[int]:
+    """The number of a row, given by the database."""
+    return Column("id", sa.Integer, primary_key=True)
+
+
+def text(
+    name: str, length: int | None = None, *, nullable: bool = False, primary_key: bool = False
+) -> Column[str]:
+    """Text; SQLite does not enforce the length."""
+    return Column(name, sa.String(length), nullable=nullable, primary_key=primary_key)
+
+
+def number(name: str, *, nullable: bool = False) -> Column[int]:
+    """A whole number."""
+    return Column(name, sa.Integer, nullable=nullable)
+
+
+def flag(name: str, *, nullable: bool = False) -> Column[bool]:
+    """True or false."""
+    return Column(name, sa.Boolean(), nullable=nullable)
+
+
+def moment(name: str, *, nullable: bool = False, primary_key: bool = False) -> Column[datetime]:
+    """A moment, in UTC."""
+    return Column(name, sa.DateTime(timezone=True), nullable=nullable, primary_key=primary_key)
+
+
+def json(name: str, *, nullable: bool = False) -> Column[Any]:
+    """Any JSON value."""
+    return Column(name, sa.JSON(), nullable=nullable)
+
+
+def choice(name: str, check: str, values: str, *, nullable: bool = False) -> Column[str]:
+    """One of these values: the CHECK constraint `ck_<table>_<check>` refuses any other."""
+    kind = sa.Enum(
+        *values.split(), name=check, native_enum=False, create_constraint=True, length=40
+    )
+    return Column(name, kind, nullable=nullable)
+
+
+def belongs_to(table: str, name: str) -> Column[int]:
+    """The row this one belongs to, and goes with."""
+    return Column(
+        name, sa.Integer, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False
+    )
