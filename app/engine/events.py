@@ -169,7 +169,8 @@ class Events:
 def _batch(entry_id: str, fields: Mapping[bytes, bytes]) -> Batch:
     data: list[Any] = [value for name, value in fields.items() if name != b"last"]
     found = (_unpack_event(each) for each in data)
-    last = int(fields.get(b"last", 0))
+    numbered = fields.get(b"last", b"")
+    last = int(numbered) if numbered.isdigit() else 0  # 0: no entry of ours
     return Batch(
         entry_id=entry_id,
         first=last - len(data) + 1,

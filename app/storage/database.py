@@ -153,6 +153,7 @@ def _engine(path: Path, *, begin: str, pragmas: tuple[str, ...], connections: in
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         connect_args={"isolation_level": None},  # the driver begins nothing on its own
+        hide_parameters=True,  # an error quotes its statement, never the mail in it
         pool_size=connections,
         max_overflow=0,
     )
