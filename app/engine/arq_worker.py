@@ -14,6 +14,7 @@ open a worker; arq's own options that concern the command (`burst`, `health_chec
 """
 
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from signal import Signals
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import arq
@@ -39,6 +40,8 @@ from app.engine.worker import Worker
 
 OpenWorker = Callable[[bool], AbstractAsyncContextManager[Worker[Any]]]
 """Given whether to stop once the queues are empty, opens everything a worker needs."""
+
+log = logging.getLogger(__name__)
 
 _WRITTEN_FOR = "0.28.0"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -61,12 +64,14 @@ class ArqWorker(arq.worker.Worker):
         self._open_worker = open_worker
         self._burst = burst
         self._worker: Worker[Any] | None = None
+        self._opening: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self.on_stop: Callable[[Signals], None] | None = None
 
     def run(self) -> None:
-        """Work until stopped, on a loop of its own."""
-        anyio.run(self._serve, backend_options={"use_uvloop": True})
+        """Work until stopped, on a loop of its own; exit code 1 when it could not go on."""
+        if not anyio.run(self._serve, backend_options={"use_uvloop": True}):
+            raise SystemExit(1)
 
     async def async_run(self) -> None:
         """Work until stopped, on the loop that runs; a second call starts the process again."""
@@ -80,23 +85,38 @@ class ArqWorker(arq.worker.Worker):
 
     def handle_sig(self, signum: Signals) -> None:
         """Begin to stop."""
-        if self._worker is not None:
-            self._worker.stop()
+        self._stop()
         if self.on_stop is not None:
             self.on_stop(signum)
 
     async def close(self) -> None:
         """Stop, and wait until everything is closed."""
-        if self._worker is not None:
-            self._worker.stop()
+        self._stop()
         if self._ended is not None:
             await self._ended.wait()
 
-    async def _serve(self) -> None:
+    def _stop(self) -> None:
+        """Before there is a worker, what is being opened for it is closed again."""
+        if self._worker is not None:
+            self._worker.stop()
+        elif self._opening is not None:
+            self._opening.cancel()
+
+    async def _serve(self) -> bool:
+        """Work until stopped; False when something kept the worker from it."""
+        try:
+            async with heeding_signals(self.handle_sig):
+                with anyio.CancelScope() as self._opening:
+                    await self._work()
+        except Exception as error:  # whatever it is: the log and the exit code tell
+            log.critical("this worker ends", exc_info=_first_cause(error))
+            return False
+        return True
+
+    async def _work(self) -> None:
         async with self._open_worker(self._burst) as worker:
             self._worker = worker
-            async with heeding_signals(self.handle_sig):
-                await worker.run()
+            await worker.run()
 
     def __repr__(self) -> str:
         return f"<ArqWorker {self._worker.id if self._worker else 'not running'}>"
@@ -115,6 +135,13 @@ async def heeding_signals(heed: Callable[[Signals], None]) -> AsyncGenerator[Non
             group.start_soon(listen)
             yield
             group.cancel_scope.cancel()
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What a task group's error is about."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
 
 
 def install() -> None:
