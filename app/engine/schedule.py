@@ -49,11 +49,21 @@ class Cron:
     def last_between(self, after: datetime, until: datetime) -> datetime | None:
         """The latest tick later than `after` and not later than `until`; None when there is none.
 
-        Looks back from `until`, so a long absence costs no more than a short one.
+        Looks back twice as far each time, so a long absence costs little more than a short one;
+        then goes forward, for going backward through a change of clocks is a riddle of its own.
         """
-        start = (until + timedelta(seconds=1)).astimezone(self._zone)
-        tick = next(CronSim(self.expression, start, reverse=True)).astimezone(UTC)
-        return tick if after < tick <= until else None
+        back, start, found = timedelta(minutes=1), until, None
+        while found is None and start > after:
+            start = until - min(back, until - after)
+            found = self._last_until(until, start)
+            back *= 2
+        return found
+
+    def _last_until(self, until: datetime, start: datetime) -> datetime | None:
+        found = None
+        while (start := self.next_after(start)) <= until:
+            found = start
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

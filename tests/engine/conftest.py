@@ -1,6 +1,6 @@
-"""A worker over the jobs a test declares, in the test's own process."""
+"""A worker over the jobs a test declares, in the test's process, and what it must not leave."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,19 +22,22 @@ from app.engine import (
     WorkerOptions,
     by_name,
 )
-from app.engine.connection import open_redis
+from app.engine.connection import make_blocking_redis, open_redis
 from app.engine.store import Store
+from tests.engine.leaks import leaks
 
 QUEUES = ("urgent", "default", "idle")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """The context of the tests' jobs: this attempt, the client, and a page to write on."""
+    """The context of the tests' jobs: this attempt, the client, a page to write on, a gate."""
 
     attempt: Attempt
     client: Client
     page: list[str]
+    gate: anyio.Event
+    """Closed until the test opens it."""
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,7 @@ class Workshop:
     jobs: dict[str, Job[Any, ..., Any]]
     page: list[str] = field(default_factory=list[str])
     heard: list[Over] = field(default_factory=list[Over])
+    gate: anyio.Event = field(default_factory=anyio.Event)
 
     def worker(
         self,
@@ -55,7 +59,11 @@ class Workshop:
         **options: Any,
     ) -> Worker[Bench]:
         """A worker over the workshop's jobs, or over others."""
-        chosen = {"poll": timedelta(seconds=0.02), "lease": timedelta(seconds=2), **options}
+        chosen: dict[str, Any] = {
+            "poll": timedelta(seconds=0.02),
+            "lease": timedelta(seconds=2),
+            **options,
+        }
         return Worker(
             self.client,
             self.redis,
@@ -68,7 +76,7 @@ class Workshop:
         )
 
     def _bench(self, attempt: Attempt) -> Bench:
-        return Bench(attempt=attempt, client=self.client, page=self.page)
+        return Bench(attempt=attempt, client=self.client, page=self.page, gate=self.gate)
 
     @asynccontextmanager
     async def working(self, **options: Any) -> AsyncGenerator[Worker[Bench]]:
@@ -89,6 +97,21 @@ class Workshop:
 
 
 Open = Callable[..., AbstractAsyncContextManager[Workshop]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Generator[None]:
+    """Fail a test that leaves anything of runs that are over, or of workers that are gone."""
+    if "clean_redis" not in request.fixturenames:
+        yield
+        return
+    settings: RedisSettings = request.getfixturevalue("clean_redis")
+    yield
+    redis = make_blocking_redis(settings)
+    try:
+        assert leaks(redis) == []
+    finally:
+        redis.close()
 
 
 @pytest.fixture

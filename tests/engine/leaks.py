@@ -1,0 +1,58 @@
+"""What runs and workers must not leave in Redis."""
+
+from typing import Any
+
+import redis
+
+from app.engine import keys
+
+_OF_RUNS_NOT_OVER = (keys.LEASE, keys.ATTEMPTS, keys.FAILURES, keys.JOB)
+_MANY = (
+    *_OF_RUNS_NOT_OVER,
+    keys.QUEUE,
+    keys.RESULT,
+    keys.FINISHED,
+    keys.UNIQUE,
+    keys.DEAD_LETTER,
+    keys.CURSOR,
+)
+_ONE = (
+    keys.DEAD,
+    keys.PARKED,
+    keys.EVENTS,
+    keys.EVENTS_COUNT,
+    keys.RECORDER,
+    keys.ALIVE,
+    keys.HEALTH,
+)
+
+
+def leaks(connection: redis.Redis) -> list[str]:
+    """Every key that should not be there, in words."""
+    found = sorted(key.decode(errors="replace") for key in _all(connection))
+    waiting = _waiting(connection, found)
+    return [said for key in found if (said := _fault(connection, key, waiting))]
+
+
+def _all(connection: Any) -> list[bytes]:
+    return list(connection.scan_iter(count=500))
+
+
+def _waiting(connection: Any, found: list[str]) -> set[str]:
+    """The ids that stand in a queue."""
+    queues = (key for key in found if key.startswith(keys.QUEUE))
+    members = (member for key in queues for member in connection.zrange(key, 0, -1))
+    return {member.decode(errors="replace") for member in members}
+
+
+def _fault(connection: Any, key: str, waiting: set[str]) -> str:
+    if key in _ONE:
+        return ""
+    if key.startswith(_OF_RUNS_NOT_OVER):
+        prefix = next(each for each in _OF_RUNS_NOT_OVER if key.startswith(each))
+        return "" if key.removeprefix(prefix) in waiting else f"{key}: its run is over"
+    if key.startswith(keys.UNIQUE):
+        holder, _, until = connection.get(key).decode().partition("|")
+        held = until or connection.exists(keys.payload(holder))
+        return "" if held else f"{key}: held by {holder}, which is over"
+    return "" if key.startswith(_MANY) else f"{key}: no key of ours, or of a worker that is gone"
