@@ -1,0 +1,192 @@
+"""The health check: asks every part of Steward for something real, all at the same time.
+
+The database is written to and read, Redis stores a key and gives it back, every queue tells how
+long its oldest run waits and must have a live worker. A part that does not answer in time counts as
+unhealthy; the check itself always ends. What an error says is not repeated, since it may name an
+address or a password: its kind is.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from time import monotonic
+
+import anyio
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.engine import Client
+from app.engine.keys import HEALTH
+from app.observability import machine
+from app.services.health_report import (
+    USUAL,
+    HealthReport,
+    Level,
+    Part,
+    ReportStatus,
+    Thresholds,
+    graded,
+)
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.health import HealthChecks
+
+logger = logging.getLogger(__name__)
+
+_KEY_LIVES = timedelta(minutes=1)  # should nobody come to delete it
+
+Probe = Callable[[], Awaitable[Part]]
+
+
+class Health:
+    """Asks database, Redis, queues, workers and machine how they are."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        home: Path,
+        *,
+        limits: Thresholds = USUAL,
+        now: Now = utc_now,
+    ) -> None:
+        """`home` is the folder whose disk counts."""
+        self._database = database
+        self._client = client
+        self._home = home
+        self._limits = limits
+        self._now = now
+        self._checks = HealthChecks(database, now=now)
+
+    async def check(self) -> HealthReport:
+        """Ask everybody at once, remember what they said, and never raise for it.
+
+        Takes as long as the slowest, and not much longer than `no_answer`.
+        """
+        started = monotonic()
+        check = await self._gather()
+        overall = Level.worst(part.level for part in check.parts)
+        report = HealthReport(
+            status=ReportStatus.SUCCESS if overall is Level.HEALTHY else ReportStatus.WARNING,
+            overall=overall,
+            checked_at=check.at,
+            took=timedelta(seconds=monotonic() - started),
+            parts=check.parts,
+        )
+        if check.id is not None:
+            await self._remember(check.id, report)
+        return report
+
+    async def _gather(self) -> "_Check":
+        check = _Check(at=self._now())
+        probes: dict[str, Probe] = {
+            "database": partial(self._database_part, check),
+            "redis": self._redis,
+            "queues": self._queues,
+            "workers": self._workers,
+            "disk": partial(machine.disk, self._home, self._limits),
+            "memory": partial(machine.memory, self._limits),
+            "cpu": partial(machine.cpu, self._limits),
+        }
+        async with anyio.create_task_group() as group:
+            for name, probe in probes.items():
+                group.start_soon(self._ask, check, name, probe)
+        check.parts = tuple(check.answers[name] for name in probes)
+        return check
+
+    async def _ask(self, check: "_Check", name: str, probe: Probe) -> None:
+        seconds = self._limits.no_answer.total_seconds()
+        try:
+            with anyio.fail_after(seconds):
+                check.answers[name] = await probe()
+        except TimeoutError:
+            check.answers[name] = _silent(name, f"no answer within {seconds:g} s")
+        except Exception as error:  # whatever is broken there, the others are still asked
+            logger.warning("Health: %s can't be asked: %s", name, type(error).__name__)
+            check.answers[name] = _silent(name, f"it can't be asked ({type(error).__name__})")
+
+    async def _database_part(self, check: "_Check") -> Part:
+        started = monotonic()
+        check.id = await self._checks.begin(check.at)
+        await self._database.ping()
+        return self._answered("database", monotonic() - started, "written to and read")
+
+    async def _redis(self) -> Part:
+        started = monotonic()
+        await self._client.ping()
+        await self._write_and_read()
+        return self._answered("redis", monotonic() - started, "pinged, written to and read")
+
+    async def _write_and_read(self) -> None:
+        redis, token = self._client.store.redis, token_hex(8)
+        key = f"{HEALTH}:{token}"
+        await redis.set(key, token, px=_KEY_LIVES)
+        if await redis.getdel(key) != token.encode():
+            raise ConnectionError("it did not give back what it was given")
+
+    def _answered(self, name: str, seconds: float, line: str) -> Part:
+        slow, silent = self._limits.answer.total_seconds(), self._limits.no_answer.total_seconds()
+        milliseconds = round(seconds * 1000, 1)
+        return Part(
+            name=name,
+            level=graded(seconds, degraded=slow, unhealthy=silent),
+            measured=milliseconds,
+            unit="ms",
+            line=f"{line} in {milliseconds:g} ms",
+        )
+
+    async def _queues(self) -> Part:
+        depths = await self._client.queues()
+        slowest = max(depths, key=lambda each: each.oldest_wait, default=None)
+        waited = slowest.oldest_wait.total_seconds() if slowest else 0.0
+        line = f"{sum(each.ready for each in depths)} ready"
+        return Part(
+            name="queues",
+            level=graded(
+                waited,
+                degraded=self._limits.wait.total_seconds(),
+                unhealthy=self._limits.stuck.total_seconds(),
+            ),
+            measured=round(waited, 1),
+            unit="s",
+            line=f"{line}; {slowest.name} waits longest" if slowest and waited else line,
+        )
+
+    async def _workers(self) -> Part:
+        """A queue that no live worker serves is the fault of the replaced system."""
+        workers = await self._client.workers()
+        served = {queue for worker in workers for queue in worker.queues}
+        idle = [each.name for each in await self._client.queues() if each.name not in served]
+        line = f"{len(workers)} alive, {sum(each.slots for each in workers)} slots"
+        return Part(
+            name="workers",
+            level=Level.UNHEALTHY if idle else Level.HEALTHY,
+            measured=len(workers),
+            line=f"{line}; nobody serves {', '.join(idle)}" if idle else line,
+        )
+
+    async def _remember(self, check_id: int, report: HealthReport) -> None:
+        try:
+            with anyio.fail_after(self._limits.no_answer.total_seconds()):
+                plain = msgspec.to_builtins(report)
+                await self._checks.finish(check_id, report.overall, plain)
+        except (SQLAlchemyError, TimeoutError) as error:
+            logger.warning("Health: the report can't be stored: %s", type(error).__name__)
+
+
+@dataclass(slots=True)
+class _Check:
+    """A check under way: who has answered, and its row in the database once that is written."""
+
+    at: datetime
+    answers: dict[str, Part] = field(default_factory=dict[str, Part])
+    parts: tuple[Part, ...] = ()
+    id: int | None = None
+
+
+def _silent(name: str, line: str) -> Part:
+    return Part(name=name, level=Level.UNHEALTHY, line=line)

@@ -1,0 +1,71 @@
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.context import Context
+from app.engine import days
+from app.jobs.maintenance import cleanup_old_logs, system_health_check
+from app.services.health_report import Level, ReportStatus
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The folder of the context's logs service."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+def write(context: Context, path: Path, *, age: int) -> None:
+    path.write_text("a line\n" * 1_000)
+    when = (context.client.store.clock.now() - days(age)).timestamp()
+    os.utime(path, (when, when))
+
+
+async def test_old_logs_go_and_yesterdays_are_compressed(context: Context, logs: Path) -> None:
+    write(context, logs / "steward.log.2", age=31)
+    write(context, logs / "steward.log.1", age=2)
+    write(context, logs / "steward.log", age=0)
+
+    cleaned = await cleanup_old_logs(context)
+
+    assert (cleaned.deleted, cleaned.compressed, cleaned.kept) == (1, 1, 2)
+    first, second = sorted(os.listdir(logs))
+    assert first == "steward.log"
+    assert gzip.decompress((logs / second).read_bytes()) == b"a line\n" * 1_000
+
+
+async def test_a_dry_run_only_tells(context: Context, logs: Path) -> None:
+    write(context, logs / "steward.log.2", age=31)
+
+    assert (await cleanup_old_logs(context, dry_run=True)).deleted == 1
+    assert os.listdir(logs) == ["steward.log.2"]
+
+
+async def test_logs_that_can_not_be_looked_at_are_no_success(
+    context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").write_text("no folder")
+
+    with pytest.raises(OSError, match="Not a directory"):
+        await cleanup_old_logs(context)
+
+
+async def test_a_health_check_asks_every_part(context: Context) -> None:
+    report = await system_health_check(context)
+
+    assert {part.name for part in report.parts} >= {"database", "redis", "workers", "disk"}
+    assert all(part.measured is not None for part in report.parts)
+
+
+async def test_what_is_unhealthy_is_a_warning_and_no_failed_job(context: Context) -> None:
+    async with context.database.write() as session:
+        await session.execute(text("DROP TABLE health_checks"))
+
+    report = await system_health_check(context)
+
+    assert (report.status, report.overall) == (ReportStatus.WARNING, Level.UNHEALTHY)
+    assert report.issues[0].startswith("database: ")
