@@ -43,6 +43,7 @@ class FeedCalendar:
         digest = sha256(self._url.encode()).hexdigest()
         self.name = f"feed:{digest[:32]}"
         self.label = f"the feed of {httpx2.URL(self._url).host} ({digest[:4]})"
+        self.setting = "STEWARD_CALENDAR__FEEDS"
 
     async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
         """The calendar, if it is not the one we know. Raises `CalendarError`."""

@@ -42,6 +42,7 @@ class FolderCalendar:
         self._limits = limits
         self.name = name
         self.label = f"the folder {folder.name}"
+        self.setting = "STEWARD_HOME"
 
     async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
         """The files in the order of their names; raises `SourceUnavailable`."""

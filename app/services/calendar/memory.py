@@ -14,6 +14,7 @@ class MemoryCalendar:
         self.files = dict(files or {})
         self.name = name
         self.label = f"the calendar {name}"
+        self.setting = "the test"
         self.error: CalendarError | None = None
 
     async def read(self, known: SourceState | None) -> Snapshot | Unchanged:

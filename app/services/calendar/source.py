@@ -59,6 +59,11 @@ class CalendarSource(Protocol):
         """What it is called in messages."""
         ...
 
+    @property
+    def setting(self) -> str:
+        """The setting to change when it can't be read."""
+        ...
+
     async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
         """Its files, or `Unchanged` if `known` still holds; None asks for the files in any case.
 

@@ -54,6 +54,13 @@ class CalendarSync:
                 total += unread(source.label, error)
         return total.shortened()
 
+    async def check(self, user: User) -> tuple[str, ...]:
+        """Try all of a user's sources, storing nothing: a line for each.
+
+        Raises `CalendarError` for the first that can't be read, naming the setting to change.
+        """
+        return tuple([await _try(each) for each in self._sources.get(user.id, ())])
+
     async def _one(self, user: User, source: CalendarSource) -> CalendarSynced:
         view = View.around(self._now(), zone=user.timezone)
         known = await self._calendars.state(user.id, source.name)
@@ -96,6 +103,15 @@ def _complaints(reading: Reading) -> list[str]:
         *reading.problems,
         *(f"the event {quoted(bad.uid)}: {bad.reason}" for bad in reading.refused),
     ]
+
+
+async def _try(source: CalendarSource) -> str:
+    try:
+        snapshot = await source.read(None)
+    except CalendarError as error:
+        raise type(error)(f"{source.label}: {error}; check {source.setting}") from error
+    count = len(snapshot.files) if isinstance(snapshot, Snapshot) else 0
+    return f"{source.label} can be read ({count} files)"
 
 
 def _stored(event: Event) -> StoredEvent:

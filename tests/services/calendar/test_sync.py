@@ -330,3 +330,20 @@ async def test_a_folder_and_a_feed_are_read_together(
         assert counts(await sync.sync(ann)) == (0, 0, 0, 2)
 
     assert "if-none-match" in site.requests[1].headers
+
+
+async def test_a_check_reads_the_sources_and_stores_nothing(
+    sync: CalendarSync, database: Database, ann: User
+) -> None:
+    lines = await sync.check(ann)
+
+    assert lines == ("the calendar memory can be read (1 files)",)
+    assert await Calendars(database).count(ann.id, "memory") == 0
+
+
+async def test_a_check_names_the_setting_to_change(database: Database, ann: User) -> None:
+    async with website(reply(status=404)) as site:
+        sync = CalendarSync(database, {ann.id: [FeedCalendar(site.url)]})
+
+        with pytest.raises(SourceRefused, match=r"the feed of .*; check STEWARD_CALENDAR__FEEDS"):
+            await sync.check(ann)
