@@ -1,0 +1,42 @@
+"""Text without the secrets it may carry: what is logged or printed goes through here.
+
+Messages of libraries quote addresses with their passwords, headers with their tokens. What looks
+like one of these is blanked; so is every secret of the settings, wherever it stands.
+"""
+
+import re
+from collections.abc import Iterable
+
+_BLANK = "***"
+_SHORTEST_SECRET = 4  # characters; blanking shorter ones would blank half of every sentence
+
+_PATTERNS = (
+    re.compile(r"(?P<kept>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>]*(?=@)", re.IGNORECASE),
+    re.compile(
+        r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"',]+", re.IGNORECASE
+    ),
+    re.compile(r"(?P<kept>\bbearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE),
+    re.compile(
+        r"(?P<kept>(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key)[\"']?"
+        r"\s*[:=]\s*[\"']?)[^\s\"'&,;]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<kept>\bsk-)[\w-]{12,}"),
+)
+
+
+class Redactor:
+    """Blanks secrets: these, and whatever looks like one."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        """The longest is blanked first: one may be a part of another."""
+        known = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
+        self._secrets = sorted(known, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """The text, with `***` in the place of secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, _BLANK)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<kept>{_BLANK}", text)
+        return text
