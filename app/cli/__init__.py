@@ -1,0 +1,108 @@
+"""The `steward` command. Each file is a noun and what one can do with it.
+
+    start worker recorder service       keep Steward running
+    enqueue remind                      give it work
+    runs dead queues schedules          look at the work, retry it, cancel it
+    health check                        look at Steward itself
+    demo                                the tour
+
+    answer failures options moment      how commands speak and listen
+
+Heavy libraries are imported by the commands that need them, when they run: `--help` and a wrong
+flag answer without Redis, pydantic or SQLAlchemy, and a look at a queue without SQLAlchemy.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Group
+
+from app.cli import (
+    check,
+    dead,
+    demo,
+    enqueue,
+    health,
+    queues,
+    recorder,
+    remind,
+    run,
+    runs,
+    schedules,
+    service,
+    start,
+    worker,
+)
+from app.cli.failures import (
+    FAILED,
+    INTERRUPTED,
+    MISUSED,
+    OK,
+    Misused,
+    complain,
+    explain,
+    show_traceback,
+)
+
+_GROUPS = {
+    "Keep Steward running": (start.start, worker.worker, recorder.recorder, service.service),
+    "Give it work": (enqueue.enqueue, remind.remind),
+    "Look at the work": (
+        runs.runs,
+        run.show,
+        run.retry,
+        run.cancel,
+        dead.dead,
+        queues.queues,
+        schedules.schedules,
+    ),
+    "Look at Steward": (health.health, check.check, demo.demo),
+}
+
+steward = App(name="steward", help="The background work of a personal assistant.", version=None)
+for _title, _commands in _GROUPS.items():
+    _group = Group.create_ordered(_title)
+    for _command in _commands:
+        _command.group = (_group,)
+        steward.command(_command)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command of these words, or of the process's arguments, and leave with its code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: speak to nobody
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    code = _run(sys.argv[1:] if words is None else words)
+    sys.exit(_flushed(code))
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        code: int | None = steward(
+            words, print_error=False, exit_on_error=False, result_action="return_value"
+        )
+    except (CycloptsError, Misused) as error:
+        complain(str(error))
+        return MISUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return OK
+    except Exception as error:  # the last place where it can become one line
+        complain(explain(error))
+        show_traceback(error)
+        return FAILED
+    return code or OK
+
+
+def _flushed(code: int) -> int:
+    """Bring the output home; a reader who has gone, as `head` does, has seen enough."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        complain(explain(error))
+        return FAILED
+    return code

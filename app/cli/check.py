@@ -1,0 +1,69 @@
+"""`steward check`: try the configured service, and say which setting to change if it fails."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from app.cli.answer import show_json, shown
+from app.cli.failures import FAILED, OK, complain, explain
+from app.cli.options import Json
+
+if TYPE_CHECKING:
+    from app.context import Services
+
+check = App(name="check", help="Try a service, and say which setting to change if it fails.")
+
+Try = Callable[["Services"], Awaitable[Iterable[str]]]
+
+
+@check.command(name="mail")
+async def check_mail(*, json: Json = False) -> int:
+    """Try to reach the way out for mail and the way in; sends nothing."""
+
+    async def attempt(services: "Services") -> Iterable[str]:
+        return await services.mail.check()
+
+    return await _try("mail", attempt, as_json=json)
+
+
+@check.command(name="calendar")
+async def check_calendar(*, json: Json = False) -> int:
+    """Try to read the calendars; stores nothing."""
+
+    async def attempt(services: "Services") -> Iterable[str]:
+        return await services.calendar.check(await services.users.owner())
+
+    return await _try("calendar", attempt, as_json=json)
+
+
+@check.command(name="ai")
+async def check_ai(*, json: Json = False) -> int:
+    """Try the assistant that carries out tasks."""
+
+    async def attempt(services: "Services") -> Iterable[str]:
+        return [await services.ai.check()]
+
+    return await _try("ai", attempt, as_json=json)
+
+
+async def _try(service: str, attempt: Try, *, as_json: bool) -> int:
+    """Run it with every service open; only what it raises itself is a failed check."""
+    from app.connection import open_client
+    from app.context import open_services
+    from app.settings import read_settings
+
+    settings = read_settings()
+    failure, lines = "", list[str]()
+    async with open_client(settings) as client, open_services(settings, client) as services:
+        try:
+            lines += await attempt(services)
+        except Exception as error:  # whatever it is, it is the answer
+            failure = explain(error)
+    if as_json:
+        show_json({"service": service, "ok": not failure, "lines": lines, "failure": failure})
+    for line in () if as_json else lines:
+        print(shown(line))
+    if failure:
+        complain(f"{service}: {failure}".replace(f"{service}: {service}: ", f"{service}: "))
+    return FAILED if failure else OK

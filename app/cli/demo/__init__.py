@@ -1,0 +1,26 @@
+"""`steward demo`, which `start --demo` is too: a tour on real input, in a temporary home.
+
+tour.py     the way through it, and the verdict
+stops.py    what is shown: each does something, and looks whether it happened
+crash.py    the last stop: a worker is killed in the middle of a run
+house.py    the temporary home, its services and its two worker processes
+jobs.py     two jobs that only the demo's workers know
+screen.py   lines, a progress bar where there is a terminal, and the table at the end
+"""
+
+from functools import partial
+
+from cyclopts import App
+
+from app.cli.lifetime import serve
+from app.cli.options import Json
+
+demo = App(name="demo")
+
+
+@demo.default
+def play_demo(*, json: Json = False) -> int:
+    """Play a tour on real input in a temporary home, and end; exit code 1 if anything fails."""
+    from app.cli.demo.tour import play
+
+    return serve(partial(play, as_json=json))

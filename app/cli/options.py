@@ -1,0 +1,24 @@
+"""Options that several commands share, spelled once."""
+
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+_MOST = 100_000  # rows; they are in memory together
+
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
+Limit = Annotated[
+    int,
+    Parameter(help="How many at most.", validator=validators.Number(gte=1, lte=_MOST)),
+]
+Yes = Annotated[bool, Parameter(name="--yes", negative=(), help="Really do it.")]
+Everything = Annotated[bool, Parameter(name="--all", negative=(), help="All of them.")]
+User = Annotated[
+    int | None, Parameter(name="--user", help="Whose; needed when there are several users.")
+]
+QueueName = Annotated[str | None, Parameter(help="Of this queue only.")]
+Status = Annotated[
+    str | None,
+    Parameter(help="deferred, queued, running, succeeded, retrying, cancelled or dead only."),
+]
+RunId = Annotated[str, Parameter(name="ID", help="The id of the run, as `runs` shows it.")]

@@ -1,0 +1,42 @@
+"""`steward recorder`: keep the history of runs in a process of its own."""
+
+from functools import partial
+
+from cyclopts import App
+
+from app.cli.lifetime import Stopper, serve
+from app.cli.options import Json
+
+recorder = App(name="recorder")
+
+
+@recorder.default
+def run_recorder(*, json: Json = False) -> int:
+    """Keep the history of runs, until stopped; for when workers don't (STEWARD_WORKER__RECORDER).
+
+    Parameters
+    ----------
+    json
+        Log in JSON.
+    """
+    return serve(partial(_record, as_json=json))
+
+
+async def _record(stopper: Stopper, *, as_json: bool) -> None:
+    from app.cli.logs import log_as_set
+    from app.connection import open_client
+    from app.engine import Events
+    from app.observability.recorder import Recorder
+    from app.settings import read_settings
+    from app.storage.database import Database
+    from app.storage.runs import Runs
+
+    settings = read_settings()
+    log_as_set(settings, as_json=as_json)
+    async with (
+        open_client(settings) as client,
+        Database.open(settings.home / "steward.db") as database,
+    ):
+        await database.migrate()
+        with stopper.cancelling():
+            await Recorder(Events(client.store), Runs(database)).run()

@@ -1,0 +1,81 @@
+"""`steward remind`: a reminder, or a task that recurs, in the user's own words."""
+
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+from cyclopts import App, Parameter
+
+from app.cli.answer import Facts, show_json, shown
+from app.cli.failures import Misused
+from app.cli.options import Json, User
+
+if TYPE_CHECKING:
+    from app.context import Services
+    from app.storage.users import User as Person
+
+remind = App(name="remind")
+
+
+@remind.default
+async def remind_user(
+    *words: Annotated[str, Parameter(help='Such as "tomorrow at 9 to call Ann".')],
+    user: User = None,
+    json: Json = False,
+) -> None:
+    """Remind you of something, once or again and again."""
+    from app.connection import open_client
+    from app.context import open_services
+    from app.settings import read_settings
+
+    if not words:
+        raise Misused('say what and when, such as "tomorrow at 9 to call Ann"')
+    settings = read_settings()
+    async with open_client(settings) as client, open_services(settings, client) as services:
+        facts = await make_reminder(services, await _person(services, user), " ".join(words))
+    if json:
+        show_json(facts)
+    else:
+        print(f"{shown(facts['next_run_at'])}: {shown(facts['title'])} (run {facts['run_id']})")
+
+
+async def make_reminder(services: "Services", person: "Person", phrase: str) -> Facts:
+    """Store what the phrase asks for and enqueue its first run.
+
+    Raises `Misused` for a phrase that names no time, or a time gone by.
+    """
+    from app.jobs.ai import enqueue_next
+    from app.services.bad_field import BadField
+    from app.services.phrases import NotUnderstood, understand
+    from app.services.recurrence import Once
+    from app.services.schedule_config import written
+
+    now = services.client.store.clock.now()
+    try:
+        meant = understand(phrase, now=now, zone=ZoneInfo(person.timezone))
+        if isinstance(meant.schedule, Once):
+            at = meant.schedule.at
+            created = await services.tasks.create_reminder(person, meant.text, at)
+        else:
+            kind, config = written(meant.schedule)
+            created = await services.tasks.create_periodic_task(person, meant.text, kind, config)
+    except (NotUnderstood, BadField) as error:
+        raise Misused(str(error)) from None
+    run_id = await enqueue_next(services.client, services.tasks, created.task)
+    return {
+        "task_id": created.task.id,
+        "title": created.task.title,
+        "schedule": created.task.schedule_type.value,
+        "next_run_at": created.task.next_run_at,
+        "run_id": run_id,
+    }
+
+
+async def _person(services: "Services", user_id: int | None) -> "Person":
+    from app.storage.users import UnknownUser
+
+    if user_id is not None:
+        return await services.users.get(user_id)
+    try:
+        return await services.users.only()
+    except UnknownUser as error:
+        raise Misused(f"{error}, with --user ID") from None

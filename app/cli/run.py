@@ -1,0 +1,109 @@
+"""`steward show`, `retry` and `cancel`: one run, by its id."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from app.cli.answer import Facts, show_facts, show_json, show_table
+from app.cli.dead import retry_dead
+from app.cli.failures import NotDone
+from app.cli.options import Json, RunId
+from app.cli.runs import living, open_history, past
+
+if TYPE_CHECKING:
+    from app.engine import Client, DeadLetter
+
+show, retry, cancel = App(name="show"), App(name="retry"), App(name="cancel")
+
+_ATTEMPT = ("number", "started_at", "took", "worker", "error")
+
+
+@show.default
+async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = False) -> None:
+    """Show all that is known of a run, and what went wrong in each attempt.
+
+    Parameters
+    ----------
+    traceback
+        Show where the last attempt failed, too.
+    """
+    from app.connection import open_client
+    from app.settings import read_settings
+
+    settings = read_settings()
+    async with open_client(settings) as client:
+        facts = await _known(client, settings.home, run_id)
+        letter = await _letter(client, run_id)
+    attempts = _attempts(letter)
+    trace = letter.last.traceback if letter and traceback else ""
+    if json:
+        show_json({**facts, "failed_attempts": attempts, "traceback": trace})
+        return
+    show_facts(facts)
+    if attempts:
+        print()
+        show_table(attempts, _ATTEMPT, empty="")
+    for line in trace.splitlines():
+        show_facts({"": line})
+
+
+@retry.default
+async def retry_run(run_id: RunId, /, *, json: Json = False) -> int:
+    """Run a dead letter again from its first attempt, as a new run."""
+    return await retry_dead(run_id, everything=False, json=json)
+
+
+@cancel.default
+async def cancel_run(run_id: RunId, /, *, json: Json = False) -> None:
+    """Cancel a run: one that waits never starts, one that runs is told to stop."""
+    from app.connection import open_client
+    from app.settings import read_settings
+
+    async with open_client(read_settings()) as client:
+        handle = client.run(run_id)
+        if not await handle.cancel():
+            raise NotDone(f"{run_id} can't be cancelled: it is {await handle.status()}")
+        status = await handle.status()
+    if json:
+        show_json({"id": run_id, "status": status.value})
+    else:
+        print(f"{run_id} is {'cancelled' if status == 'cancelled' else 'told to stop'}.")
+
+
+async def _known(client: "Client", home: Path, run_id: str) -> Facts:
+    """What Redis knows of a run that is alive, and the history of one that is not."""
+    from app.engine import UnknownRun
+
+    try:
+        return living(await client.overview.run(run_id))
+    except UnknownRun:
+        async with open_history(home) as history:
+            if history is not None:
+                return past(await history.get(run_id))
+        status = await client.run(run_id).status()
+        if status == "unknown":
+            raise
+        return {"id": run_id, "status": status.value}
+
+
+async def _letter(client: "Client", run_id: str) -> "DeadLetter | None":
+    from app.engine import DeadLetters, UnknownRun
+
+    try:
+        return await DeadLetters(client).get(run_id)
+    except UnknownRun:
+        return None
+
+
+def _attempts(letter: "DeadLetter | None") -> list[Facts]:
+    return [
+        {
+            "number": each.number,
+            "started_at": each.started_at,
+            "took": each.ended_at - each.started_at,
+            "worker": each.worker,
+            "error": f"{each.kind.removeprefix('builtins.')}: {each.message}",
+        }
+        for each in (letter.attempts if letter else ())
+    ]

@@ -1,0 +1,136 @@
+"""`steward runs`: what waits and runs, as Redis knows it, then what is over, from the history."""
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from app.cli.answer import Facts, show_json, show_table
+from app.cli.failures import Misused
+from app.cli.options import Json, Limit, QueueName, Status
+
+if TYPE_CHECKING:
+    from app.engine import RunInfo
+    from app.storage.runs import Run, Runs
+
+runs = App(name="runs")
+
+_COLUMNS = ("id", "job", "queue", "status", "attempts", "when", "took", "error")
+
+
+@runs.default
+async def list_runs(
+    *, status: Status = None, queue: QueueName = None, limit: Limit = 50, json: Json = False
+) -> None:
+    """List runs: those that wait or run, due first, then the others, the latest first."""
+    from app.connection import open_client
+    from app.engine import RunStatus
+    from app.queues import NAMES
+    from app.settings import read_settings
+
+    settings = read_settings()
+    _refuse_unknown("--queue", queue, NAMES)
+    _refuse_unknown("--status", status, {*RunStatus, *_endings()})
+    wanted = RunStatus(status) if status and status in {*RunStatus} else None
+    rows: list[Facts] = []
+    if status is None or wanted in _alive():
+        async with open_client(settings) as client:
+            found = await client.find(status=wanted, queue=queue, limit=limit)
+        rows += map(living, found)
+    if status is None or wanted not in _alive():
+        rows += await _past(settings.home, status, queue, limit)
+    rows = _once(rows)[:limit]
+    if json:
+        show_json(rows)
+    else:
+        show_table(rows, _COLUMNS, empty="No runs.")
+
+
+def living(run: "RunInfo") -> Facts:
+    """A run that waits or runs, as it is shown."""
+    return {
+        "id": run.id,
+        "job": run.job,
+        "queue": run.queue,
+        "status": run.status.value,
+        "attempts": run.attempt,
+        "when": run.due_at,
+        "took": None,
+        "error": "",
+        "enqueued_at": run.enqueued_at,
+        "due_at": run.due_at,
+        "worker": run.worker,
+    }
+
+
+def past(run: "Run") -> Facts:
+    """A run of the history, as it is shown."""
+    kind = run.error_kind.removeprefix("builtins.")
+    return {
+        "id": run.id,
+        "job": run.job,
+        "queue": run.queue,
+        "status": run.status.value,
+        "attempts": run.attempts,
+        "when": run.ended_at,
+        "took": run.ended_at - run.started_at,
+        "error": f"{kind}: {run.error_message}" if kind else "",
+        "enqueued_at": run.enqueued_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "worker": run.worker,
+        "parent": run.parent,
+        "owner": run.owner,
+    }
+
+
+@asynccontextmanager
+async def open_history(home: Path) -> "AsyncGenerator[Runs | None]":
+    """The history of runs; None when nothing has run yet, for looking must not make a database."""
+    from app.storage.database import Database
+    from app.storage.runs import Runs
+
+    path = home / "steward.db"
+    if not path.exists():
+        yield None
+        return
+    async with Database.open(path) as database:
+        await database.migrate()
+        yield Runs(database)
+
+
+async def _past(home: Path, status: str | None, queue: str | None, limit: int) -> list[Facts]:
+    from app.engine import Ending
+
+    async with open_history(home) as history:
+        if history is None:
+            return []
+        ending = Ending(status) if status else None
+        return [*map(past, await history.list(status=ending, queue=queue, limit=limit))]
+
+
+def _once(rows: list[Facts]) -> list[Facts]:
+    """Each run once: what Redis knows of a waiting run is newer than its last attempt."""
+    seen: dict[object, Facts] = {}
+    for row in rows:
+        seen.setdefault(row["id"], row)
+    return [*seen.values()]
+
+
+def _alive() -> Collection[str]:
+    from app.engine import RunStatus
+
+    return {RunStatus.QUEUED, RunStatus.DEFERRED, RunStatus.RUNNING, RunStatus.PARKED}
+
+
+def _endings() -> Collection[str]:
+    from app.engine import Ending
+
+    return {*Ending}
+
+
+def _refuse_unknown(option: str, value: str | None, known: Collection[str]) -> None:
+    if value is not None and value not in known:
+        raise Misused(f"{option}: {value!r} is none of {', '.join(sorted(known))}")

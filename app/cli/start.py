@@ -1,0 +1,145 @@
+"""`steward start`: everything in one process, and a line for each run as it happens."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from app.cli.answer import Facts, shown
+from app.cli.lifetime import Stopper, serve
+from app.cli.options import Json
+from app.cli.run_lines import Lines
+
+if TYPE_CHECKING:
+    from app.engine import Client, Worker
+    from app.settings import Settings
+
+start = App(name="start")
+
+Demo = Annotated[bool, Parameter(negative=(), help="Play a tour in a temporary home, and end.")]
+
+
+@start.default
+def start_steward(*, demo: Demo = False, json: Json = False) -> int:
+    """Run Steward: its Valkey, its database, one worker for all queues, the clock, the history.
+
+    Ctrl-C stops it in order and loses nothing; started again it goes on where it was.
+    """
+    if demo:
+        from app.cli.demo import play_demo
+
+        return play_demo(json=json)
+    return serve(lambda stopper: _start(stopper, as_json=json))
+
+
+async def _start(stopper: Stopper, *, as_json: bool) -> None:
+    from app.cli.logs import log_as_set
+    from app.connection import open_client
+    from app.local.home import only_start
+    from app.settings import read_settings
+    from app.worker import open_worker
+
+    settings = read_settings()
+    log_as_set(settings, as_json=as_json)
+    lines = Lines(as_json=as_json)
+    with only_start(settings.home), lines.printing():
+        async with (
+            open_client(settings) as client,
+            open_worker(settings, heard=lines.heard) as worker,
+        ):
+            facts = _facts(settings, worker)
+            lines.add({"event": "started", **facts}, _welcome(facts))
+            with stopper.calling(_Goodbye(worker, settings, lines).begin):
+                await worker.run()
+            left = await _left(client)
+            lines.add({"event": "stopped", **left}, _farewell(left))
+
+
+class _Goodbye:
+    """Says that Steward stops, and tells the worker."""
+
+    def __init__(self, worker: "Worker[Any]", settings: "Settings", lines: Lines) -> None:
+        self._worker = worker
+        self._grace = settings.worker.grace
+        self._lines = lines
+        self._is_told = False
+
+    def begin(self) -> None:
+        """Stop in order; the second time, at once."""
+        again = "what runs now is given back, to run again at the next start"
+        first = (
+            f"Stopping: what runs now may take {shown(self._grace)} to finish."
+            " Ctrl-C again stops at once."
+        )
+        said = f"Stopping at once: {again}." if self._is_told else first
+        self._lines.add({"event": "stopping", "at_once": self._is_told}, f"\n{said}")
+        self._is_told = True
+        self._worker.stop()
+
+
+def _facts(settings: "Settings", worker: "Worker[Any]") -> Facts:
+    from app.queues import NAMES
+    from app.timetable import TIMETABLE
+
+    home, url, smtp = settings.home.resolve(), settings.redis.url, settings.mail.smtp
+    return {
+        "home": str(home),
+        "worker": worker.id,
+        "queues": NAMES,
+        "concurrency": settings.worker.concurrency,
+        "schedules": len(TIMETABLE),
+        "redis": shown(url.get_secret_value()) if url else "a Valkey of its own",
+        "database": str(home / "steward.db"),
+        "mail": f"{smtp.host}:{smtp.port}" if smtp.host else str(home / "mail"),
+        "calendars": str(home / "calendar"),
+        "owner": settings.owner.name,
+    }
+
+
+def _welcome(facts: Facts) -> str:
+    queues = shown(facts["queues"])
+    return f"""\
+Steward is running in {shown(facts["home"])}
+  queues     {queues}
+  worker     {shown(facts["worker"])}, up to {facts["concurrency"]} runs at once
+  clock      {facts["schedules"]} schedules
+  redis      {shown(facts["redis"])}
+  database   {shown(facts["database"])}
+  mail       {shown(facts["mail"])}
+  calendars  {shown(facts["calendars"])}
+  owner      {shown(facts["owner"])}
+
+Type next, in another terminal:
+{what_to_type()}
+Ctrl-C stops Steward in order. Runs, as they happen:
+"""
+
+
+def what_to_type() -> str:
+    """The commands to try first, as they can be typed here."""
+    script = Path(__file__).parents[2] / "scripts" / "steward"
+    steward = "steward"
+    if script.exists():
+        near = script.is_relative_to(Path.cwd())
+        steward = f"./{script.relative_to(Path.cwd())}" if near else str(script)
+    return f"""\
+  {steward} remind "in 10 minutes to call Ann"
+  {steward} runs
+  {steward} health
+  {steward} --help
+"""
+
+
+async def _left(client: "Client") -> Facts:
+    depths = await client.queues()
+    return {
+        "ready": sum(each.ready for each in depths),
+        "deferred": sum(each.deferred for each in depths),
+    }
+
+
+def _farewell(left: Facts) -> str:
+    return (
+        f"Stopped. {left['ready']} runs wait for the next start, and {left['deferred']} for their"
+        " time. Nothing is lost."
+    )

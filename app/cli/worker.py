@@ -1,0 +1,95 @@
+"""`steward worker`: run jobs, in as many processes and on as many machines as wanted."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter, validators
+
+from app.cli.failures import Misused
+from app.cli.lifetime import Stopper, serve
+from app.cli.options import Json
+from app.cli.run_lines import Lines
+
+if TYPE_CHECKING:
+    from app.engine import Job
+    from app.settings import Settings
+
+worker = App(name="worker")
+
+Queues = Annotated[str | None, Parameter(help="Only these, with commas between: ai,email.")]
+Concurrency = Annotated[
+    int | None,
+    Parameter(help="How many runs at once.", validator=validators.Number(gte=1, lte=10_000)),
+]
+Burst = Annotated[bool, Parameter(negative=(), help="Stop once the queues are empty.")]
+DemoJobs = Annotated[bool, Parameter(negative=(), show=False)]
+
+
+@worker.default
+def run_worker(
+    *,
+    queues: Queues = None,
+    concurrency: Concurrency = None,
+    burst: Burst = False,
+    json: Json = False,
+    demo_jobs: DemoJobs = False,
+) -> int:
+    """Run jobs until stopped; more of these share the work, and take over from one that dies."""
+    names = chosen_queues(queues)
+
+    async def work(stopper: Stopper) -> None:
+        from app.worker import open_worker
+
+        settings = with_concurrency(_settings(as_json=json), concurrency)
+        lines = Lines(as_json=json)
+        jobs = _jobs(demo=demo_jobs)
+        async with open_worker(
+            settings, queues=names, burst=burst, jobs=jobs, heard=lines.heard
+        ) as worker:
+            lines.add(
+                {"event": "started", "worker": worker.id},
+                f"{worker.id} works on {', '.join(names)}. Ctrl-C stops it in order.",
+            )
+            with lines.printing(), stopper.calling(worker.stop):
+                await worker.run()
+
+    return serve(work)
+
+
+def chosen_queues(text: str | None) -> tuple[str, ...]:
+    """The queues named, in the order of urgency; all when none is. Raises `Misused`."""
+    from app.queues import NAMES
+
+    if text is None:
+        return NAMES
+    wanted = {each.strip() for each in text.split(",")}
+    if unknown := sorted(wanted.difference(NAMES)):
+        raise Misused(f"--queues: no queue is called {unknown[0]!r}; there are {', '.join(NAMES)}")
+    return tuple(each for each in NAMES if each in wanted)
+
+
+def with_concurrency(settings: "Settings", count: int | None) -> "Settings":
+    """The settings with as many runs at once as the command line wants."""
+    if count is None:
+        return settings
+    process = settings.worker.model_copy(update={"concurrency": count})
+    return settings.model_copy(update={"worker": process})
+
+
+def _settings(*, as_json: bool) -> "Settings":
+    from app.cli.logs import log_as_set
+    from app.settings import read_settings
+
+    settings = read_settings()
+    log_as_set(settings, as_json=as_json)
+    return settings
+
+
+def _jobs(*, demo: bool) -> "dict[str, Job[Any, ..., Any]]":
+    from app.engine import by_name
+    from app.jobs import JOBS
+
+    if not demo:
+        return JOBS
+    from app.cli.demo.jobs import DEMO_JOBS
+
+    return by_name([*JOBS.values(), *DEMO_JOBS])
