@@ -15,7 +15,7 @@ from datetime import datetime
 import anyio
 
 from app.context import Context
-from app.engine import Client, Discard, Fixed, PermanentError, job, minutes
+from app.engine import Client, Discard, Fixed, PermanentError, job, minutes, seconds
 from app.jobs.ai_queue import Sent, TaskQueue
 from app.jobs.ai_results import DueTasks, TaskCreated, TaskRun, TaskRunStatus
 from app.queues import AI
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _RETRY = Fixed(minutes(1), attempts=4)
 _BATCH = 50  # tasks claimed at once, so that several workers share what is due
-_PATIENCE = minutes(4)  # with the assistant: less than the job's own limit, to record why it failed
+_MARGIN = seconds(30)  # of an attempt's time, kept to write down that the assistant took too long
 _FOR_GOOD = (
     Discard,
     PermanentError,
@@ -160,8 +160,9 @@ async def _answered(ctx: Context, task: Task, occurrence: Occurrence) -> Task | 
     """The task with this occurrence's result: from an earlier attempt, or from the assistant."""
     if task.answered_for == occurrence.due_at:
         return task
+    patience = ctx.attempt.deadline - ctx.tasks.runs.now() - _MARGIN
     try:
-        with anyio.fail_after(_PATIENCE.total_seconds()):
+        with anyio.fail_after(max(0.0, patience.total_seconds())):
             answer = await ctx.ai.answer(_request(ctx, task))
     except Exception as error:  # whatever it was, it is kept with the task, and raised on
         if ctx.attempt.is_last or isinstance(error, _FOR_GOOD):
