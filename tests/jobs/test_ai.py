@@ -7,7 +7,13 @@ import pytest
 from app.context import Context
 from app.engine import Fixed, Job, ManualClock, RunStatus, hours, minutes, seconds
 from app.engine.retry import JITTER, is_permanent
-from app.jobs.ai import create_periodic_task, create_reminder, enqueue_next
+from app.jobs.ai import (
+    create_periodic_task,
+    create_reminder,
+    enqueue_next,
+    process_due_tasks,
+    run_task,
+)
 from app.jobs.ai_results import TaskCreated, TaskRun, TaskRunStatus
 from app.queues import AI
 from app.services.ai import ScriptedAssistant
