@@ -22,7 +22,6 @@ from app.engine.errors import BadArguments, DeclarationError
 _NO_KEYWORDS = b"\x80"  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
 _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
-_ANYTHING = wire.decoder(Any)
 
 
 class Packed(NamedTuple):
@@ -42,6 +41,7 @@ class Signature:
     result: Decoder[Any]
     _positional: tuple[Decoder[Any], ...]
     _keywords: Mapping[str, Decoder[Any]]
+    _other_keywords: Decoder[Any]
     _has_times: bool
 
     @classmethod
@@ -62,7 +62,8 @@ class Signature:
             types=types,
             result=wire.decoder(hints.get("return", Any)),
             _positional=_positional_decoders(parameters, types),
-            _keywords={each: wire.decoder(kind) for each, kind in types.items()},
+            _keywords={each: wire.decoder(types[each]) for each in _named(parameters)},
+            _other_keywords=_other_keywords(parameters, types),
             _has_times=any(map(_may_hold_times, types.values())),
         )
 
@@ -108,12 +109,6 @@ class Signature:
         except Exception as error:  # as above
             raise BadArguments(f"{self.name}: {_said(error)} - at `{each}`") from error
         return named
-
-    @property
-    def _other_keywords(self) -> Decoder[Any]:
-        """What reads an argument that only `**rest` takes; without one, binding refuses it."""
-        rest = [e.name for e in self.parameters.parameters.values() if e.kind is e.VAR_KEYWORD]
-        return self._keywords[rest[0]] if rest else _ANYTHING
 
     def missing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """What these arguments lack, in one line; None when the call can be made."""
@@ -173,6 +168,18 @@ def _positional_decoders(
         by_position += [types[rest[0]]] * (15 - len(by_position))
     counts = range(len(by_position) + 1)
     return tuple(wire.decoder(GenericAlias(tuple, tuple(by_position[:n]))) for n in counts)
+
+
+def _named(parameters: inspect.Signature) -> list[str]:
+    """The parameters that can be given by name."""
+    by_name = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    return [each.name for each in parameters.parameters.values() if each.kind in by_name]
+
+
+def _other_keywords(parameters: inspect.Signature, types: Mapping[str, Any]) -> Decoder[Any]:
+    """What reads an argument that only `**rest` takes; without one, binding refuses it."""
+    rest = [e.name for e in parameters.parameters.values() if e.kind is e.VAR_KEYWORD]
+    return wire.decoder(types[rest[0]] if rest else Any)
 
 
 def _may_hold_times(kind: Any) -> bool:
