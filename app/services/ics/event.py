@@ -54,8 +54,8 @@ class Limits:
     """CPU time for one event; a sane one takes milliseconds."""
     document: timedelta = timedelta(seconds=20)
     """CPU time for one document."""
-    reading: timedelta = timedelta(seconds=60)
-    """Wall time for all documents of a source: half of what the sync job has."""
+    reading: timedelta = timedelta(seconds=30)
+    """Wall time for all documents of a source: a quarter of what the sync job has."""
     memory: int = 512 * 1024**2
     """Bytes of address space; Python and its libraries take about 100 MB of it."""
     events: int = 20_000

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio.abc import SocketStream
 
@@ -12,12 +13,14 @@ from app.services.calendar import (
     FeedCalendar,
     FolderCalendar,
     MemoryCalendar,
+    Snapshot,
     SourceRefused,
     SourceUnavailable,
     SyncStatus,
+    Unchanged,
 )
 from app.storage.calendar import Calendars
-from app.storage.calendar_event import StoredOccurrence
+from app.storage.calendar_event import SourceState, StoredOccurrence
 from app.storage.database import Database
 from app.storage.users import User, Users
 from tests.services.ics.texts import NOW, calendar, event
@@ -347,3 +350,23 @@ async def test_a_check_names_the_setting_to_change(database: Database, ann: User
 
         with pytest.raises(SourceRefused, match=r"the feed of .*; check STEWARD_CALENDAR__FEEDS"):
             await sync.check(ann)
+
+
+async def test_sources_are_asked_at_the_same_time(database: Database, ann: User, now: Now) -> None:
+    everybody_asks = anyio.Event()
+    asked: list[str] = []
+
+    class Patient(MemoryCalendar):
+        async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+            asked.append(self.name)
+            if len(asked) == 3:
+                everybody_asks.set()
+            await everybody_asks.wait()
+            return await super().read(known)
+
+    sources = [Patient({"a.ics": calendar(DENTIST)}, name=name) for name in "abc"]
+
+    with anyio.fail_after(5):
+        synced = await CalendarSync(database, {ann.id: sources}, now=now).sync(ann)
+
+    assert synced.new == 3
