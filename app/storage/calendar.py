@@ -10,7 +10,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.calendar_event import Changes, SourceState, StoredEvent, StoredOccurrence
@@ -95,7 +95,8 @@ class Calendars:
             select(row)
             .join(CalendarEventRow, CalendarEventRow.id == row.event_id)
             .join(CalendarSourceRow, CalendarSourceRow.id == CalendarEventRow.source_id)
-            .where(CalendarSourceRow.user_id == user_id, row.starts_at < end, row.ends_at >= start)
+            .where(CalendarSourceRow.user_id == user_id, row.starts_at < end)
+            .where(or_(row.ends_at > start, row.starts_at == start))  # some last no time at all
             .order_by(row.starts_at, row.title)
         )
         async with self._database.read() as session:
