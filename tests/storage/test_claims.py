@@ -123,6 +123,16 @@ async def test_a_promise_for_another_time_changes_nothing(claims: Claims, task: 
     assert await claims.find(task.id) == task
 
 
+async def test_a_paused_task_is_promised_to_no_run(
+    claims: Claims, store: TaskStore, task: Task, usual: Occurrence
+) -> None:
+    paused = await store.change(task.user_id, task.id, {"status": TaskStatus.PAUSED})
+
+    assert not await claims.promise(usual, until=LATER)
+
+    assert await claims.find(task.id) == paused
+
+
 async def test_a_run_begins_its_occurrence_and_may_begin_it_again(
     claims: Claims, usual: Occurrence
 ) -> None:
@@ -203,6 +213,17 @@ async def test_failures_are_counted_until_a_run_goes_well(
     assert failed is not None
     assert finished is not None
     assert (failed.failures, finished.failures, finished.last_error) == (2, 0, None)
+
+
+async def test_a_failed_one_off_is_not_finished_or_failed_again(
+    claims: Claims, usual: Occurrence
+) -> None:
+    failed = await claims.fail(usual, error="no answer", next_run_at=None, at=DUE)
+
+    assert await claims.fail(usual, error="again", next_run_at=None, at=DUE) is None
+    assert await claims.answer(usual, result="late", method="rules", at=DUE) is None
+    assert await claims.finish(usual, next_run_at=None, at=DUE) is None
+    assert await claims.find(usual.task_id) == failed
 
 
 async def test_a_failed_one_off_can_be_retried_by_another_run_only(
