@@ -1,0 +1,131 @@
+"""The atomic steps as a worker takes them, for the tests of each."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.engine import Client, FailedAttempt, Job, RunEvent, seconds
+from app.engine.ended import Buried, Completed, PutBack, SetAside
+from app.engine.events import pack_event
+from app.engine.failure import pack_failure, unpack_failure
+from app.engine.outcome import Ending
+from app.engine.run import Claim, Claimed, Share
+from app.engine.store import Store
+
+HOUR = timedelta(hours=1)
+LEASE = seconds(60)
+QUEUES = ("urgent", "default", "idle")
+
+
+async def claim(
+    store: Store,
+    worker: str = "w1",
+    *,
+    want: int = 10,
+    queues: Sequence[str] = QUEUES,
+    lease: timedelta = LEASE,
+    mine: Sequence[str] | None = None,
+) -> Claim:
+    """Take what is due, as `worker` would."""
+    shares = [Share(queue=name, most=want, lease=lease) for name in queues]
+    return await store.claim(worker, want, shares, mine=mine)
+
+
+async def claimed_ids(store: Store, worker: str = "w1", **options: Any) -> list[str]:
+    """The ids of what a claim brought."""
+    return [run.id for run in (await claim(store, worker, **options)).runs]
+
+
+@asynccontextmanager
+async def alive(store: Store, *workers: str, lease: timedelta = LEASE) -> AsyncGenerator[None]:
+    """These workers live while the block lasts."""
+    for worker in workers:
+        await store.greet(worker, b"{}", lease)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            await dies(store, worker)
+
+
+async def dies(store: Store, worker: str) -> None:
+    """A worker's sign of life lapses."""
+    await store.redis.delete(f"steward:worker:{worker}")
+
+
+def event(run: Claimed, ending: Ending = Ending.SUCCEEDED) -> bytes:
+    """What happened to a run."""
+    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    return pack_event(
+        RunEvent(
+            run_id=run.id,
+            job="test.write",
+            queue=run.queue,
+            ending=ending,
+            attempt=run.attempt,
+            enqueued_at=now,
+            started_at=now,
+            ended_at=now,
+            worker="w1",
+        )
+    )
+
+
+def failure(run: Claimed, error: BaseException) -> bytes:
+    """What went wrong in an attempt."""
+    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    return pack_failure(error, number=run.attempt, started_at=now, ended_at=now, worker="w1")
+
+
+def read(failure: bytes) -> FailedAttempt:
+    """The same, opened."""
+    return unpack_failure(failure)
+
+
+def completed(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Completed:
+    """It succeeded."""
+    return Completed(
+        run=run, ending="succeeded", result=b"result", keep=keep, key=key, event=event(run)
+    )
+
+
+def put_back(run: Claimed, delay: timedelta | None = None, *, is_charged: bool = True) -> PutBack:
+    """It failed and goes back, or it is given back."""
+    said = failure(run, RuntimeError(f"attempt {run.attempt}")) if is_charged else b""
+    return PutBack(
+        run=run,
+        delay=delay,
+        is_charged=is_charged,
+        failure=said,
+        event=event(run, Ending.RETRYING),
+    )
+
+
+def buried(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Buried:
+    """It failed for good."""
+    return Buried(
+        run=run,
+        job="test.write",
+        result=b"result",
+        keep=keep,
+        failure=failure(run, RuntimeError("dead")),
+        key=key,
+        event=event(run, Ending.DEAD),
+    )
+
+
+def set_aside(run: Claimed, name: str = "test.write", version: int = 1) -> SetAside:
+    """Nobody here can run it."""
+    return SetAside(run=run, name=name, version=version, event=event(run, Ending.PARKED))
+
+
+async def put(client: Client, job: Job[Any, ..., Any], *args: Any) -> str:
+    """Enqueue, and remember the id."""
+    return (await client.enqueue(job, *args)).id
+
+
+async def keys_of(client: Client) -> set[str]:
+    """Every key there is."""
+    found: Any = await client.store.redis.keys("*")
+    return {key.decode(errors="replace") for key in found}
