@@ -34,7 +34,7 @@ from arq.version import VERSION
 from app.engine import keys
 from app.engine.clock import Clock
 from app.engine.connection import open_redis
-from app.engine.errors import DeclarationError, Unavailable
+from app.engine.errors import Unavailable
 from app.engine.store import Store, answering
 from app.engine.worker import Worker
 
@@ -85,6 +85,7 @@ class ArqWorker(arq.worker.Worker):
 
     def handle_sig(self, signum: Signals) -> None:
         """Begin to stop."""
+        log.info("stopping: what runs may finish for a while; told again, it is cut short")
         self._stop()
         if self.on_stop is not None:
             self.on_stop(signum)
@@ -144,13 +145,13 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def install() -> None:
+def install(version: str = VERSION) -> None:
     """Make arq's command run our worker; safe to repeat.
 
-    Raises `DeclarationError` for another version of arq than this was written for.
+    Ends the process, in one line, for another version of arq than this was written for.
     """
-    if VERSION != _WRITTEN_FOR:
-        raise DeclarationError(f"arq {VERSION} is installed; Steward needs arq {_WRITTEN_FOR}")
+    if version != _WRITTEN_FOR:
+        raise SystemExit(f"arq {version} is installed; Steward needs arq {_WRITTEN_FOR}")
     for module in (arq, arq.worker):
         module.__dict__["Worker"] = ArqWorker
     arq.cli.__dict__["check_health"] = check_health
