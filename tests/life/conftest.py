@@ -1,0 +1,39 @@
+"""A home for each story; what a story leaves running is killed, and what it said is shown."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from app.context import Services
+from tests.life.home import Home
+from tests.life.ledger import Ledger
+from tests.local.conftest import server_pid
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Generator[Home]:
+    """A home with a path short enough for its socket, and no settings but the tests'."""
+    for name in [name for name in os.environ if name.startswith("STEWARD_")]:
+        monkeypatch.delenv(name)
+    folder = Path(tempfile.mkdtemp(prefix="life-")).resolve()
+    home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
+    yield home
+    for process in home.started:
+        process.end()
+        print(f"--- worker {process.pid} said:\n{process.said()}")
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(server_pid(home.path), SIGKILL)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def steward(home: Home) -> AsyncGenerator[Services]:
+    """The inside of the home, as jobs and applications see it."""
+    async with home.open() as services:
+        yield services

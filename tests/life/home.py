@@ -1,0 +1,93 @@
+"""A home, the worker processes in it, and a look inside from the test's own process."""
+
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic_settings import SettingsConfigDict
+
+from app.context import Services, open_client, open_services
+from app.engine import Client, ManualClock, Schedule, seconds
+from app.engine.scheduler import Scheduler
+from app.engine.store import Store
+from app.jobs import JOBS
+from app.settings import Settings
+from app.storage.runs import Run, Runs
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.ledger import VARIABLE, Ledger
+from tests.life.processes import WorkerProcess
+
+LEASE = seconds(2)
+ROOT = Path(__file__).parents[2]
+STEWARD = "app.worker.WorkerSettings"
+OURS = "tests.life.workers.WorkerSettings"
+
+
+class Plain(Settings):
+    """Settings that no `.env` file of the developer's gets into."""
+
+    model_config = SettingsConfigDict(env_file=None)
+
+
+@dataclass(kw_only=True)
+class Home:
+    """Where a story happens."""
+
+    path: Path
+    folder: Path
+    """The working directory of its processes, outside of the home."""
+    ledger: Ledger
+    started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
+
+    def worker(self, settings: str = OURS, *options: str, **variables: str) -> WorkerProcess:
+        """Start `arq <settings>`; `variables` go on top of what every process here gets."""
+        process = WorkerProcess(
+            settings,
+            *options,
+            environment=self._environment() | variables,
+            folder=self.folder,
+            output=self.folder / f"worker-{len(self.started)}.out",
+        )
+        self.started.append(process)
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            VARIABLE: str(self.ledger.path),
+            "PYTHONPATH": str(ROOT),
+            "STEWARD_HOME": str(self.path),
+            "STEWARD_WORKER__LEASE": str(LEASE.total_seconds()),
+            "STEWARD_WORKER__POLL": "0.05",
+        }
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Services]:
+        """Everything a job could reach, for the test: one more user of the home's Valkey."""
+        settings = Plain(home=self.path)
+        async with (
+            open_client(settings, jobs={**JOBS, **jobs.JOBS}) as client,
+            open_services(settings, client) as services,
+        ):
+            yield services
+
+
+async def worked_until(steward: Services, timetable: Sequence[Schedule], *, ago: timedelta) -> None:
+    """Leave the schedules as workers do that were stopped so long ago."""
+    clock = ManualClock()
+    clock.advance(-ago)
+    then = Client(Store(steward.client.store.redis, clock), steward.client.codec)
+    await Scheduler(timetable, then).fire_due()
+
+
+async def history(steward: Services, run_id: str) -> Run:
+    """The run in the history, as soon as that says the run is over."""
+    runs = Runs(steward.database)
+
+    async def look() -> list[Run]:
+        return [each for each in await runs.list(limit=1_000) if each.id == run_id and each.is_over]
+
+    return (await eventually(look))[0]

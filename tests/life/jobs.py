@@ -1,0 +1,81 @@
+"""Jobs that leave a trace in the ledger, and wait when a test wants them to be in the middle."""
+
+import os
+from datetime import timedelta
+
+from app.context import Context
+from app.engine import Fixed, by_name, job, minutes, schedule, seconds
+from app.queues import AI, EMAIL, MAINTENANCE
+from app.services.mail import Message
+from app.services.notifications import Channel
+from tests.life.ledger import Ledger
+
+_SOON = Fixed(timedelta(seconds=0.2), attempts=3)
+
+
+def _write(ctx: Context, what: str) -> None:
+    Ledger.here().write(what, run=ctx.attempt.run_id, attempt=ctx.attempt.number)
+
+
+@job(name="life.note", queue=MAINTENANCE)
+async def note(ctx: Context) -> int:
+    """Leave a line, and say which process did."""
+    _write(ctx, "noted")
+    return os.getpid()
+
+
+@job(name="life.ask", queue=AI)
+async def ask(ctx: Context) -> int:
+    """Do the same, urgently."""
+    return await note(ctx)
+
+
+@job(name="life.hold", queue=MAINTENANCE, timeout=minutes(1))
+async def hold(ctx: Context, gate: str = "gate") -> int:
+    """Be in the middle until the gate opens."""
+    _write(ctx, "begun")
+    await Ledger.here().through_gate(gate)
+    _write(ctx, "ended")
+    return ctx.attempt.number
+
+
+@job(name="life.tell", queue=MAINTENANCE, timeout=minutes(1))
+async def tell(ctx: Context, *, wait: bool) -> int:
+    """Tell the owner something, once a run; then be in the middle, if asked to."""
+    _write(ctx, "begun")
+    await ctx.notifications.send(
+        await ctx.users.owner(),
+        "told",
+        "",
+        channels=(Channel.IN_APP,),
+        dedupe_key=ctx.attempt.run_id,
+    )
+    if wait:
+        await Ledger.here().through_gate()
+    _write(ctx, "ended")
+    return ctx.attempt.number
+
+
+@job(name="life.mail", queue=EMAIL, timeout=minutes(1))
+async def mail(ctx: Context, subject: str) -> str:
+    """Mail the owner, and be in the middle until the gate opens."""
+    owner = await ctx.users.owner()
+    message = Message(to=(owner.address,), subject=subject, body="")
+    sent = await ctx.mail.outbox.post(message, user_id=owner.id, key=f"run:{ctx.attempt.run_id}")
+    _write(ctx, "mailed")
+    await Ledger.here().through_gate()
+    return sent.message_id
+
+
+@job(name="life.stumble", queue=MAINTENANCE, timeout=seconds(20), retry=_SOON)
+async def stumble(ctx: Context, *, times: int) -> int:
+    """Fail so many times."""
+    _write(ctx, "tried")
+    if ctx.attempt.number <= times:
+        raise RuntimeError("stumbled")
+    return ctx.attempt.number
+
+
+JOBS = by_name((note, ask, hold, tell, mail, stumble))
+
+YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

@@ -1,0 +1,78 @@
+"""Workers told to stop: what is short finishes, what is long goes to others, nothing is charged."""
+
+from signal import SIGINT, SIGTERM, Signals
+from time import monotonic
+
+import pytest
+
+from app.context import Services
+from app.engine import Ending, RunStatus, seconds
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.home import LEASE, Home, history
+
+GRACE = 1.5
+
+
+@pytest.mark.case(3)
+async def test_short_runs_finish_and_long_ones_go_to_another_worker_without_a_charge(
+    home: Home, steward: Services
+) -> None:
+    leaving = await home.worker(STEWARD_WORKER__GRACE=str(GRACE)).ready(steward.client)
+    short = [await steward.client.enqueue(jobs.hold, "short") for _ in range(10)]
+    long = [await steward.client.enqueue(jobs.hold, "long") for _ in range(10)]
+    await home.ledger.until("begun", 20)
+    staying = await home.worker().ready(steward.client)
+
+    leaving.send(SIGTERM)
+    told_at = monotonic()
+    home.ledger.open_gate("short")
+    code = await leaving.exit_code()
+    left_after = monotonic() - told_at
+    late = await steward.client.enqueue(jobs.note)
+    again = (await home.ledger.until("begun", 30))[20:]
+    home.ledger.open_gate("long")
+
+    started_after = max(line.at for line in again) - told_at
+    print(
+        f"case 3: told to stop, it left after {left_after:.1f} s (grace {GRACE} s);"
+        f" 10 long runs began elsewhere {started_after:.1f} s after the signal"
+    )
+    assert code == 0
+    assert started_after <= GRACE + LEASE.total_seconds()
+    assert {line.run for line in again} == {each.id for each in long}
+    assert {line.pid for line in again} == {await late.result()} == {staying.pid}
+    assert {await each.result() for each in short + long} == {1}
+    assert {line.pid for line in home.ledger.lines("ended")} == {leaving.pid, staying.pid}
+    (opened,), (closed,) = (
+        [line.run for line in home.ledger.lines(what) if line.pid == leaving.pid]
+        for what in ("opened", "closed")
+    )
+    assert opened == closed  # one task opened and closed the services, once
+    told = [await history(steward, each.id) for each in long]
+    assert {(run.attempts, run.status) for run in told} == {(1, Ending.SUCCEEDED)}
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
+async def test_a_second_signal_ends_the_grace(
+    home: Home, steward: Services, signal: Signals
+) -> None:
+    worker = await home.worker(STEWARD_WORKER__GRACE="60").ready(steward.client)
+    handle = await steward.client.enqueue(jobs.hold)
+    await home.ledger.until("begun", 1)
+
+    async def has_heard() -> bool:
+        return "stopping" in worker.said()
+
+    worker.send(signal)
+    await eventually(has_heard)
+
+    worker.send(signal)
+    told_at = monotonic()
+    code = await worker.exit_code(within=seconds(10))
+
+    print(f"case 3: told a second time, it left after {monotonic() - told_at:.2f} s")
+    assert code == 0
+    assert await handle.status() == RunStatus.QUEUED
+    assert "Traceback" not in worker.said()
