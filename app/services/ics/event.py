@@ -63,7 +63,7 @@ class Limits:
     occurrences: int = 1_000
     """Occurrences of one event: about three a day over the view."""
     all_occurrences: int = 100_000
-    """Occurrences of one document."""
+    """Occurrences of one document; after that each event gets its next ten."""
 
 
 USUAL = Limits()

@@ -17,6 +17,8 @@ from app.services.ics.expansion import BadSeries, event_of
 from app.services.ics.frames import Done, Found, Frame, Refused
 
 _QUICK = 0.1  # seconds of CPU; what takes longer is tried again when the others are done
+_TOLD = 1_000  # broken events that are told one by one
+_NEXT = 10  # occurrences that each event gets, even when those of the file are used up
 _AGAIN = 0.05  # seconds until the timer goes off once more, should a library swallow it
 
 
@@ -70,7 +72,9 @@ class FileReader:
         problems = [] if document.is_whole else ["it is cut off: END:VCALENDAR is missing"]
         if len(series) > self._limits.events:
             problems.append(f"of its {len(series)} events only {self._limits.events} were taken")
-        yield from map(Refused, document.refused)
+        if len(document.refused) > _TOLD:
+            problems.append(f"{len(document.refused)} of its events are broken")
+        yield from map(Refused, document.refused[:_TOLD])
         yield from self._all(series[: self._limits.events])
         yield Done(problems=problems, conflicts=conflicts)
 
@@ -104,11 +108,7 @@ class FileReader:
         return Found(event)
 
     def _event(self, series: Series) -> Event:
-        most = min(self._limits.occurrences, self._occurrences_left)
-        if most <= 0:
-            raise BadSeries(
-                f"the file's events happen {self._limits.all_occurrences} times already"
-            )
+        most = max(_NEXT, min(self._limits.occurrences, self._occurrences_left))
         return event_of(series, self._view, zone=self._zone, most=most)
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.services.ics.event import Limits
 from app.services.ics.frames import Order, packed
 from app.services.ics.reader import File, Reader, Reading
-from tests.services.ics.texts import VIEW, calendar, event
+from tests.services.ics.texts import NOW, VIEW, calendar, event
 
 QUICK = Limits(event=timedelta(seconds=0.2), document=timedelta(seconds=10))
 GOOD = event("good", "DTSTART;TZID=Europe/Berlin:20261201T100000", "RRULE:FREQ=WEEKLY;COUNT=3")
@@ -121,6 +121,26 @@ async def test_too_many_events_are_cut_and_said() -> None:
 
     assert len(found.events) == 100
     assert found.problems == ["0.ics: of its 300 events only 100 were taken"]
+
+
+@pytest.mark.case(57)
+async def test_a_flood_of_broken_events_is_told_in_one_line() -> None:
+    found = await read(calendar(GOOD, "BEGIN:VEVENT\r\n" * 5_000))
+
+    assert "good" in found.events
+    assert len(found.refused) == 1_000
+    assert found.problems == ["0.ics: 5000 of its events are broken"]
+
+
+async def test_when_a_file_has_too_many_occurrences_every_event_gets_the_next_ones() -> None:
+    few = Limits(all_occurrences=500, document=timedelta(seconds=10))
+    daily = (event(f"e{n}", "DTSTART:20260101", "RRULE:FREQ=DAILY") for n in range(3))
+
+    found = await read(calendar(*daily), limits=few)
+
+    listed = [each.occurrences for each in found.events.values()]
+    assert [len(each) for each in listed] == [396, 104, 10]
+    assert listed[2][0].starts_at.date() == NOW.date() - timedelta(days=2)
 
 
 @pytest.mark.case(57)
