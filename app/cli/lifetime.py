@@ -4,6 +4,7 @@ The first signal stops it in order, whatever that means where it is just now: wh
 is open is closed again; while it works, the work is brought to an end. Further signals hurry it.
 """
 
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ def serve(work: Callable[[Stopper], Awaitable[None]]) -> int:
     """Do this work on a loop of its own until it ends or is told to; returns the exit code."""
     import anyio
 
+    gc.enable()
     return anyio.run(_serve, work, backend_options={"use_uvloop": True})
 
 

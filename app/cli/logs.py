@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
-def log_as_set(settings: "Settings", *, as_json: bool = False) -> None:
-    """Show log lines on stderr, from the level of the settings on."""
+def settings_with_logs(*, as_json: bool) -> "Settings":
+    """The settings, with log lines shown on stderr from their level on."""
     from app.observability.logging import configure_logging
+    from app.settings import read_settings
 
+    settings = read_settings()
     configure_logging(settings.log.level, as_json=as_json, secrets=secrets_in(settings))
+    return settings
 
 
 def secrets_in(section: "BaseModel") -> Iterator[str]:

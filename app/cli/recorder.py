@@ -1,11 +1,16 @@
 """`steward recorder`: keep the history of runs in a process of its own."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from app.cli.lifetime import Stopper, serve
+from app.cli.logs import settings_with_logs
 from app.cli.options import Json
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 recorder = App(name="recorder")
 
@@ -19,20 +24,16 @@ def run_recorder(*, json: Json = False) -> int:
     json
         Log in JSON.
     """
-    return serve(partial(_record, as_json=json))
+    return serve(partial(_record, settings_with_logs(as_json=json)))
 
 
-async def _record(stopper: Stopper, *, as_json: bool) -> None:
-    from app.cli.logs import log_as_set
+async def _record(settings: "Settings", stopper: Stopper) -> None:
     from app.connection import open_client
     from app.engine import Events
     from app.observability.recorder import Recorder
-    from app.settings import read_settings
     from app.storage.database import Database
     from app.storage.runs import Runs
 
-    settings = read_settings()
-    log_as_set(settings, as_json=as_json)
     async with (
         open_client(settings) as client,
         Database.open(settings.home / "steward.db") as database,

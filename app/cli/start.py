@@ -1,5 +1,6 @@
 """`steward start`: everything in one process, and a line for each run as it happens."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, shown
 from app.cli.lifetime import Stopper, serve
+from app.cli.logs import settings_with_logs
 from app.cli.options import Json
 from app.cli.run_lines import Lines
 
@@ -29,18 +31,15 @@ def start_steward(*, demo: Demo = False, json: Json = False) -> int:
         from app.cli.demo import play_demo
 
         return play_demo(json=json)
-    return serve(lambda stopper: _start(stopper, as_json=json))
+    settings = settings_with_logs(as_json=json)
+    return serve(partial(_start, settings, as_json=json))
 
 
-async def _start(stopper: Stopper, *, as_json: bool) -> None:
-    from app.cli.logs import log_as_set
+async def _start(settings: "Settings", stopper: Stopper, *, as_json: bool) -> None:
     from app.connection import open_client
     from app.local.home import only_start
-    from app.settings import read_settings
     from app.worker import open_worker
 
-    settings = read_settings()
-    log_as_set(settings, as_json=as_json)
     lines = Lines(as_json=as_json)
     with only_start(settings.home), lines.printing():
         async with (

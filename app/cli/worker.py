@@ -6,6 +6,7 @@ from cyclopts import App, Parameter, validators
 
 from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
+from app.cli.logs import settings_with_logs
 from app.cli.options import Json
 from app.cli.run_lines import Lines
 
@@ -35,18 +36,18 @@ def run_worker(
 ) -> int:
     """Run jobs until stopped; more of these share the work, and take over from one that dies."""
     names = chosen_queues(queues)
+    settings = with_concurrency(settings_with_logs(as_json=json), concurrency)
+    lines = Lines(as_json=json)
 
     async def work(stopper: Stopper) -> None:
         from app.worker import open_worker
 
-        settings = with_concurrency(_settings(as_json=json), concurrency)
-        lines = Lines(as_json=json)
         jobs = _jobs(demo=demo_jobs)
         async with open_worker(
             settings, queues=names, burst=burst, jobs=jobs, heard=lines.heard
         ) as worker:
             lines.add(
-                {"event": "started", "worker": worker.id},
+                {"event": "started", "worker": worker.id, "queues": names},
                 f"{worker.id} works on {', '.join(names)}. Ctrl-C stops it in order.",
             )
             with lines.printing(), stopper.calling(worker.stop):
@@ -73,15 +74,6 @@ def with_concurrency(settings: "Settings", count: int | None) -> "Settings":
         return settings
     process = settings.worker.model_copy(update={"concurrency": count})
     return settings.model_copy(update={"worker": process})
-
-
-def _settings(*, as_json: bool) -> "Settings":
-    from app.cli.logs import log_as_set
-    from app.settings import read_settings
-
-    settings = read_settings()
-    log_as_set(settings, as_json=as_json)
-    return settings
 
 
 def _jobs(*, demo: bool) -> "dict[str, Job[Any, ..., Any]]":
