@@ -1,0 +1,107 @@
+"""What holds for every job there is: declared, bound to a queue, honest, and really tested."""
+
+import inspect
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from pkgutil import iter_modules
+from types import NoneType
+from typing import Any, NoReturn, get_type_hints
+
+import anyio
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+import app.jobs
+from app.context import Context, Services, context_of
+from app.engine import Attempt, Job, collect
+from app.jobs import JOBS
+from app.queues import NAMES
+from app.storage.database import Database
+
+SOON = datetime.now(UTC) + timedelta(hours=1)
+ROOT = Path(__file__).parents[2]
+
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "ai.create_reminder": (1, "call Ann", SOON),
+    "ai.create_periodic_task": (1, "stretch", "daily", {"hour": 8}),
+    "ai.run_task": (1, SOON),
+    "email.send_notification": (1, "Hi", "..."),
+}
+WITHOUT_DATABASE = {"files.cleanup_temp_files", "maintenance.cleanup_old_logs"}
+
+EVERY = pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
+AnyJob = Job[Any, ..., Any]
+
+
+class Down(OSError):
+    """A service that does nothing but fail."""
+
+
+class Failing:
+    """Stands for any service: whatever is asked of it fails."""
+
+    def __getattr__(self, name: str) -> "Failing":
+        return self
+
+    def __call__(self, *_args: object, **_options: object) -> NoReturn:
+        raise Down("this service is down")
+
+
+def test_every_module_of_jobs_is_listed() -> None:
+    modules = [
+        __import__(f"app.jobs.{each.name}", fromlist=["JOBS"])
+        for each in iter_modules(app.jobs.__path__)
+    ]
+
+    assert set(collect(*modules)) == set(JOBS.values())
+
+
+@EVERY
+def test_a_job_says_what_it_does_on_which_queue_and_what_it_returns(job: AnyJob) -> None:
+    returns = get_type_hints(job.function)["return"]
+
+    assert job.queue in NAMES
+    assert job.description.endswith((".", ":"))
+    assert returns not in (Any, NoneType, dict, bool)
+    assert inspect.iscoroutinefunction(job.function)
+
+
+@EVERY
+async def test_a_job_whose_services_fail_never_returns(job: AnyJob, attempt: Attempt) -> None:
+    all_failing: dict[str, Any] = dict.fromkeys(Services.__dataclass_fields__, Failing())
+    context = context_of(Services(**all_failing), attempt)
+
+    with pytest.raises(Down):
+        await job(context, *ARGUMENTS.get(job.name, ()))
+
+
+@pytest.mark.parametrize(
+    "job", [each for name, each in JOBS.items() if name not in WITHOUT_DATABASE], ids=str
+)
+async def test_a_job_without_its_database_reports_no_success(
+    job: AnyJob, context: Context, database: Database
+) -> None:
+    database.path.write_bytes(b"")
+    for journal in ("-wal", "-shm"):
+        database.path.with_name(database.path.name + journal).unlink(missing_ok=True)
+
+    try:
+        result = await job(context, *ARGUMENTS.get(job.name, ()))
+    except SQLAlchemyError:
+        return
+    assert result.status not in ("success", "healthy", "executed")
+
+
+@pytest.mark.timeout(180)
+async def test_each_jobs_tests_notice_when_it_is_emptied() -> None:
+    command = [sys.executable, "-m", "tests.jobs.emptied"]
+
+    with anyio.fail_after(170):
+        done = await anyio.run_process(command, cwd=ROOT)
+
+    said = [line.split() for line in done.stdout.decode().splitlines()]
+    assert {(way, job) for _, way, job in said} == {
+        (way, job) for job in JOBS for way in ("nothing", "pretending")
+    }
+    assert [line for line in said if line[0] != "1"] == []
