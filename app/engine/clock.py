@@ -8,16 +8,24 @@ reads the server's TIME and adds the offset it is given. The offset is zero, exc
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import time
+from typing import Annotated
+
+import msgspec
+
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+
+Moment = Annotated[int, msgspec.Meta(ge=0, lt=253402300800000)]
+"""A moment on the wire: ms since the epoch, up to the year 9999, as far as a datetime goes."""
 
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch; `moment` must be aware."""
-    return round(moment.timestamp() * 1000)
+    return round((moment - _EPOCH) / _MILLISECOND)
 
 
 def from_ms(ms: float) -> datetime:
     """The UTC moment of `ms` milliseconds since the epoch."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    return _EPOCH + ms * _MILLISECOND
 
 
 def seconds(count: float) -> timedelta:

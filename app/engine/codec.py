@@ -15,12 +15,13 @@ import zlib
 from collections.abc import Sequence
 from enum import IntFlag
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec.msgpack import Decoder
 
 from app.engine import wire
+from app.engine.clock import Moment
 from app.engine.errors import BadPayload, DeclarationError, TooLarge
 
 _VERSION = 1
@@ -36,10 +37,6 @@ COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 class _Flag(IntFlag):
     COMPRESSED = 1
     RESULT = 2
-
-
-Moment = Annotated[int, msgspec.Meta(ge=0, lt=253402300800000)]
-"""Milliseconds since the epoch, up to the year 9999: what a datetime can hold."""
 
 
 class Payload(msgspec.Struct, omit_defaults=True):

@@ -100,12 +100,12 @@ class DeadLetters:
 
 
 def _letter(run_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
-    count = sum(name.startswith(b"failure:") for name in fields)
+    numbers = range(1, 1 + sum(name.startswith(b"failure:") for name in fields))
     return DeadLetter(
         id=run_id,
-        job=fields[b"job"].decode(errors="replace"),
-        queue=fields[b"queue"].decode(errors="replace"),
-        died_at=from_ms(float(fields[b"died"])),
-        payload=fields[b"payload"],
-        attempts=tuple(unpack_failure(fields[b"failure:%d" % n]) for n in range(1, count + 1)),
+        job=fields.get(b"job", b"?").decode(errors="replace"),
+        queue=fields.get(b"queue", b"?").decode(errors="replace"),
+        died_at=from_ms(float(fields.get(b"died", 0))),
+        payload=fields.get(b"payload", b""),
+        attempts=tuple(unpack_failure(fields.get(b"failure:%d" % n, b"")) for n in numbers),
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from app.engine import wire
-from app.engine.clock import from_ms, to_ms
+from app.engine.clock import Moment, from_ms, to_ms
 
 _LONGEST_TRACEBACK = 16_000  # characters; its end says what happened, so the start is cut
 
@@ -33,8 +33,8 @@ class FailedAttempt:
 
 class _Record(msgspec.Struct, array_like=True):
     number: int
-    started: int
-    ended: int
+    started: Moment
+    ended: Moment
     worker: str
     kind: str
     message: str
@@ -42,6 +42,7 @@ class _Record(msgspec.Struct, array_like=True):
 
 
 _RECORD = msgspec.msgpack.Decoder(_Record)
+_UNREADABLE = _Record(0, 0, 0, "", "?", "unreadable", "")
 
 
 def pack_failure(
@@ -61,8 +62,11 @@ def pack_failure(
 
 
 def unpack_failure(data: bytes) -> FailedAttempt:
-    """Raises `msgspec.MsgspecError` for what isn't one."""
-    record = _RECORD.decode(data)
+    """An unreadable one, for what isn't one: a dead letter with a torn page is still a letter."""
+    try:
+        record = _RECORD.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        record = _UNREADABLE
     return FailedAttempt(
         number=record.number,
         started_at=from_ms(record.started),

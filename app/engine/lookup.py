@@ -183,4 +183,6 @@ def _why_unread(kept: Kept, error: Exception) -> str:
 
 def _last(letter: Mapping[bytes, bytes]) -> FailedAttempt:
     failures = [value for name, value in letter.items() if name.startswith(b"failure:")]
-    return max(map(unpack_failure, failures), key=lambda each: (each.ended_at, each.number))
+    return max(
+        map(unpack_failure, failures or [b""]), key=lambda each: (each.ended_at, each.number)
+    )

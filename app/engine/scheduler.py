@@ -6,6 +6,7 @@ expression changed, begins now. After an absence, the latest missed tick fires, 
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from app.engine.schedule import Schedule, refuse_duplicates
 
 log = logging.getLogger(__name__)
 
+_A_MOMENT = re.compile(r"\d{1,14}")  # up to the year 5138
 _LOOK = 0.2  # s between two looks at the clock; a look costs no round trip until a tick is due
 
 
@@ -97,4 +99,5 @@ def _cursor(each: Schedule, tick: datetime) -> str:
 def _moment(each: Schedule, cursor: str) -> datetime | None:
     """The tick a cursor stands at; None when it was left by another expression."""
     ms, _, rest = cursor.partition("|")
-    return from_ms(int(ms)) if rest == f"{each.cron.expression}|{each.cron.tz}" else None
+    is_ours = rest == f"{each.cron.expression}|{each.cron.tz}" and _A_MOMENT.fullmatch(ms)
+    return from_ms(int(ms)) if is_ours else None

@@ -9,7 +9,8 @@ for i = 3, #ARGV, 9 do
   if call('GET', LEASE .. id) ~= lease then
     lost[#lost + 1] = id
   else
-    local letter = {'job', job, 'queue', queue, 'died', score(now), 'payload', payload_of(id) or ''}
+    local died = score(now + (i - 3) / 9 * 0.001) -- keeps the order of a batch
+    local letter = {'job', job, 'queue', queue, 'died', died, 'payload', payload_of(id) or ''}
     local failures = call('LRANGE', FAILURES .. id, 0, -1)
     failures[#failures + 1] = failure
     for n, each in ipairs(failures) do
@@ -18,7 +19,7 @@ for i = 3, #ARGV, 9 do
     end
     call('DEL', DEAD_LETTER .. id)
     call('HSET', DEAD_LETTER .. id, unpack(letter))
-    call('ZADD', DEAD, score(now), id)
+    call('ZADD', DEAD, died, id)
     if tonumber(ms) > 0 then call('SET', RESULT .. id, result, 'PX', ms) end
     forget(id, queue)
     release_key(key, id)
