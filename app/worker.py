@@ -11,7 +11,17 @@ from functools import partial
 from typing import Any
 
 from app.context import Context, context_of, make_codec, open_redis, open_services, redis_at
-from app.engine import Client, Events, Job, Over, Schedule, Worker, WorkerOptions, install
+from app.engine import (
+    Client,
+    DeclarationError,
+    Events,
+    Job,
+    Over,
+    Schedule,
+    Worker,
+    WorkerOptions,
+    install,
+)
 from app.jobs import JOBS
 from app.observability.logging import configure_logging
 from app.observability.recorder import Recorder
@@ -33,8 +43,11 @@ async def open_worker(
 ) -> AsyncGenerator[Worker[Context]]:
     """A worker with everything it needs open around it, closed again by the same task.
 
-    `queues` in the order of urgency; `heard` is told of each run that ended here.
+    `heard` is told of each run that ended here. Raises `DeclarationError` for a queue that nobody
+    has declared: nothing would ever be put on it.
     """
+    if unknown := set(queues).difference(NAMES):
+        raise DeclarationError(f"no queue is called {min(unknown)!r}; there are {', '.join(NAMES)}")
     codec = make_codec(settings)
     async with (
         open_redis(settings) as redis,

@@ -55,8 +55,8 @@ def _good(kind: Any) -> Any:
         return next(iter(kind))
     if isinstance(kind, UnionType):
         return _good(next(each for each in get_args(kind) if each is not NoneType))
-    if get_origin(kind) is not None:
-        return get_origin(kind)()
+    if origin := get_origin(kind):
+        return origin()
     return datetime.now(UTC) if kind is datetime else kind(1)
 
 

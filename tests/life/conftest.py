@@ -1,19 +1,14 @@
 """A home for each story; what a story leaves running is killed, and what it said is shown."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Generator
-from contextlib import suppress
-from pathlib import Path
-from signal import SIGKILL
 
 import pytest
 
 from app.context import Services
 from tests.life.home import Home
 from tests.life.ledger import Ledger
-from tests.local.conftest import server_pid
+from tests.scratch_home import scratch_folder
 
 
 @pytest.fixture
@@ -21,15 +16,12 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Generator[Home]:
     """A home with a path short enough for its socket, and no settings but the tests'."""
     for name in [name for name in os.environ if name.startswith("STEWARD_")]:
         monkeypatch.delenv(name)
-    folder = Path(tempfile.mkdtemp(prefix="life-")).resolve()
-    home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
-    yield home
-    for process in home.started:
-        process.end()
-        print(f"--- worker {process.pid} said:\n{process.said()}")
-    with suppress(FileNotFoundError, ProcessLookupError):
-        os.kill(server_pid(home.path), SIGKILL)
-    shutil.rmtree(folder)
+    with scratch_folder("life-") as folder:
+        home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
+        yield home
+        for process in home.started:
+            process.end()
+            print(f"--- worker {process.pid} said:\n{process.said()}")
 
 
 @pytest.fixture

@@ -7,30 +7,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic_settings import SettingsConfigDict
-
 from app.context import Services, open_client, open_services
 from app.engine import Client, ManualClock, Schedule, seconds
 from app.engine.scheduler import Scheduler
 from app.engine.store import Store
 from app.jobs import JOBS
-from app.settings import Settings
 from app.storage.runs import Run, Runs
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.ledger import VARIABLE, Ledger
 from tests.life.processes import WorkerProcess
+from tests.scratch_home import Given
 
 LEASE = seconds(2)
 ROOT = Path(__file__).parents[2]
 STEWARD = "app.worker.WorkerSettings"
 OURS = "tests.life.workers.WorkerSettings"
-
-
-class Plain(Settings):
-    """Settings that no `.env` file of the developer's gets into."""
-
-    model_config = SettingsConfigDict(env_file=None)
 
 
 @dataclass(kw_only=True)
@@ -67,7 +59,7 @@ class Home:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Services]:
         """Everything a job could reach, for the test: one more user of the home's Valkey."""
-        settings = Plain(home=self.path)
+        settings = Given(home=self.path)
         async with (
             open_client(settings, jobs={**JOBS, **jobs.JOBS}) as client,
             open_services(settings, client) as services,
