@@ -84,15 +84,26 @@ def _value(job: "Job[Any, ..., Any]", name: str, text: str) -> Any:
     kind = job.signature.types.get(name, Any)
     if kind is str:
         return text
+    misfit = None
     try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError as as_json:
-        try:
-            return msgspec.convert(text, kind, strict=False)
-        except msgspec.MsgspecError as as_text:
-            is_json = isinstance(as_json, msgspec.ValidationError)
-            problem = str(as_json if is_json else as_text).replace(" - at `$", " at `")
-            raise Misused(f"{job.name}: {name}: {problem}") from None
+        return _from_json(text, kind)
+    except msgspec.ValidationError as error:
+        misfit = error
+    except msgspec.DecodeError:  # no JSON: it may be right as it stands
+        pass
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem = str(misfit or error).replace(" - at `$", " at `")
+        raise Misused(f"{job.name}: {name}: {problem}") from None
+
+
+def _from_json(text: str, kind: Any) -> Any:
+    """The typed decoder alone takes `2026-12-24` for a number that is followed by nonsense."""
+    import msgspec
+
+    msgspec.json.decode(text)
+    return msgspec.json.decode(text, type=kind)
 
 
 def _usage(job: "Job[Any, ..., Any]") -> str:

@@ -39,9 +39,8 @@ async def retry_dead(
     run_id: str | None = None, /, *, everything: Everything = False, json: Json = False
 ) -> int:
     """Run one again from its first attempt, or all of them."""
-    from app.engine import DeadLetter, DeadLetters
 
-    async def retry(letters: DeadLetters, letter: DeadLetter) -> Facts:
+    async def retry(letters: "DeadLetters", letter: "DeadLetter") -> Facts:
         handle = await letters.retry(letter.id)
         return {"id": letter.id, "job": letter.job, "done": "queued again", "new_id": handle.id}
 
@@ -58,9 +57,8 @@ async def drop_dead(
     json: Json = False,
 ) -> int:
     """Forget one for good, or all of them."""
-    from app.engine import DeadLetter, DeadLetters
 
-    async def drop(letters: DeadLetters, letter: DeadLetter) -> Facts:
+    async def drop(letters: "DeadLetters", letter: "DeadLetter") -> Facts:
         dropped = await letters.drop(letter.id)
         done = "dropped" if dropped else "gone already"
         return {"id": letter.id, "job": letter.job, "done": done}
@@ -75,12 +73,12 @@ Act = Callable[["DeadLetters", "DeadLetter"], Awaitable[Facts]]
 
 async def _each(act: Act, run_id: str | None, *, everything: bool, as_json: bool) -> int:
     """Do it to the letter with this id, or to every one there is now."""
+    if (run_id is None) is not everything:
+        raise Misused("give the id of a dead letter, or --all")
     from app.connection import open_client
     from app.engine import DeadLetters, EngineError
     from app.settings import read_settings
 
-    if (run_id is None) is not everything:
-        raise Misused("give the id of a dead letter, or --all")
     done: list[Facts] = []
     failures: list[str] = []
     async with open_client(read_settings()) as client:

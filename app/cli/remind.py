@@ -23,12 +23,12 @@ async def remind_user(
     json: Json = False,
 ) -> None:
     """Remind you of something, once or again and again."""
+    if not words:
+        raise Misused('say what and when, such as "tomorrow at 9 to call Ann"')
     from app.connection import open_client
     from app.context import open_services
     from app.settings import read_settings
 
-    if not words:
-        raise Misused('say what and when, such as "tomorrow at 9 to call Ann"')
     settings = read_settings()
     async with open_client(settings) as client, open_services(settings, client) as services:
         facts = await make_reminder(services, await _person(services, user), " ".join(words))

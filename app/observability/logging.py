@@ -76,7 +76,7 @@ class _Cleaner:
 
 
 def _line(_logger: object, _method: str, event: Event) -> str:
-    """`12:03:05 warning  the sentence  field=value  (module)`; a traceback's last line, or all."""
+    """`12:03:05 warning  the sentence  field=value`, with a traceback's last line, or all of it."""
     time = datetime.fromisoformat(event["timestamp"]).strftime("%H:%M:%S")
     more = "".join(f"  {name}={event[name]}" for name in event if name not in _HIDDEN)
     said = " ".join(str(event["event"]).split("\n"))

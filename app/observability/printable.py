@@ -29,6 +29,6 @@ def printable(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in "\t\n\r\v\f\x85\u2028\u2029":
+    if character.isspace():
         return " "
     return "" if unicodedata.category(character) in _UNSEEN else character

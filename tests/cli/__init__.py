@@ -1,0 +1,1 @@
+"""The `steward` command as its users have it: real processes on a real home."""

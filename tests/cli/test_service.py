@@ -1,0 +1,86 @@
+"""`service`: a unit that systemd accepts, hardened, with nothing secret in it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli.unit import Unit, launchd_agent, systemd_unit
+from tests.cli.command import Command
+
+ODD = Path('/srv/50% "off" $HOME')
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="systemd is for Linux")
+
+
+def unit(home: Path, *, shares_tmp: bool = False) -> Unit:
+    return Unit(
+        python="/usr/bin/python3",
+        folder=Path("/srv"),
+        home=home,
+        program=Path("/srv"),
+        writable=(Path("/tmp/scratch"),),
+        shares_tmp=shares_tmp,
+    )
+
+
+@LINUX
+def test_print_names_the_home_and_no_secret(steward: Command) -> None:
+    done = steward("service", "print", STEWARD_MAIL__SMTP__PASSWORD="hunter2")
+
+    assert done.code == 0
+    assert f"STEWARD_HOME={steward.home}" in done.out
+    assert "hunter2" not in done.out
+    assert not steward.home.exists()
+
+
+@LINUX
+def test_install_writes_it_where_systemd_looks(steward: Command, tmp_path: Path) -> None:
+    done = steward("service", "install", HOME=str(tmp_path))
+
+    file = tmp_path / ".config" / "systemd" / "user" / "steward.service"
+    assert done.code == 0
+    assert f"{file} is written" in done.out
+    assert "loginctl enable-linger" in done.out
+    assert "app" in file.read_text()
+
+
+def test_the_unit_is_hardened_and_stops_steward_before_its_valkey() -> None:
+    lines = systemd_unit(unit(Path("/srv/home"))).splitlines()
+
+    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert told["KillMode"] == "mixed"
+    assert (told["NoNewPrivileges"], told["ProtectSystem"]) == ("yes", "strict")
+    assert told["ReadWritePaths"] == '"-/srv/home" "-/tmp/scratch"'
+    assert told["Restart"] == "on-failure"
+    assert {"MemoryMax", "TasksMax", "PrivateTmp"} <= set(told)
+
+
+def test_a_socket_in_tmp_is_not_hidden_from_commands() -> None:
+    assert "PrivateTmp=no" in systemd_unit(unit(Path("/srv/home"), shares_tmp=True))
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
+@pytest.mark.parametrize("home", [Path("/srv/home"), ODD], ids=["plain", "odd"])
+def test_systemd_accepts_it(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "steward.service"
+    file.write_text(systemd_unit(unit(home)))
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert not [line for line in done.stderr.splitlines() if line.startswith(str(file))]
+
+
+def test_a_mac_gets_an_agent_that_starts_with_the_login() -> None:
+    agent = launchd_agent(unit(ODD))
+
+    assert agent["ProgramArguments"] == ["/usr/bin/python3", "-m", "app", "start"]
+    assert agent["EnvironmentVariables"]["STEWARD_HOME"] == str(ODD)
+    assert agent["RunAtLoad"] is True

@@ -1,0 +1,80 @@
+"""The tour: everything it promises happens, within a minute, and nothing is left of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from app.cli.demo.crash import TITLE
+from app.cli.demo.stops import STOPS
+
+ROOT = Path(__file__).parents[2]
+_MINUTE = 60
+
+
+@pytest.fixture
+def scratch() -> Generator[Path]:
+    """Where the demo makes its home: a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="tour-") as folder:
+        yield Path(folder)
+
+
+def _demo(scratch: Path, *words: str) -> "subprocess.Popen[str]":
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("STEWARD_")}
+    canary = {"STEWARD_REDIS__URL": "redis://127.0.0.1:1", "STEWARD_MAIL__SMTP__HOST": "127.0.0.1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", *words],
+        cwd=ROOT,
+        env={**kept, **canary, "TMPDIR": str(scratch)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_tour_shows_all_it_promises_within_a_minute(scratch: Path) -> None:
+    began = monotonic()
+    out, err = _demo(scratch, "start", "--demo", "--json").communicate(timeout=_MINUTE)
+    took = monotonic() - began
+
+    told = json.loads(out)
+    effects = {each["title"]: each["effect"] for each in told["stops"]}
+    attempts = {each["run"]: each["attempts"] for each in told["runs"]}
+    print(f"the tour took {took:.0f} s; a killed worker's run: {effects[TITLE]}")
+    assert err == ""
+    assert told["kept"] is True
+    assert [*effects] == [*(each.title for each in STOPS), TITLE]
+    assert effects[TITLE].endswith("its mail went out once")
+    assert (attempts["demo.write_report"], attempts["demo.ask_the_printer"]) == (2, 3)
+    assert [*scratch.iterdir()] == []
+
+
+def test_a_tour_that_is_interrupted_leaves_nothing(scratch: Path) -> None:
+    tour = _demo(scratch, "demo")
+    assert tour.stdout
+    for line in tour.stdout:
+        if line.startswith("2/9"):
+            break
+
+    tour.send_signal(signal.SIGINT)
+    _, err = tour.communicate(timeout=_MINUTE / 2)
+
+    assert (tour.returncode, err) == (130, "")
+    assert [*scratch.iterdir()] == []
+    assert _processes_in(scratch) == []
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Whoever still works in the demo's home."""
+    import psutil
+
+    found = psutil.process_iter(["pid", "cmdline"])
+    return [each.pid for each in found if str(folder) in " ".join(each.info["cmdline"] or ())]
