@@ -65,13 +65,17 @@ class Claimer:
             if claim is None or len(claim.runs) < want:
                 await self._pause(claim)
 
+    def look_for_ours(self) -> None:
+        """Runs may be leased to this worker that no answer brought: the next claims bring them."""
+        self._wary_until = monotonic() + _WARY
+
     async def _claim(self, want: int) -> Claim | None:
         self._claims += 1
         mine = self._mine() if monotonic() < self._wary_until else None
         try:
             claim = await self._store.claim(self._worker, want, self.shares(want), mine=mine)
         except Unavailable as error:
-            self._wary_until = monotonic() + _WARY
+            self.look_for_ours()
             log.warning("claiming waits for Redis: %s", error)
             return None
         for run in claim.runs:

@@ -2,7 +2,7 @@
 runs, and gives parked runs back to their queues when this worker can run them."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -28,13 +28,23 @@ class Keeper:
         slots: Slots,
         lease: Lease,
         jobs: Mapping[str, Job[Any, ..., Any]],
+        *,
+        worker: str,
+        queues: Sequence[str],
         describe: Callable[[], bytes],
+        restored: Callable[[], None],
     ) -> None:
-        """`jobs` are the ones this worker can run; `describe` says what it says of itself."""
+        """`jobs` are the ones this worker can run; `describe` says what it says of itself.
+
+        `restored` is told when parked runs wait to be claimed by this worker.
+        """
         self._store = store
         self._slots = slots
         self._lease = lease
+        self._worker = worker
+        self._queues = queues
         self._describe = describe
+        self._restored = restored
         self._versions = [(job.name, job.version) for job in jobs.values()]
 
     async def run(self) -> None:
@@ -67,6 +77,12 @@ class Keeper:
 
     async def _each_second(self) -> None:
         await self._store.show_alive(self._describe())
-        restored = await self._store.unpark(self._versions)
+        if self._slots.free:
+            await self._unpark()
+
+    async def _unpark(self) -> None:
+        free = self._slots.free
+        restored = await self._store.unpark(self._worker, free, self._queues, self._versions)
         if restored:
+            self._restored()
             log.info("%d parked runs are back on their queues", restored)

@@ -38,6 +38,7 @@ STEPS: Final = (
     "depth",
 )
 _STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
+_MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
@@ -156,9 +157,16 @@ class Store:
         async with answering():
             await self.redis.set(keys.ALIVE, description, px=_SHOWN_ALIVE)
 
-    async def unpark(self, versions: Iterable[tuple[str, int]]) -> int:
-        """Restore parked runs of these jobs, up to these versions; returns how many."""
-        return int(await self._step("unpark", *(field for each in versions for field in each)))
+    async def unpark(
+        self, worker: str, most: int, queues: Sequence[str], versions: Iterable[tuple[str, int]]
+    ) -> int:
+        """Restore parked runs of these queues and jobs, up to these versions; returns how many.
+
+        They are leased to `worker` for a moment: a claim that tells `mine` takes them.
+        """
+        jobs = (field for each in versions for field in each)
+        head = (worker, _MOMENT_MS, most, len(queues), *queues)
+        return int(await self._step("unpark", *head, *jobs))
 
     async def cancel(
         self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes

@@ -102,8 +102,8 @@ class Worker(Generic[C]):
         self._slots = self._dispatcher.slots
         self._scheduler = Scheduler(timetable, client)
         self._lease = self._make_lease(redis)
-        self._keeper = Keeper(client.store, self._slots, self._lease, jobs, self._describe)
         self._claimer = self._make_claimer()
+        self._keeper = self._make_keeper()
         self._told = 0
         self._stop = anyio.Event()
         self._hurry = anyio.Event()
@@ -143,6 +143,18 @@ class Worker(Generic[C]):
             length=self._options.lease,
             max_block=self._options.max_block,
             describe=self._describe,
+        )
+
+    def _make_keeper(self) -> Keeper:
+        return Keeper(
+            self._store,
+            self._slots,
+            self._lease,
+            self._jobs,
+            worker=self.id,
+            queues=self._queues,
+            describe=self._describe,
+            restored=self._claimer.look_for_ours,
         )
 
     def _make_claimer(self) -> Claimer:

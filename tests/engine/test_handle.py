@@ -18,7 +18,7 @@ from app.engine import (
     seconds,
 )
 from app.engine.errors import JobTimeout
-from tests.engine.conftest import Bench, Open
+from tests.engine.conftest import QUEUES, Bench, Open
 from tests.engine.jobs import die, fail, pass_gate, wait, write
 from tests.engine.steps import alive, claim, completed, dies, set_aside
 from tests.eventually import eventually
@@ -63,8 +63,9 @@ async def test_status_follows_a_run_through_its_life(client: Client, clock: Manu
         seen.append(await handle.status())
         await store.commit([set_aside(run)])
         seen.append(await handle.status())
-        await store.unpark([("test.write", 1)])
-        await store.commit([completed((await claim(store)).runs[0], keep=timedelta(0))])
+        await store.unpark("w1", 1, QUEUES, [("test.write", 1)])
+        again = (await claim(store, mine=[])).runs[0]
+        await store.commit([completed(again, keep=timedelta(0))])
     seen.append(await handle.status())
 
     assert seen == [

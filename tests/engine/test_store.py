@@ -15,6 +15,7 @@ from app.engine.store import Store
 from tests.engine.jobs import hurry, write
 from tests.engine.steps import (
     HOUR,
+    QUEUES,
     alive,
     buried,
     claim,
@@ -458,6 +459,11 @@ async def test_many_outcomes_of_every_kind_are_committed_at_once(
 # park
 
 
+async def unpark(store: Store, *versions: tuple[str, int]) -> int:
+    """Restore what a worker with these jobs can run."""
+    return await store.unpark("w1", 10, QUEUES, versions)
+
+
 async def test_a_parked_run_waits_without_charge_until_its_job_is_known(
     client: Client, store: Store, clock: ManualClock
 ) -> None:
@@ -467,14 +473,38 @@ async def test_a_parked_run_waits_without_charge_until_its_job_is_known(
     clock.advance(timedelta(days=3650))
 
     parked = await claimed_ids(store)
-    others = await store.unpark([("test.write", 9), ("test.future", 1)])
-    restored = await store.unpark([("test.future", 2)])
+    others = await unpark(store, ("test.write", 9), ("test.future", 1))
+    elsewhere = await store.unpark("w1", 10, ["urgent"], [("test.future", 2)])
+    full = await store.unpark("w1", 0, QUEUES, [("test.future", 2)])
+    restored = await unpark(store, ("test.future", 2))
 
-    assert (parked, others, restored) == ([], 0, 1)
+    assert (parked, others, elsewhere, full, restored) == ([], 0, 0, 0, 1)
     assert await store.redis.ttl(f"arq:job:{run.id}") == -1
-    again = (await claim(store)).runs[0]
+    async with alive(store, "w1"):
+        assert await claimed_ids(store, "w2") == []
+        again = (await claim(store, mine=[])).runs[0]
     assert (again.id, again.attempt, again.due_ms) == (run.id, 1, run.due_ms)
     assert not await store.redis.exists("steward:parked")
+
+
+async def test_a_parked_run_whose_payload_is_gone_comes_back_to_be_buried(
+    client: Client, store: Store
+) -> None:
+    run = await lone(client)
+    await store.commit([set_aside(run)])
+    await store.redis.delete(f"arq:job:{run.id}")
+
+    await unpark(store, ("test.write", 1))
+
+    assert [each.payload for each in (await claim(store, mine=[])).runs] == [None]
+
+
+async def test_a_broken_note_of_a_parked_run_stops_nobody(client: Client, store: Store) -> None:
+    run = await lone(client)
+    await store.commit([set_aside(run)])
+    await store.redis.hset("steward:parked", "broken", "no note")  # type: ignore[misc]
+
+    assert await unpark(store, ("test.write", 1)) == 1
 
 
 async def test_a_parked_run_that_was_cancelled_is_not_restored(
@@ -486,7 +516,7 @@ async def test_a_parked_run_that_was_cancelled_is_not_restored(
     cancelled = await client.run(run.id).cancel()
 
     assert cancelled
-    assert await store.unpark([("test.write", 1)]) == 0
+    assert await unpark(store, ("test.write", 1)) == 0
     assert await claimed_ids(store) == []
 
 

@@ -1,0 +1,191 @@
+"""What a worker takes of each queue, and when."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from app.engine import Client, ManualClock, Unavailable, hours, minutes, seconds
+from app.engine.claimer import Claimer
+from app.engine.outcome import Outcome, Succeeded
+from app.engine.run import Claim, Claimed, Share
+from app.engine.slots import Running, Slots
+from app.engine.store import Store
+from tests.engine.conftest import QUEUES
+from tests.engine.jobs import write
+from tests.engine.steps import LEASE, completed
+from tests.eventually import eventually
+
+
+class Losing(Store):
+    """A store that acts on claims and loses answers."""
+
+    losses = 0
+    claims = 0
+
+    async def claim(
+        self,
+        worker: str,
+        want: int,
+        shares: Iterable[Share],
+        *,
+        mine: Collection[str] | None = None,
+    ) -> Claim:
+        """Claim, and perhaps say nothing of it."""
+        self.claims += 1
+        claim = await super().claim(worker, want, shares, mine=mine)
+        if self.losses:
+            self.losses -= 1
+            raise Unavailable("the answer got lost")
+        return claim
+
+
+class Desk:
+    """A claimer, its slots, and what it started."""
+
+    def __init__(self, client: Client, *, count: int, queues: tuple[str, ...] = QUEUES) -> None:
+        self.store = Losing(client.store.redis, client.store.clock)
+        self.taken: list[Claimed] = []
+        self.slots = Slots(count, grace=minutes(1), ended=self._over)
+        self.gate = anyio.Event()
+        self.claimer = Claimer(
+            self.store,
+            self.slots,
+            worker="w1",
+            queues=[(name, LEASE) for name in queues],
+            count=count,
+            poll=seconds(0.05),
+            start=self._start,
+            mine=lambda: {each.id for each in self.taken},
+        )
+
+    def _start(self, run: Claimed) -> None:
+        self.taken.append(run)
+        running = Running(
+            run=run, job="test.write", started_at=self.store.clock.now(), timeout=hours(1)
+        )
+        self.slots.start(running, self._body)
+
+    async def _body(self, running: Running) -> Outcome:
+        await self.gate.wait()
+        return Succeeded(running.run.id)
+
+    def _over(self, running: Running, outcome: Outcome | None) -> None: ...
+
+    async def work(self, until: Any) -> None:
+        """Claim until that is so."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.claimer.run)
+            await eventually(until)
+            group.cancel_scope.cancel()
+        self.gate.set()
+        await self.slots.idle()
+        await self.store.commit([completed(run) for run in self.taken])
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 100])
+async def test_a_tenth_of_the_slots_is_kept_for_the_urgent_half(client: Client, count: int) -> None:
+    desk = Desk(client, count=count, queues=("a", "b", "c", "d"))
+
+    shares = {share.queue: share.most for share in desk.claimer.shares(count)}
+
+    kept = 0 if count == 1 else max(1, count // 10)
+    assert shares == {"a": count, "b": count, "c": count - kept, "d": count - kept}
+
+
+async def test_the_less_urgent_half_gets_nothing_of_the_last_slots(client: Client) -> None:
+    desk = Desk(client, count=20, queues=("a", "b"))
+
+    assert {share.queue: share.most for share in desk.claimer.shares(2)} == {"a": 2, "b": 0}
+
+
+async def test_a_worker_of_one_queue_keeps_nothing_back(client: Client) -> None:
+    desk = Desk(client, count=10, queues=("a",))
+
+    assert [share.most for share in desk.claimer.shares(10)] == [10]
+
+
+async def test_every_queue_is_first_now_and_then(client: Client) -> None:
+    desk = Desk(client, count=10, queues=("a", "b", "c"))
+    firsts = Counter[str]()
+
+    claimer: Any = desk.claimer
+    for _ in range(160):
+        await claimer._claim(10)
+        firsts[desk.claimer.shares(10)[0].queue] += 1
+
+    assert firsts == {"a": 140, "b": 10, "c": 10}
+
+
+async def test_no_more_is_taken_than_there_are_slots(client: Client) -> None:
+    desk = Desk(client, count=3)
+    await client.enqueue_many(write.call(str(n)) for n in range(9))
+
+    await desk.work(lambda: desk.taken)
+
+    assert len(desk.taken) == 3
+    for _ in range(2):
+        rest = Desk(client, count=3)
+        await rest.work(lambda rest=rest: rest.taken)
+        assert len(rest.taken) == 3
+
+
+async def test_a_free_slot_is_filled_at_once(client: Client) -> None:
+    desk = Desk(client, count=1, queues=("default",))
+    desk.gate.set()
+    await client.enqueue_many(write.call(str(n)) for n in range(20))
+
+    with anyio.fail_after(5):
+        await desk.work(lambda: len(desk.taken) == 20)
+
+    assert len({run.id for run in desk.taken}) == 20
+
+
+async def test_a_run_is_taken_when_it_is_due(client: Client, clock: ManualClock) -> None:
+    desk = Desk(client, count=3)
+    await client.enqueue(write.with_options(delay=seconds(0.3)), "x")
+    start = clock.now()
+
+    await desk.work(lambda: desk.taken)
+
+    assert timedelta(seconds=0.3) <= clock.now() - start < timedelta(seconds=2)
+
+
+async def test_runs_of_a_lost_answer_are_taken_again(client: Client) -> None:
+    desk = Desk(client, count=3, queues=("default",))
+    desk.store.losses = 1
+    handles = await client.enqueue_many(write.call(str(n)) for n in range(3))
+
+    await desk.work(lambda: len(desk.taken) == 3)
+
+    assert [run.id for run in desk.taken] == [each.id for each in handles]
+    assert {run.attempt for run in desk.taken} == {1}
+
+
+async def test_a_redis_that_comes_back_is_claimed_from(client: Client) -> None:
+    desk = Desk(client, count=3)
+    desk.store.losses = 3
+    handle = await client.enqueue(write.with_options(delay=seconds(0.2)), "x")
+
+    await desk.work(lambda: desk.taken)
+
+    assert desk.store.losses == 0
+    assert [run.id for run in desk.taken] == [handle.id]
+
+
+async def test_stopping_in_the_middle_of_a_claim_loses_nothing(client: Client) -> None:
+    desk = Desk(client, count=3)
+    handle = await client.enqueue(write, "x")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: desk.store.claims)  # it is on its way
+        group.cancel_scope.cancel()
+
+    assert [run.id for run in desk.taken] == [handle.id]
+    desk.gate.set()
+    await desk.slots.idle()
+    await desk.store.commit([completed(run) for run in desk.taken])

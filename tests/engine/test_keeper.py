@@ -1,0 +1,65 @@
+"""The rounds of the keeper."""
+
+import pytest
+
+from app.engine import Client, RunCancelled, RunStatus, job, seconds
+from tests.engine.conftest import Bench, Open
+from tests.engine.jobs import pass_gate, wait, write
+from tests.eventually import eventually
+
+
+@job(name="test.tomorrow", queue="default", version=2)
+async def tomorrow(ctx: Bench) -> str:
+    """Be known only to workers of tomorrow."""
+    ctx.page.append("ran")
+    return "tomorrow"
+
+
+@job(name="test.tomorrow", queue="default", version=1)
+async def yesterday(ctx: Bench) -> str:
+    """Be what it was before."""
+    ctx.page.append("ran too early")
+    return "yesterday"
+
+
+@pytest.mark.parametrize("known", [[write], [yesterday]])
+async def test_a_run_nobody_knows_waits_for_a_worker_that_does(
+    workshop: Open, known: list[object]
+) -> None:
+    async with workshop(tomorrow, write) as shop:
+        handle = await shop.client.enqueue(tomorrow)
+        async with shop.working(jobs=known):
+            await eventually(lambda: is_parked(shop.client, handle.id))
+            assert (await shop.client.queues())[1].parked == 1
+
+            async with shop.working(jobs=[tomorrow]):
+                assert await handle.result(within=seconds(10)) == "tomorrow"
+
+        assert shop.page == ["ran"]
+
+
+async def is_parked(client: Client, run_id: str) -> bool:
+    return await client.run(run_id).status() == RunStatus.PARKED
+
+
+async def test_a_running_run_hears_that_it_was_cancelled(workshop: Open) -> None:
+    async with workshop(wait) as shop, shop.working():
+        handle = await shop.client.enqueue(wait)
+        await eventually(lambda: shop.page)
+
+        await handle.cancel()
+
+        with pytest.raises(RunCancelled):
+            await handle.result(within=seconds(5))
+
+
+async def test_a_cancellation_reaches_the_worker_that_has_the_run(workshop: Open) -> None:
+    async with workshop(wait, pass_gate) as shop, shop.working(), shop.working():
+        mine = await shop.client.enqueue(wait)
+        await eventually(lambda: shop.page)
+
+        await mine.cancel()
+
+        with pytest.raises(RunCancelled):
+            await mine.result(within=seconds(5))
+        assert not await shop.client.store.cancelled()

@@ -1,0 +1,123 @@
+"""A worker's sign of life."""
+
+import subprocess
+import sys
+import textwrap
+import time
+
+import anyio
+import pytest
+from arq.connections import RedisSettings
+
+from app.engine import Client, minutes, seconds
+from app.engine.connection import make_blocking_redis
+from app.engine.lease import Lease
+from tests.eventually import eventually
+
+KEY = "steward:worker:w1"
+
+
+def lease(settings: RedisSettings, *, length: float = 0.4, max_block: float = 60) -> Lease:
+    return Lease(
+        lambda: make_blocking_redis(settings),
+        worker="w1",
+        length=seconds(length),
+        max_block=seconds(max_block),
+        describe=lambda: b"I am w1",
+    )
+
+
+async def test_a_sign_of_life_is_there_until_the_lease_stops(
+    client: Client, clean_redis: RedisSettings
+) -> None:
+    ours = lease(clean_redis)
+    ours.start()
+    await eventually(lambda: client.store.redis.exists(KEY))
+
+    found = await client.store.redis.get(KEY)
+    await anyio.to_thread.run_sync(ours.stop)
+
+    assert found == b"I am w1"
+    assert not await client.store.redis.exists(KEY)
+
+
+async def test_a_job_that_blocks_the_loop_does_not_cost_the_lease(
+    client: Client, clean_redis: RedisSettings
+) -> None:
+    ours = lease(clean_redis)
+    ours.start()
+    await eventually(lambda: client.store.redis.exists(KEY))
+
+    time.sleep(1)  # what a job must not do, and some do  # noqa: ASYNC251
+
+    assert await client.store.redis.exists(KEY)
+    await anyio.to_thread.run_sync(ours.stop)
+
+
+async def test_a_sign_of_life_that_lapsed_is_set_again(
+    client: Client, clean_redis: RedisSettings
+) -> None:
+    ours = lease(clean_redis)
+    ours.start()
+    await eventually(lambda: client.store.redis.exists(KEY))
+    await client.store.redis.delete(KEY)
+
+    await eventually(lambda: client.store.redis.exists(KEY), within=seconds(3))
+
+    await anyio.to_thread.run_sync(ours.stop)
+
+
+async def test_an_absent_redis_is_waited_for(
+    clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = RedisSettings(unix_socket_path=f"{clean_redis.unix_socket_path}.none")
+    ours = lease(nowhere, length=0.1)
+
+    ours.start()
+    await eventually(lambda: "could not be renewed" in caplog.text)
+
+    await anyio.to_thread.run_sync(ours.stop)
+
+
+BLOCKED = """
+    import sys, time
+    from datetime import timedelta
+    from arq.connections import RedisSettings
+    from app.engine.connection import make_blocking_redis
+    from app.engine.lease import Lease
+
+    settings = RedisSettings(unix_socket_path=sys.argv[1])
+    lease = Lease(lambda: make_blocking_redis(settings), worker="blocked",
+                  length=timedelta(seconds=0.4), max_block=timedelta(seconds=0.5),
+                  describe=lambda: b"{}")
+    lease.start()
+    for _ in range(10):
+        lease.turn()
+        time.sleep(0.1)
+    print("turning was fine", flush=True)
+    time.sleep(20)
+"""
+
+
+async def test_a_loop_that_turns_no_more_ends_the_process(
+    client: Client, clean_redis: RedisSettings
+) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(BLOCKED), str(clean_redis.unix_socket_path)]
+
+    with anyio.fail_after(20):
+        ended = await anyio.run_process(command, check=False, stderr=subprocess.PIPE)
+
+    assert (ended.returncode, ended.stdout) == (70, b"turning was fine\n")
+    assert b"blocked this worker" in ended.stderr
+
+    async def lapsed() -> bool:
+        return not await client.store.redis.exists("steward:worker:blocked")
+
+    await eventually(lapsed)
+
+
+def test_the_longest_block_is_longer_than_the_lease() -> None:
+    from app.engine import WorkerOptions
+
+    assert WorkerOptions().max_block > WorkerOptions().lease
+    assert WorkerOptions().max_block <= minutes(2)
