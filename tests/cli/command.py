@@ -95,6 +95,11 @@ class Running:
                 return self.said[-1]
         raise AssertionError(f"it never said {text!r}, but: {self.said}")
 
+    def says_once(self, text: str) -> str:
+        """The line with this text, if it has been said, or else the next one."""
+        said = (line for line in self.said if text in line)
+        return next(said, None) or self.says(text)
+
     def stops(self, number: signal.Signals = signal.SIGINT) -> int:
         """Tell it to stop, and return its exit code."""
         self.process.send_signal(number)
