@@ -91,7 +91,8 @@ class Recorder:
             return False
         if not self._is_at_work:
             await self._events.join()
-            self._position = await self._runs.position()
+            with anyio.CancelScope(shield=True):  # see _keep
+                self._position = await self._runs.position()
             await self._keep_unconfirmed()
             self._is_at_work = True
         return True
@@ -124,7 +125,8 @@ class Recorder:
 
     async def _keep(self, batches: Sequence[Batch]) -> None:
         gaps = self._position.gaps_among(batches)
-        self._position = await self._runs.record(batches)
+        with anyio.CancelScope(shield=True):  # a query cut off leaves a task behind that never ends
+            self._position = await self._runs.record(batches)
         await self._events.confirm([batch.entry_id for batch in batches])
         for gap in gaps:
             log.warning("the history misses %d events, up to %s", gap.missed, gap.until)
