@@ -116,9 +116,8 @@ async def test_a_worker_serves_the_queues_it_is_given_the_urgent_first(settings:
         group.start_soon(worker.run)
         async with open_client(settings) as client:
             (seen,) = await eventually(client.workers)
+            assert seen.queues == (EMAIL, FILES)
         worker.stop()
-
-    assert seen.queues == (EMAIL, FILES)
 
 
 async def test_a_queue_that_nobody_declared_is_refused(settings: Settings) -> None:
