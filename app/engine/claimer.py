@@ -54,6 +54,7 @@ class Claimer:
         self._mine = mine
         self._claims = 0
         self._wary_until = 0.0
+        self._loud = logging.WARNING
 
     async def run(self) -> None:
         """Claim until cancelled; an absent Redis is waited for."""
@@ -76,8 +77,10 @@ class Claimer:
             claim = await self._store.claim(self._worker, want, self.shares(want), mine=mine)
         except Unavailable as error:
             self.look_for_ours()
-            log.warning("claiming waits for Redis: %s", error)
+            log.log(self._loud, "claiming waits for Redis: %s", error)
+            self._loud = logging.DEBUG  # once is enough
             return None
+        self._loud = logging.WARNING
         for run in claim.runs:
             self._start(run)
         return claim

@@ -44,11 +44,14 @@ class Scheduler:
 
     async def run(self) -> None:
         """Fire what is due until cancelled; an absent Redis is waited for."""
+        level = logging.WARNING
         while True:
             try:
                 await self.fire_due()
+                level = logging.WARNING
             except Unavailable as error:
-                log.warning("schedules wait for Redis: %s", error)
+                log.log(level, "schedules wait for Redis: %s", error)
+                level = logging.DEBUG  # once is enough
             await anyio.sleep(_LOOK)
 
     async def fire_due(self) -> None:

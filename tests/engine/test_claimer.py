@@ -165,7 +165,9 @@ async def test_runs_of_a_lost_answer_are_taken_again(client: Client) -> None:
     assert {run.attempt for run in desk.taken} == {1}
 
 
-async def test_a_redis_that_comes_back_is_claimed_from(client: Client) -> None:
+async def test_a_redis_that_comes_back_is_claimed_from(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     desk = Desk(client, count=3)
     desk.store.losses = 3
     handle = await client.enqueue(write.with_options(delay=seconds(0.2)), "x")
@@ -173,6 +175,7 @@ async def test_a_redis_that_comes_back_is_claimed_from(client: Client) -> None:
     await desk.work(lambda: desk.taken)
 
     assert desk.store.losses == 0
+    assert len([each for each in caplog.records if each.levelname == "WARNING"]) == 1
     assert [run.id for run in desk.taken] == [handle.id]
 
 
