@@ -75,7 +75,9 @@ def main(words: Sequence[str] | None = None) -> None:
     gc.disable()  # collecting while modules load costs a tenth of a command; `serve` enables it
     for name in ("stdout", "stderr"):
         _make_safe(name)
-    sys.exit(_flushed(_run(sys.argv[1:] if words is None else words)))
+    code = _flushed(_run(sys.argv[1:] if words is None else words))
+    gc.freeze()  # nor need the interpreter look for garbage on its way out
+    sys.exit(code)
 
 
 def _make_safe(name: str) -> None:

@@ -51,7 +51,9 @@ def show_traceback(error: BaseException) -> None:
     """Print it all, for who has set the log level to DEBUG."""
     import traceback
 
+    from app.observability.redaction import Redactor
     from app.settings import read_settings
 
     if read_settings().log.level == "DEBUG":
-        traceback.print_exception(error)
+        text = "".join(traceback.format_exception(error))
+        print(Redactor()(text), file=sys.stderr, end="")

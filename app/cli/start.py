@@ -38,10 +38,11 @@ def start_steward(*, demo: Demo = False, json: Json = False) -> int:
 async def _start(settings: "Settings", stopper: Stopper, *, as_json: bool) -> None:
     from app.connection import open_client
     from app.local.home import only_start
-    from app.worker import open_worker
 
     lines = Lines(as_json=as_json)
     with only_start(settings.home), lines.printing():
+        from app.worker import open_worker  # the heavy part, which a refused start does without
+
         async with (
             open_client(settings) as client,
             open_worker(settings, heard=lines.heard) as worker,

@@ -216,4 +216,4 @@ def test_a_command_that_reads_redis_takes_at_most_twice_its_imports(
     ratio = min(took for _, took in pairs) / min(took for took, _ in pairs)
 
     print(f"a look at the queues takes {ratio:.2f} times its imports")
-    assert ratio < 2 * 1.15  # what a busy machine may add
+    assert ratio <= 2

@@ -25,12 +25,12 @@ class Screen:
         if self._is_silent or not sys.stdout.isatty():
             yield
             return
-        from rich.progress import Progress
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        with Progress(transient=True) as bar:
+        columns = (TextColumn("the tour"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, transient=True) as bar:
             self._bar = bar
-            task = bar.add_task("demo", total=self._steps)
-            self._task = task
+            self._task = bar.add_task("", total=self._steps)
             yield
         self._bar = None
 
