@@ -12,8 +12,11 @@ from time import monotonic
 
 import pytest
 
-from app.cli.demo.crash import TITLE
-from app.cli.demo.stops import STOPS
+from app.cli.demo.crash import CRASH
+from app.cli.demo.house import House, NotKept
+from app.cli.demo.stops import Shown, Stop, mail_out
+from app.cli.demo.tour import TOUR, play
+from app.cli.lifetime import Stopper
 
 ROOT = Path(__file__).parents[2]
 _MINUTE = 60
@@ -48,13 +51,31 @@ def test_the_tour_shows_all_it_promises_within_a_minute(scratch: Path) -> None:
     told = json.loads(out)
     effects = {each["title"]: each["effect"] for each in told["stops"]}
     attempts = {each["run"]: each["attempts"] for each in told["runs"]}
-    print(f"the tour took {took:.0f} s; a killed worker's run: {effects[TITLE]}")
+    print(f"the tour took {took:.0f} s; a killed worker's run: {effects[CRASH.title]}")
     assert err == ""
     assert told["kept"] is True
-    assert [*effects] == [*(each.title for each in STOPS), TITLE]
-    assert effects[TITLE].endswith("its mail went out once")
+    assert [*effects] == [each.title for each in TOUR]
+    assert effects[CRASH.title].endswith("its mail went out once")
     assert (attempts["demo.write_report"], attempts["demo.ask_the_printer"]) == (2, 3)
     assert [*scratch.iterdir()] == []
+
+
+async def test_a_promise_that_is_not_kept_is_a_failure_and_the_rest_is_still_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def break_it(_house: House) -> Shown:
+        raise NotKept("nothing happened")
+
+    stopper = Stopper()
+    await play(stopper, as_json=True, stops=(Stop("broken", break_it), Stop("mail", mail_out)))
+
+    told = json.loads(capsys.readouterr().out)
+    assert stopper.code == 1
+    assert told["kept"] is False
+    assert [(each["title"], each["kept"]) for each in told["stops"]] == [
+        ("broken", False),
+        ("mail", True),
+    ]
 
 
 def test_a_tour_that_is_interrupted_leaves_nothing(scratch: Path) -> None:

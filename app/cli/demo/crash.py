@@ -1,28 +1,28 @@
 """The last stop: a worker process is killed in the middle of a run, and another finishes it."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from app.cli.answer import span
 from app.cli.demo.house import House, NotKept, until
 from app.cli.demo.jobs import write_report
-from app.cli.demo.stops import Shown
+from app.cli.demo.stops import Shown, Stop
 from app.engine import RunStatus, UnknownRun, seconds
 from app.services.mail.maildir import Maildir
 
 SUBJECT = "The report"
-TITLE = "A worker killed in the middle of a run"
 
 
-async def crash(house: House, say: Callable[[str], None]) -> Shown:
+async def crash(house: House) -> Shown:
     """Kill whoever writes the report, as soon as its mail is out."""
     handle = await house.services.client.enqueue(write_report, SUBJECT)
     victim = await until(lambda: _writer(house, handle.id), "nobody took up the report")
     await until(lambda: _mail_is_out(house), "the report's mail did not go out")
     house.workers[victim].kill()
     killed_at = house.now
-    say(f"kill -9 {house.workers[victim].pid}: {victim} is dead, in the middle of {handle.id}")
+    house.say(
+        f"kill -9 {house.workers[victim].pid}: {victim} is dead, in the middle of {handle.id}"
+    )
     await handle.result(within=seconds(20))
     second = await until(lambda: _second_attempt(house, handle.id), "nobody finished the report")
     if second["worker"] in ("", victim):
@@ -58,3 +58,6 @@ def _mails(house: House) -> list[str]:
     outbox = Maildir(house.home / "mail" / "outbox")
     wanted = f"\r\nSubject: {SUBJECT}\r\n".encode()
     return [name for name in outbox.names() if wanted in outbox.head(name, 10_000)]
+
+
+CRASH = Stop("A worker killed in the middle of a run", crash)

@@ -68,6 +68,8 @@ class House:
     owner: User
     heard: Callable[[dict[str, Any]], None]
     """Told of each attempt that has ended, as the workers print it."""
+    say: Callable[[str], None]
+    """Shows a line."""
     workers: dict[str, Process] = field(default_factory=dict[str, Process])
     """The worker processes by the id they work under."""
     attempts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -105,7 +107,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(heard: Callable[[dict[str, Any]], None]) -> AsyncGenerator[House]:
+async def open_house(
+    *, heard: Callable[[dict[str, Any]], None], say: Callable[[str], None]
+) -> AsyncGenerator[House]:
     """Build it: home, Valkey, database, history, two workers; gone without a trace at the end."""
     with _temporary_folder() as folder:
         settings = DemoSettings(home=folder / "home", **_SETTINGS)
@@ -115,7 +119,7 @@ async def open_house(heard: Callable[[dict[str, Any]], None]) -> AsyncGenerator[
             anyio.create_task_group() as group,
         ):
             owner = await services.users.owner()
-            house = House(home=settings.home, services=services, owner=owner, heard=heard)
+            house = House(home=settings.home, services=services, owner=owner, heard=heard, say=say)
             group.start_soon(Recorder(Events(client.store), Runs(services.database)).run)
             async with _workers(house, folder):
                 yield house

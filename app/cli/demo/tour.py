@@ -1,23 +1,24 @@
 """The way through the demo, and the verdict: whatever was promised must have happened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
 
 import anyio
 from anyio.to_thread import run_sync
 
 from app.cli.answer import Facts, show_json, show_table
-from app.cli.demo.crash import TITLE, crash
+from app.cli.demo.crash import CRASH
 from app.cli.demo.house import House, NotKept, open_house
 from app.cli.demo.screen import Screen
-from app.cli.demo.stops import STOPS, Shown, Stop, leave_temporary_files
+from app.cli.demo.stops import STOPS, Stop, leave_temporary_files
 from app.cli.failures import FAILED, complain, explain
 from app.cli.lifetime import Stopper
 from app.cli.start import what_to_type
 from app.engine import EngineError, seconds
 
 _WHOLE = seconds(58)  # the demo ends within a minute, whatever happens
+TOUR = (*STOPS, CRASH)
 _COLUMNS = ("run", "queue", "attempts", "duration", "effect")
 
 
@@ -31,25 +32,21 @@ class Verdict:
     rows: tuple[Facts, ...]
 
 
-async def play(stopper: Stopper, *, as_json: bool) -> None:
+async def play(stopper: Stopper, *, as_json: bool, stops: Sequence[Stop] = TOUR) -> None:
     """Play the whole tour; the exit code tells whether everything promised happened."""
     began = monotonic()
-    screen = Screen(steps=len(STOPS) + 1, is_silent=as_json)
+    screen = Screen(steps=len(stops), is_silent=as_json)
     verdicts: list[Verdict] = []
     screen.say("Steward in a temporary home: a Valkey, a database, two worker processes ...")
-    with screen.showing(), anyio.move_on_after(_WHOLE.total_seconds()) as limit:
-        async with open_house(screen.heard) as house:
+    with screen.showing(), anyio.move_on_after(_WHOLE.total_seconds()):
+        async with open_house(heard=screen.heard, say=screen.note) as house:
             await run_sync(leave_temporary_files, house)
-            for stop in (*STOPS, Stop(TITLE, partial(_crash, screen))):
+            for stop in stops:
                 await _visit(house, stop, screen, verdicts)
-    is_kept = not limit.cancelled_caught and all(each.is_kept for each in verdicts)
+    is_kept = len(verdicts) == len(stops) and all(each.is_kept for each in verdicts)
     if not is_kept:
         stopper.code = FAILED
     _close(verdicts, took=monotonic() - began, is_kept=is_kept, as_json=as_json)
-
-
-async def _crash(screen: Screen, house: House) -> Shown:
-    return await crash(house, screen.note)
 
 
 async def _visit(house: House, stop: Stop, screen: Screen, verdicts: list[Verdict]) -> None:
