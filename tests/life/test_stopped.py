@@ -1,5 +1,6 @@
 """Workers told to stop: what is short finishes, what is long goes to others, nothing is charged."""
 
+from contextlib import suppress
 from signal import SIGINT, SIGTERM, Signals
 from time import monotonic
 
@@ -7,9 +8,12 @@ import pytest
 
 from app.context import Services
 from app.engine import Ending, RunStatus, seconds
+from app.local.home import USERS_LOCK
+from app.local.lock import Lock
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home, history
+from tests.local.conftest import server_pid
 
 GRACE = 1.5
 
@@ -76,3 +80,25 @@ async def test_a_second_signal_ends_the_grace(
     assert code == 0
     assert await handle.status() == RunStatus.QUEUED
     assert "Traceback" not in worker.said()
+
+
+@pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
+async def test_a_worker_stopped_while_it_starts_leaves_nothing_behind(
+    home: Home, signal: Signals
+) -> None:
+    worker = home.worker()
+    await eventually(lambda: _valkey_lives(home))
+
+    worker.send(signal)
+
+    assert await worker.exit_code() == 0
+    assert not await _valkey_lives(home)
+    assert "Traceback" not in worker.said()
+    with Lock(home.path / USERS_LOCK) as users:
+        assert users.take()
+
+
+async def _valkey_lives(home: Home) -> bool:
+    with suppress(FileNotFoundError, ValueError):
+        return bool(server_pid(home.path))
+    return False

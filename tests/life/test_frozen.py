@@ -1,0 +1,45 @@
+"""A worker that is frozen for longer than its lease, as on a machine that slept: it comes back too
+late for its run, and goes on with others."""
+
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from app.context import Services
+from app.engine import Ending, RunStatus, seconds
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.home import LEASE, Home, history
+
+
+@pytest.mark.case(9)
+async def test_what_a_frozen_worker_brings_too_late_is_dropped(
+    home: Home, steward: Services
+) -> None:
+    frozen = await home.worker().ready(steward.client)
+    handle = await steward.client.enqueue(jobs.hold)
+    await home.ledger.until("begun", 1)
+    other = await home.worker().ready(steward.client)
+
+    frozen.send(SIGSTOP)
+    first, second = await home.ledger.until("begun", 2)
+    home.ledger.open_gate()
+    result = await handle.result(within=2 * LEASE + seconds(10))
+    told = await history(steward, handle.id)
+    frozen.send(SIGCONT)
+
+    async def has_dropped_it() -> bool:
+        return "its outcome here is dropped" in frozen.said()
+
+    await eventually(has_dropped_it)
+    await eventually(lambda: _all_alive(steward, {frozen.pid, other.pid}))
+    print(f"case 9: the run of a frozen worker began again {second.at - first.at:.1f} s later")
+    assert (first.pid, second.pid) == (frozen.pid, other.pid)
+    assert (result, await handle.status()) == (2, RunStatus.SUCCEEDED)
+    assert await history(steward, handle.id) == told
+    assert (told.attempts, told.status) == (2, Ending.SUCCEEDED)
+    assert {line.pid for line in home.ledger.lines("ended")} == {frozen.pid, other.pid}
+
+
+async def _all_alive(steward: Services, pids: set[int]) -> bool:
+    return {each.pid for each in await steward.client.workers()} == pids
