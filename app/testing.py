@@ -17,8 +17,6 @@ from arq.connections import RedisSettings
 
 from app.context import Context, Services, context_of
 from app.engine import Attempt, Client, Codec, ManualClock, minutes
-from app.engine.connection import open_redis
-from app.engine.store import Store
 from app.local.valkey import open_valkey
 from app.observability.health import Health
 from app.services.ai import RuleAssistant
@@ -32,6 +30,8 @@ from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.storage.database import Database
 from app.storage.users import User, Users
+
+_KEY = b"a key that only tests sign with"
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +52,8 @@ async def redis_settings(redis_home: Path) -> AsyncGenerator[RedisSettings]:
 @pytest.fixture
 async def clean_redis(redis_settings: RedisSettings) -> RedisSettings:
     """The session's Valkey, emptied."""
-    async with open_redis(redis_settings) as redis:
-        await redis.flushdb()
+    async with Client.open(redis_settings, Codec([_KEY])) as anybody:
+        await anybody.store.redis.flushdb()
     return redis_settings
 
 
@@ -66,7 +66,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def codec() -> Codec:
     """Seals with a key of the tests'."""
-    return Codec([b"a key that only tests sign with"])
+    return Codec([_KEY])
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ async def client(
     clean_redis: RedisSettings, codec: Codec, clock: ManualClock
 ) -> AsyncGenerator[Client]:
     """A client of an empty Redis, for all jobs and queues."""
-    async with open_redis(clean_redis) as redis:
-        yield Client(Store(redis, clock), codec)
+    async with Client.open(clean_redis, codec, clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ class Lookup:
     def _status_at(self, due_ms: float) -> RunStatus:
         if due_ms >= _PARKED_FROM:
             return RunStatus.PARKED
-        is_due = due_ms <= to_ms(self.store.clock.now())
+        is_due = due_ms < to_ms(self.store.clock.now()) + 1  # ours are whole ms, the server's not
         return RunStatus.QUEUED if is_due else RunStatus.DEFERRED
 
     def _over(self, kept: Kept) -> Trace:

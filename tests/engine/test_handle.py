@@ -77,6 +77,13 @@ async def test_status_follows_a_run_through_its_life(client: Client, clock: Manu
     ]
 
 
+async def test_a_run_just_enqueued_is_queued_and_not_deferred(client: Client) -> None:
+    for _ in range(200):
+        handle = await client.enqueue(write, "x")
+
+        assert await handle.status() == RunStatus.QUEUED
+
+
 async def test_an_unknown_run_has_no_result(client: Client) -> None:
     handle = client.run("unknown")
 

@@ -1,0 +1,288 @@
+"""The arrows of the house, and what no file of it may do."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+import app.engine
+
+HOUSE = Path(app.__file__).parent
+FILES = sorted(HOUSE.rglob("*.py"))
+
+SERVICES = {"services", "storage"}
+EVERYTHING = {each.stem for each in HOUSE.iterdir() if each.suffix == ".py"} | {
+    each.name for each in HOUSE.iterdir() if (each / "__init__.py").exists()
+}
+MAY_IMPORT = {
+    # what knows nothing
+    "engine": set[str](),
+    "queues": set[str](),
+    "settings": set[str](),
+    # what the assistant can do
+    "storage": {"engine"},
+    "services": {"storage"},
+    "local": SERVICES,
+    "observability": {"engine", *SERVICES},
+    # what brings it together
+    "connection": {"engine", "local", "queues", "settings"},
+    "context": {"connection", "engine", "local", "observability", "settings", *SERVICES},
+    "jobs": {"context", "engine", "queues", *SERVICES},
+    "timetable": {"engine", "jobs"},
+    # entry points
+    "worker": EVERYTHING - {"worker", "cli", "web", "testing", "__main__"},
+    "web": EVERYTHING - {"web", "worker", "cli", "testing", "__main__"},
+    "cli": EVERYTHING - {"cli", "testing", "__main__"},
+    "__main__": {"cli"},
+    "testing": {"context", "engine", "jobs", "local", "observability", *SERVICES},
+}
+LATE = {"cli": {"worker", "web"}}  # imported where they are used: `--help` is quick
+
+PURE = {
+    *("attempt", "clock", "ended", "errors", "failure", "job", "outcome", "retry", "run"),
+    *("schedule", "signature", "wire"),
+}
+REDIS = {"codec", "connection", "keys", "store"}
+DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview"}
+ROLES = {
+    *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "runner"),
+    *("scheduler", "slots", "worker"),
+}
+ORDER = (PURE, REDIS, DOORS, ROLES)
+INSIDE = {"app.observability.health": {"app.engine.keys"}}  # its key stands in the list of all keys
+
+
+def module_of(path: Path) -> str:
+    """The name a file is imported by."""
+    parts = path.relative_to(HOUSE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    """The room a module is in; the house's own `__init__` is in none."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module of ours that is imported, the names of a package among them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "imports say the whole name"
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def at_once(tree: ast.Module) -> Iterator[str]:
+    """What is imported when the module is."""
+    waiting: list[ast.AST] = [*tree.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from imports(node)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def read(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+TREES = {path: read(path) for path in FILES}
+NAMES = [str(path.relative_to(HOUSE)) for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    room = room_of(module_of(path))
+    rooms = {room_of(each) for each in imports(TREES[path]) if each.startswith("app.")}
+
+    assert rooms - {room, ""} <= MAY_IMPORT.get(room, set())
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_entry_points_import_each_other_only_when_needed(path: Path) -> None:
+    room = room_of(module_of(path))
+    rooms = {room_of(each) for each in at_once(TREES[path]) if each.startswith("app.")}
+
+    assert not rooms & LATE.get(room, set())
+
+
+def test_every_room_has_its_arrows_and_is_on_the_map() -> None:
+    rooms = EVERYTHING - {"__init__", "__main__"}
+
+    assert rooms <= MAY_IMPORT.keys()
+    assert {room for room in rooms if room not in (app.__doc__ or "")} == set()
+
+
+def test_no_arrow_forms_a_circle() -> None:
+    left = dict(MAY_IMPORT)
+    while left:
+        free = {room for room, arrows in left.items() if not arrows & left.keys()}
+        assert free, f"a circle among {sorted(left)}"
+        left = {room: arrows for room, arrows in left.items() if room not in free}
+
+
+ENGINE = [path for path in FILES if path.parent == HOUSE / "engine" and path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.stem)
+def test_inside_the_engine_roles_stand_on_doors_on_redis_on_pure_files(path: Path) -> None:
+    level = next(n for n, names in enumerate(ORDER) if path.stem in names)
+    below = set[str]().union(*ORDER[: level + 1])
+    files = {each.stem for each in ENGINE}
+    runtime = [each for each in imports(TREES[path]) if each.startswith("app.engine.")]
+    if path.stem == "handle":  # a handle names the type of what looks it up, and imports it nowhere
+        runtime = [each for each in at_once(TREES[path]) if each.startswith("app.engine.")]
+
+    assert {each.split(".")[2] for each in runtime} & files <= below
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_others_use_only_what_the_engine_names(path: Path) -> None:
+    module = module_of(path)
+    if room_of(module) == "engine":
+        return
+    public = set(app.engine.__all__)
+    used = {each for each in imports(TREES[path]) if each.startswith("app.engine.")}
+
+    deeper = {each for each in used if each.split(".")[2] not in public}
+    assert {".".join(each.split(".")[:3]) for each in deeper} <= INSIDE.get(module, set())
+
+
+FORBIDDEN_MODULES = {
+    *("nest_asyncio", "requests", "celery", "psycopg2", "pymysql", "urllib3", "http.client"),
+    *("pickle", "marshal", "shelve", "dill", "cloudpickle", "urllib.request", "smtplib"),
+}
+FORBIDDEN_CALLS = {
+    *("asyncio.run", "anyio.run", "asyncio.get_event_loop", "asyncio.ensure_future"),
+    *(
+        "asyncio.create_task",
+        "loop.create_task",
+        "loop.run_until_complete",
+        "asyncio.new_event_loop",
+    ),
+    *("time.sleep", "sleep", "eval", "exec", "compile", "__import__", "os.system", "os.popen"),
+    *("os.fork",),
+}
+FORBIDDEN_NAMES = {"shell", "create_task", "run_until_complete", "ensure_future"}
+EXCEPTIONS = {
+    ("engine/slots.py", "create_task"): "the one file that owns the runs' tasks",
+    ("engine/slots.py", "loop.create_task"): "the same",
+    ("engine/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
+    ("cli/lifetime.py", "anyio.run"): "the command's only loop",
+    ("storage/database.py", "sleep"): "in the thread that opens the file",
+}
+
+
+def forbidden(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every line that does what no line may."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((node.lineno, each) for each in imports(node) if each in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.Call):
+            if (name := ast.unparse(node.func)) in FORBIDDEN_CALLS:
+                yield node.lineno, name
+            yield from ((node.lineno, each.arg) for each in node.keywords if each.arg == "shell")
+        if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_NAMES:
+            yield node.lineno, node.attr
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_nothing_blocks_the_loop_escapes_it_or_runs_data_as_code(path: Path) -> None:
+    name = path.relative_to(HOUSE).as_posix()
+    found = [
+        f"{name}:{line}: {what}"
+        for line, what in forbidden(TREES[path])
+        if (name, what) not in EXCEPTIONS
+    ]
+
+    assert found == []
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {
+        (path.relative_to(HOUSE).as_posix(), what)
+        for path, tree in TREES.items()
+        for _, what in forbidden(tree)
+    }
+
+    assert EXCEPTIONS.keys() <= used
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import requests",
+        "from requests import get",
+        "from urllib import request",
+        "import pickle",
+        "asyncio.run(main())",
+        "time.sleep(1)",
+        "sleep(1)",
+        "loop.run_until_complete(x)",
+        "self.loop.run_until_complete(x)",
+        "asyncio.create_task(x)",
+        "group.loop.create_task(x)",
+        "eval(text)",
+        "run(text, shell=True)",
+        "import nest_asyncio",
+    ],
+)
+def test_the_forbidden_is_found(line: str) -> None:
+    assert list(forbidden(ast.parse(line)))
+
+
+QUIET = """
+import logging, os, sys, threading
+
+done = []
+def watch(event, args):
+    if event == "open" and isinstance(args[0], (str, bytes, os.PathLike)):
+        writes = isinstance(args[1], str) and set(args[1]) & set("wax+")
+        if writes or os.fsdecode(args[0]).endswith(".env"):
+            done.append(f"{event} {args[0]} {args[1]}")
+    elif event in ("socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen",
+                   "os.system", "os.fork", "os.mkdir", "os.remove", "os.rename",
+                   "sqlite3.connect", "os.putenv", "signal.signal"):
+        done.append(f"{event} {args}")
+sys.addaudithook(watch)
+before = (list(logging.root.handlers), logging.root.level, dict(os.environ), sys.excepthook)
+for name in sys.argv[1:]:
+    done.clear()
+    __import__(name)
+    after = (list(logging.root.handlers), logging.root.level, dict(os.environ), sys.excepthook)
+    if threading.active_count() != 1: done.append("a thread")
+    if after != before: done.append("logging, environment or hooks changed")
+    for each in done: print(name, each, file=sys.stderr)
+"""
+BUSY = {
+    "app.worker": "arq reads its class when it is imported",
+    "app.__main__": "it is the command",
+    "app.storage.migrations.__main__": "it is a command of developers",
+    "app.storage.migrations.env": "alembic runs it",
+}
+
+
+def test_importing_the_house_does_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STEWARD_REDIS__URL=not-a-url\n")
+    quiet = [name for name in map(module_of, FILES) if name not in BUSY and "versions" not in name]
+    path = f"{HOUSE.parent}"
+
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", QUIET, *quiet],
+        cwd=tmp_path,
+        env={"PYTHONPATH": path, "STEWARD_WORKER__CONCURRENCY": "no number", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert {each.name for each in tmp_path.iterdir()} == {".env"}
