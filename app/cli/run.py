@@ -21,7 +21,7 @@ _ATTEMPT = ("number", "started_at", "took", "worker", "error")
 
 @show.default
 async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = False) -> None:
-    """Show all that is known of a run, and what went wrong in each attempt.
+    """Show all that is known of a run: its result, or what went wrong in each attempt.
 
     Parameters
     ----------
@@ -35,12 +35,13 @@ async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = Fa
     async with open_client(settings) as client:
         facts = await _known(client, settings.home, run_id)
         letter = await _letter(client, run_id)
+        result = await _result(client, run_id)
     attempts = _attempts(letter)
     trace = letter.last.traceback if letter and traceback else ""
     if json:
-        show_json({**facts, "failed_attempts": attempts, "traceback": trace})
+        show_json({**facts, "result": result, "failed_attempts": attempts, "traceback": trace})
         return
-    show_facts(facts)
+    show_facts({**facts, "result": result})
     if attempts:
         print()
         show_table(attempts, _ATTEMPT, empty="")
@@ -94,6 +95,23 @@ async def _letter(client: "Client", run_id: str) -> "DeadLetter | None":
         return await DeadLetters(client).get(run_id)
     except UnknownRun:
         return None
+
+
+async def _result(client: "Client", run_id: str) -> object:
+    """What the job returned, for as long as results are kept."""
+    import msgspec
+
+    from app.engine import RunStatus, UnknownRun, seconds
+
+    handle = client.run(run_id)
+    if await handle.status() is not RunStatus.SUCCEEDED:
+        return None
+    try:
+        result = await handle.result(within=seconds(1))
+    except UnknownRun:
+        return None
+    plain: object = msgspec.to_builtins(result, enc_hook=str, str_keys=True)
+    return plain
 
 
 def _attempts(letter: "DeadLetter | None") -> list[Facts]:

@@ -53,6 +53,15 @@ def test_show_tells_what_went_wrong(started_steward: Command, dead_run: str) -> 
     assert "app/jobs/email.py" in told
 
 
+def test_show_tells_the_result(started_steward: Command) -> None:
+    run_id = started_steward("enqueue", "files.cleanup_temp_files", "--json").json()["id"]
+    _ended(started_steward, run_id)
+
+    result = started_steward("show", run_id, "--json").json()["result"]
+
+    assert (result["status"], result["removed"]) == ("success", 0)
+
+
 def test_a_cancelled_run_never_starts(started_steward: Command) -> None:
     run_id = started_steward("enqueue", SEND, "1", "Hi", "m", "--delay", "1h", "--json").json()[
         "id"
