@@ -16,7 +16,7 @@ from app.storage.runs import Run, Runs
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.ledger import VARIABLE, Ledger
-from tests.life.processes import WorkerProcess
+from tests.life.processes import ARQ, WorkerProcess
 from tests.scratch_home import Given
 
 LEASE = seconds(2)
@@ -35,7 +35,13 @@ class Home:
     ledger: Ledger
     started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
 
-    def worker(self, settings: str = OURS, *options: str, **variables: str) -> WorkerProcess:
+    def worker(
+        self,
+        settings: str = OURS,
+        *options: str,
+        program: Sequence[str | Path] = (ARQ,),
+        **variables: str,
+    ) -> WorkerProcess:
         """Start `arq <settings>`; `variables` go on top of what every process here gets."""
         process = WorkerProcess(
             settings,
@@ -43,6 +49,7 @@ class Home:
             environment=self._environment() | variables,
             folder=self.folder,
             output=self.folder / f"worker-{len(self.started)}.out",
+            program=program,
         )
         self.started.append(process)
         return process

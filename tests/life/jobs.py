@@ -1,10 +1,11 @@
 """Jobs that leave a trace in the ledger, and wait when a test wants them to be in the middle."""
 
 import os
+from asyncio import CancelledError
 from datetime import timedelta
 
 from app.context import Context
-from app.engine import Fixed, by_name, job, minutes, schedule, seconds
+from app.engine import NEVER, Fixed, by_name, job, minutes, schedule, seconds
 from app.queues import AI, EMAIL, MAINTENANCE
 from app.services.mail import Message
 from app.services.notifications import Channel
@@ -76,6 +77,21 @@ async def stumble(ctx: Context, *, times: int) -> int:
     return ctx.attempt.number
 
 
-JOBS = by_name((note, ask, hold, tell, mail, stumble))
+UNRULY = {
+    "exit": SystemExit(3),
+    "interrupt": KeyboardInterrupt(),
+    "generator": GeneratorExit(),
+    "cancelled": CancelledError(),
+}
+
+
+@job(name="life.misbehave", queue=MAINTENANCE, timeout=seconds(20), retry=NEVER)
+async def misbehave(ctx: Context, how: str) -> None:
+    """Raise what is meant to end more than a job."""
+    _write(ctx, how)
+    raise UNRULY[how]
+
+
+JOBS = by_name((note, ask, hold, tell, mail, stumble, misbehave))
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,13 +20,18 @@ class WorkerProcess:
     """`arq <settings class>`, in a session of its own; what it says goes to a file."""
 
     def __init__(
-        self, *arguments: str, environment: Mapping[str, str], folder: Path, output: Path
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: Path,
+        program: Sequence[str | Path] = (ARQ,),
     ) -> None:
-        """Starts it in `folder`."""
+        """Starts it in `folder`; `program` stands for `arq`."""
         self._output = output
         with output.open("wb") as file:
             self._process = subprocess.Popen(
-                [ARQ, *arguments],
+                [*program, *arguments],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

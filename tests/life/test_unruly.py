@@ -1,0 +1,30 @@
+"""Jobs that raise what would end a program: their run fails, and nothing else does."""
+
+import pytest
+
+from app.context import Services
+from app.engine import DeadLetters, RunFailed
+from tests.life import jobs
+from tests.life.home import Home
+
+
+@pytest.mark.case(7)
+async def test_a_job_that_wants_to_end_the_process_ends_itself_only(
+    home: Home, steward: Services
+) -> None:
+    worker = await home.worker().ready(steward.client)
+    bystander = await steward.client.enqueue(jobs.hold)
+    await home.ledger.until("begun", 1)
+
+    handles = [await steward.client.enqueue(jobs.misbehave, how) for how in jobs.UNRULY]
+    for handle in handles:
+        with pytest.raises(RunFailed):
+            await handle.result()
+    home.ledger.open_gate()
+
+    letters = {letter.id for letter in await DeadLetters(steward.client).list(limit=10)}
+    assert letters == {handle.id for handle in handles}
+    assert await bystander.result() == 1
+    assert [len(home.ledger.lines(how)) for how in jobs.UNRULY] == [1, 1, 1, 1]
+    assert [each.pid for each in await steward.client.workers()] == [worker.pid]
+    assert "Traceback" not in worker.said()
