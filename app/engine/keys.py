@@ -85,11 +85,6 @@ def cursor(schedule: str) -> str:
     return CURSOR + schedule
 
 
-def unique(key: str) -> str:
-    """The holder of a key."""
-    return UNIQUE + key
-
-
 def attempts(run_id: str) -> str:
     """How often a run was started."""
     return ATTEMPTS + run_id

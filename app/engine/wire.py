@@ -81,8 +81,6 @@ def rebuild(kind: str, message: str) -> BaseException:
 def _decode_other(kind: type[Any], value: object) -> object:
     if isinstance(value, kind):
         return value
-    if isinstance(value, errors.RemoteError) and issubclass(kind, BaseException):
-        return value
     raise msgspec.ValidationError(f"Expected `{kind.__name__}`")
 
 
@@ -121,7 +119,7 @@ def can_travel(kind: Any) -> bool:
 
 def _is_travelling(node: object) -> bool:
     if isinstance(node, msgspec.inspect.CustomType):
-        return issubclass(node.cls, BaseException)
+        return node.cls in _KNOWN.values()
     return True
 
 

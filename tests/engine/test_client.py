@@ -406,3 +406,9 @@ async def test_open_closes_what_it_opened(clean_redis: RedisSettings, codec: Cod
         handle = await opened.enqueue(write, "x")
 
         assert await handle.status() == RunStatus.QUEUED
+
+
+async def test_a_run_lands_on_its_own_queue_and_nowhere_else(strict: Client) -> None:
+    handle = await strict.enqueue(write, "x")
+
+    assert await keys_of(strict) == {"arq:queue:default", f"arq:job:{handle.id}"}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from app.engine import (
@@ -145,3 +146,24 @@ async def test_one_broken_letter_does_not_hide_the_others(workshop: Open) -> Non
 
         assert {each.id for each in listed} == {each.id for each in handles}
         assert await shop.client.run(handles[1].id).status() == RunStatus.DEAD
+
+
+async def test_of_two_who_retry_a_letter_one_succeeds(workshop: Open) -> None:
+    async with workshop(die) as shop:
+        handle = await shop.client.enqueue(die, "x")
+        await shop.drain()
+        outcomes = list[str]()
+
+        async def retry() -> None:
+            try:
+                await DeadLetters(shop.client).retry(handle.id)
+                outcomes.append("retried")
+            except UnknownRun:
+                outcomes.append("too late")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(retry)
+
+        assert sorted(outcomes) == ["retried", *["too late"] * 4]
+        assert (await shop.client.queues())[1].ready == 1

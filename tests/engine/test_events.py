@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import Client, Ending, Events, RunEvent, RunStatus, seconds
+from app.engine import Client, Ending, Events, RunEvent, RunStatus, Unavailable, seconds
 from app.engine import events as events_module
 from app.engine.events import pack_event
 from tests.engine.conftest import Open
@@ -125,3 +125,10 @@ async def test_an_event_names_the_queue(workshop: Open, job: object) -> None:
         found = (await events.read(within=seconds(1)))[0].events
 
         assert found[0].queue == chosen.queue
+
+
+async def test_a_stream_that_is_none_is_said_to_be_unusable(client: Client) -> None:
+    await client.store.redis.set("steward:events", "no stream")
+
+    with pytest.raises(Unavailable, match="WRONGTYPE"):
+        await Events(client.store).join()

@@ -79,3 +79,15 @@ def test_a_cancellation_has_no_traceback() -> None:
 
 def test_what_is_no_failure_says_so() -> None:
     assert unpack_failure(b"\xff no failure").message == "unreadable"
+
+
+def broken_notes(_: object) -> list[str]:
+    raise RuntimeError("no notes")
+
+
+def test_an_exception_whose_traceback_cannot_be_made_is_kept_without() -> None:
+    kind = type("Noted", (Exception,), {"__notes__": property(broken_notes)})
+
+    failure = unpack_failure(kept(raised(kind("x"))))
+
+    assert (failure.message, failure.traceback) == ("x", "<no traceback: RuntimeError>")

@@ -1,8 +1,15 @@
 """The rounds of the keeper."""
 
+import anyio
 import pytest
 
-from app.engine import Client, RunCancelled, RunStatus, job, seconds
+from app.engine import Client, RunCancelled, RunStatus, Unavailable, job, seconds
+from app.engine.keeper import Keeper
+from app.engine.lease import Lease
+from app.engine.outcome import Outcome
+from app.engine.run import Claimed
+from app.engine.slots import Running, Slots, Stopped
+from app.engine.store import Store
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import pass_gate, wait, write
 from tests.eventually import eventually
@@ -63,3 +70,58 @@ async def test_a_cancellation_reaches_the_worker_that_has_the_run(workshop: Open
         with pytest.raises(RunCancelled):
             await mine.result(within=seconds(5))
         assert not await shop.client.store.cancelled()
+
+
+class Away(Store):
+    """A store that answers no question of the keeper's."""
+
+    asked = 0
+
+    async def cancelled(self) -> list[str]:
+        """Say that nobody answers."""
+        self.asked += 1
+        raise Unavailable("away")
+
+
+async def test_the_keeper_shows_that_the_loop_turns_though_redis_is_away(client: Client) -> None:
+    turned = list[int]()
+    store = Away(client.store.redis, client.store.clock)
+    slots = Slots(1, grace=seconds(1), ended=lambda _running, _outcome: None)
+
+    class Turned(Lease):
+        def turn(self) -> None:
+            turned.append(1)
+
+    lease = Turned(
+        lambda: pytest.fail("no thread"),
+        worker="w1",
+        length=seconds(1),
+        max_block=seconds(1),
+        describe=bytes,
+    )
+    keeper = Keeper(
+        store, slots, lease, {}, worker="w1", queues=(), describe=bytes, restored=lambda: None
+    )
+    slots.start(
+        Running(
+            run=Claimed(
+                id="r", queue="q", due_ms=0, attempt=1, lease="w1:1", cancelled=False, payload=b""
+            ),
+            job="test.job",
+            started_at=client.store.clock.now(),
+            timeout=seconds(60),
+        ),
+        _forever,
+    )
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(keeper.run)
+        await eventually(lambda: store.asked > 1 and len(turned) > 2)
+        group.cancel_scope.cancel()
+    slots.cancel("r", Stopped.STOPPING)
+    await slots.idle()
+
+
+async def _forever(_: Running) -> Outcome:
+    await anyio.sleep_forever()
+    raise AssertionError

@@ -1,8 +1,10 @@
 """Reading a run's traces."""
 
+import msgspec
 import pytest
 
 from app.engine import BadPayload, Client, Codec, RunStatus, UnknownRun, by_name, job
+from app.engine.codec import Kept
 from app.engine.lookup import Lookup
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import pass_gate, write
@@ -72,3 +74,22 @@ async def test_a_run_whose_payload_is_altered_is_still_found(client: Client) -> 
 
     assert await handle.status() == RunStatus.QUEUED
     assert not await handle.cancel()
+
+
+async def test_a_result_that_is_no_msgpack_is_unknown(client: Client) -> None:
+    kept = Kept(
+        t=1,
+        f="test.write",
+        a=msgspec.Raw(b"\x90"),
+        k=msgspec.Raw(b"\x80"),
+        et=0,
+        s=True,
+        r=msgspec.Raw(b"\xc1"),
+        st=0,
+        ft=0,
+        q="default",
+        id="run-1",
+    )
+
+    with pytest.raises(UnknownRun, match="run-1"):
+        client.lookup.value_of(kept)

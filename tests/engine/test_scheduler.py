@@ -13,6 +13,7 @@ from app.engine import (
     Codec,
     Duplicate,
     ManualClock,
+    Unavailable,
     UnknownJob,
     by_name,
     days,
@@ -241,3 +242,30 @@ async def test_three_workers_run_one_tick_once(workshop: Open, clock: ManualCloc
             await anyio.wait_all_tasks_blocked()
 
         assert shop.page == [f"test.note@{next_hour:%Y%m%dT%H}0000Z for {next_hour:%H:%M}"]
+
+
+class Away(Store):
+    """A store that is away for a while."""
+
+    losses = 2
+
+    async def server_time(self) -> datetime:
+        """Say that nobody answers."""
+        if self.losses:
+            self.losses -= 1
+            raise Unavailable("away")
+        return await super().server_time()
+
+
+async def test_an_absent_redis_is_waited_for_and_said_once(
+    client: Client, codec: Codec, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Away(client.store.redis, clock)
+    scheduler = Scheduler([HOURLY], Client(store, codec))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(scheduler.run)
+        await eventually(lambda: client.store.redis.exists("steward:cursor:hourly"))
+        group.cancel_scope.cancel()
+
+    assert [each.levelname for each in caplog.records].count("WARNING") == 1

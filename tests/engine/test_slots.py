@@ -183,3 +183,22 @@ async def test_no_timer_outlives_the_runs() -> None:
     await ours.close()
 
     assert told.ended
+
+
+async def test_a_run_that_ends_before_its_deadline_is_not_cancelled_at_it() -> None:
+    told, release = Told(), asyncio.Event()
+    ours = slots(told)
+
+    async def body(_: Running) -> Outcome:
+        await release.wait()
+        return Succeeded("in time")
+
+    ours.start(run("other", timeout=seconds(0.1)), never)
+    ours.start(run("soon", timeout=seconds(0.05)), body)
+    release.set()
+    await ours.idle()
+
+    assert told.ended == [
+        ("soon", None, Succeeded("in time")),
+        ("other", Stopped.TIMEOUT, None),
+    ]

@@ -220,7 +220,9 @@ def test_what_cannot_travel_is_a_type_error(value: object) -> None:
         wire.pack(value)
 
 
-@pytest.mark.parametrize("kind", [object, type, complex, StrEnum, Any | object, "Unresolved"])
+@pytest.mark.parametrize(
+    "kind", [object, type, complex, StrEnum, Any | object, TheirError, "Unresolved"]
+)
 def test_an_annotation_whose_values_would_not_come_back_is_known(kind: Any) -> None:
     assert not wire.can_travel(kind)
 
@@ -251,3 +253,16 @@ def test_a_class_that_contains_itself_can_travel() -> None:
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         wire.unpack(data)
+
+
+def test_an_extension_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="extension type 9"):
+        wire.unpack(msgspec.msgpack.encode(msgspec.msgpack.Ext(9, b"")))
+
+
+def test_an_annotated_exception_comes_back_as_that_or_is_refused() -> None:
+    assert isinstance(there_and_back(KeyError("x"), LookupError), KeyError)
+    assert isinstance(there_and_back(TheirError("x"), Exception), RemoteError)
+    for wrong in (5, OSError("x"), TheirError("x")):
+        with pytest.raises(msgspec.ValidationError):
+            there_and_back(wrong, ValueError)
