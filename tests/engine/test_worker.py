@@ -32,7 +32,7 @@ from app.engine import (
     minutes,
     seconds,
 )
-from app.engine.errors import JobTimeout, WorkerDied
+from app.engine import JobTimeout, WorkerDied
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
 from tests.engine.steps import alive, claim, dies
