@@ -112,9 +112,9 @@ def _flushed(code: int) -> int:
     """Bring the output home; a reader who has gone, as `head` does, has seen enough."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        complain(explain(error))
-        return FAILED
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest may go
+        if not isinstance(error, BrokenPipeError):
+            complain(explain(error))
+            return FAILED
     return code
