@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "STEWARD_"
+_FEED_SCHEMES = {"http", "https", "webcal", "webcals"}
 _NOT_SETTINGS = {"STEWARD_PYTHON", "STEWARD_TEST_REQUIRE"}  # read by the scripts
 _SHORTEST_KEY = 32  # characters; as much chance in them as in the 16 bytes of a signature
 
@@ -193,8 +194,10 @@ class Calendar(Section):
     @field_validator("feeds")
     @classmethod
     def _web_addresses(cls, feeds: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(not each.get_secret_value().startswith(("http://", "https://")) for each in feeds):
-            raise ValueError("each must begin with http:// or https://")
+        for each in feeds:
+            parts = urlsplit(each.get_secret_value().strip())
+            if parts.scheme.lower() not in _FEED_SCHEMES or not parts.hostname or parts.port == 0:
+                raise ValueError("each must be an address that begins with https:// or webcal://")
         return feeds
 
 
@@ -208,6 +211,14 @@ class Files(Section):
         default=timedelta(hours=24), description="seconds a temporary file is left alone"
     )
     log_keep: Span = Field(default=timedelta(days=30), description="seconds a log file is kept")
+
+    @field_validator("temp_folders")
+    @classmethod
+    def _safe_to_clean(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        for folder in folders:
+            if not folder.is_absolute() or folder.resolve() in (Path("/"), Path.home()):
+                raise ValueError("each must be an absolute path, and neither / nor your home")
+        return folders
 
 
 class Log(Section):

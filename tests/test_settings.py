@@ -40,6 +40,10 @@ BAD = (
     ("MAIL__SMTP__PORT", "abc"),
     ("MAIL__SMTP__SECURITY", "ssl"),
     ("CALENDAR__FEEDS", '["file:///etc/passwd"]'),
+    ("CALENDAR__FEEDS", '["http://"]'),
+    ("CALENDAR__FEEDS", '["https://s3cret@host:99999/a.ics"]'),
+    ("FILES__TEMP_FOLDERS", '["tmp"]'),
+    ("FILES__TEMP_FOLDERS", '["/"]'),
     ("FILES__TEMP_KEEP", "0"),
     ("LOG__LEVEL", "LOUD"),
 )
