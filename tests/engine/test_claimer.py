@@ -26,6 +26,11 @@ class Losing(Store):
     losses = 0
     claims = 0
 
+    def __init__(self, client: Client) -> None:
+        super().__init__(client.store.redis, client.store.clock)
+        self.on_its_way = anyio.Event()
+        self.on_its_way.set()
+
     async def claim(
         self,
         worker: str,
@@ -37,6 +42,7 @@ class Losing(Store):
         """Claim, and perhaps say nothing of it."""
         self.claims += 1
         claim = await super().claim(worker, want, shares, mine=mine)
+        await self.on_its_way.wait()
         if self.losses:
             self.losses -= 1
             raise Unavailable("the answer got lost")
@@ -47,7 +53,7 @@ class Desk:
     """A claimer, its slots, and what it started."""
 
     def __init__(self, client: Client, *, count: int, queues: tuple[str, ...] = QUEUES) -> None:
-        self.store = Losing(client.store.redis, client.store.clock)
+        self.store = Losing(client)
         self.taken: list[Claimed] = []
         self.slots = Slots(count, grace=minutes(1), ended=self._over)
         self.gate = anyio.Event()
@@ -182,11 +188,13 @@ async def test_a_redis_that_comes_back_is_claimed_from(
 async def test_stopping_in_the_middle_of_a_claim_loses_nothing(client: Client) -> None:
     desk = Desk(client, count=3)
     handle = await client.enqueue(write, "x")
+    desk.store.on_its_way = anyio.Event()
 
     async with anyio.create_task_group() as group:
         group.start_soon(desk.claimer.run)
-        await eventually(lambda: desk.store.claims)  # it is on its way
+        await eventually(lambda: desk.store.claims)
         group.cancel_scope.cancel()
+        desk.store.on_its_way.set()
 
     assert [run.id for run in desk.taken] == [handle.id]
     desk.gate.set()
