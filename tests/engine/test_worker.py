@@ -20,19 +20,20 @@ from app.engine import (
     DeadLetters,
     Discard,
     Fixed,
+    JobTimeout,
     ManualClock,
     RetryLater,
     RunCancelled,
     RunFailed,
     RunStatus,
     Unavailable,
+    WorkerDied,
     days,
     hours,
     job,
     minutes,
     seconds,
 )
-from app.engine import JobTimeout, WorkerDied
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
 from tests.engine.steps import alive, claim, dies
