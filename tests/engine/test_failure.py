@@ -90,4 +90,7 @@ def test_an_exception_whose_traceback_cannot_be_made_is_kept_without() -> None:
 
     failure = unpack_failure(kept(raised(kind("x"))))
 
-    assert (failure.message, failure.traceback) == ("x", "<no traceback: RuntimeError>")
+    assert failure.message == "x"
+    assert failure.traceback == "<no traceback: RuntimeError>" or (
+        "Ignored error getting __notes__: RuntimeError('no notes')" in failure.traceback  # 3.13 on
+    )
