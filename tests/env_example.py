@@ -32,7 +32,8 @@ def _written(value: Any) -> str:
         case bool():
             return str(value).lower()
         case timedelta():
-            return f"{value.total_seconds():g}"
+            seconds = value.total_seconds()
+            return str(int(seconds)) if seconds.is_integer() else str(seconds)
         case tuple():
             return json.dumps(value, default=str)
         case SecretStr():

@@ -40,7 +40,10 @@ BAD = (
     ("MAIL__SMTP__PORT", "abc"),
     ("MAIL__SMTP__SECURITY", "ssl"),
     ("CALENDAR__FEEDS", '["file:///etc/passwd"]'),
+    ("CALENDAR__FEEDS", "https://s3cret@example.com/a.ics"),
+    ("CALENDAR__FEEDS", '{"a": 1}'),
     ("CALENDAR__FEEDS", '["http://"]'),
+    ("FILES__TEMP_FOLDERS", "/tmp/x"),
     ("CALENDAR__FEEDS", '["https://s3cret@host:99999/a.ics"]'),
     ("FILES__TEMP_FOLDERS", '["tmp"]'),
     ("FILES__TEMP_FOLDERS", '["/"]'),
@@ -89,12 +92,35 @@ def test_a_process_with_a_bad_setting_says_one_line_and_ends(tmp_path: Path) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_list_that_is_no_json_is_refused(tmp_path: Path) -> None:
-    done = read_in_a_process(tmp_path, STEWARD_CALENDAR__FEEDS="https://example.com/a.ics")
+def test_the_projects_own_file_is_read_from_anywhere(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project, elsewhere):
+        folder.mkdir()
+    (project / ".env").write_text("STEWARD_OWNER__NAME=Ann\n")
+    (elsewhere / ".env").write_text("STEWARD_OWNER__NAME=Eve\n")
 
-    assert done.returncode == 1
-    assert "calendar" in done.stderr.lower()
-    assert len(done.stderr.splitlines()) == 1
+    done = read_in_a_process(elsewhere, STEWARD_PROJECT=str(project))
+
+    assert "name='Ann'" in done.stdout
+    assert f"home={project / 'var'!r}" in done.stdout
+
+
+def test_a_home_in_the_environment_is_where_the_user_stands(tmp_path: Path) -> None:
+    done = read_in_a_process(tmp_path, STEWARD_PROJECT="/elsewhere", STEWARD_HOME="here")
+
+    assert "home=PosixPath('here')" in done.stdout
+
+
+def test_a_misspelt_variable_in_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STEWARD_HOMEE=x\nSTEWARD_WORKER__LEASEE=3\n")
+
+    done = read_in_a_process(tmp_path)
+
+    assert done.returncode == 0
+    assert done.stderr == (
+        "STEWARD_HOMEE: there is no such setting\n"
+        "STEWARD_WORKER__LEASEE: there is no such setting\n"
+    )
 
 
 def test_a_misspelt_variable_is_named_and_the_rest_is_read(tmp_path: Path) -> None:

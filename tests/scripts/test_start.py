@@ -9,7 +9,7 @@ import pytest
 
 from tests.scripts.conftest import Run, program
 
-SHOW = ('echo "$PWD"', 'echo "$STEWARD_HOME"', "printf '[%s]' \"$@\"")
+SHOW = ('echo "$PWD"', 'echo "$STEWARD_PROJECT"', "printf '[%s]' \"$@\"")
 
 
 @pytest.fixture
@@ -28,16 +28,15 @@ def test_start_runs_steward_where_the_user_stands(run: Run, ready: Path, tmp_pat
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         str(tmp_path / "user"),
-        str(ready / "var"),
+        str(ready),
         "[-m][app][start][--demo][two words]",
     ]
 
 
 def test_steward_is_the_whole_command(run: Run, ready: Path) -> None:
-    done = run("steward", "runs", "--json", STEWARD_PYTHON="", STEWARD_HOME="/elsewhere")
+    done = run("steward", "runs", "--json", STEWARD_PYTHON="")
 
-    assert done.stdout.splitlines()[1:] == ["/elsewhere", "[-m][app][runs][--json]"]
-    assert ready.exists()
+    assert done.stdout.splitlines()[1:] == [str(ready), "[-m][app][runs][--json]"]
 
 
 def test_a_link_to_steward_works_from_anywhere(run: Run, ready: Path, tmp_path: Path) -> None:
@@ -45,7 +44,7 @@ def test_a_link_to_steward_works_from_anywhere(run: Run, ready: Path, tmp_path: 
 
     done = run(str(tmp_path / "user" / "steward"), "health")
 
-    assert done.stdout.splitlines()[1:] == [str(ready / "var"), "[-m][app][health]"]
+    assert done.stdout.splitlines()[1:] == [str(ready), "[-m][app][health]"]
 
 
 @pytest.mark.parametrize(

@@ -1,80 +1,25 @@
-"""Everything that can be configured; the only reader of the environment.
+"""Every setting, by what it is about: its type, its default, what it is for."""
 
-A variable is `STEWARD_` and the path to the setting, joined by two underscores:
-`STEWARD_MAIL__SMTP__HOST`. A `.env` file in the working directory is read too. What is wrong is
-refused at start, in one line that names the variable.
-"""
-
-import os
-import sys
-from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.settings.values import Address, Listed, Seconds, Span, Zone
 
 PREFIX = "STEWARD_"
 _FEED_SCHEMES = {"http", "https", "webcal", "webcals"}
-_NOT_SETTINGS = {"STEWARD_PYTHON", "STEWARD_TEST_REQUIRE"}  # read by the scripts
 _SHORTEST_KEY = 32  # characters; as much chance in them as in the 16 bytes of a signature
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("must be a time zone such as Europe/Vilnius") from None
-    return name
-
-
-def _address(text: str) -> str:
-    name, at, host = text.partition("@")
-    if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in text):
-        raise ValueError("must be a mail address such as ann@example.com")
-    return text
-
-
-def _seconds(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    try:
-        span = timedelta(seconds=float(str(value)))
-    except (ValueError, OverflowError):
-        raise ValueError("must be a number of seconds") from None
-    if span < timedelta(0):
-        raise ValueError("must not be less than 0 seconds")
-    return span
-
-
-def _positive(span: timedelta) -> timedelta:
-    if not span:
-        raise ValueError("must be more than 0 seconds")
-    return span
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
-Span = Annotated[Seconds, AfterValidator(_positive)]
-
-
 class Section(BaseModel):
-    """A group of settings; a name it doesn't know is refused."""
+    """A group of settings; what it doesn't know, the reader names."""
 
-    model_config = {"extra": "forbid", "frozen": True}
+    model_config = {"extra": "ignore", "frozen": True}
 
 
 class Owner(Section):
@@ -110,7 +55,7 @@ class Redis(Section):
 class Signing(Section):
     """How payloads are signed, so that nobody who can write to Redis can make Steward act."""
 
-    keys: tuple[SecretStr, ...] = Field(
+    keys: Annotated[tuple[SecretStr, ...], *Listed] = Field(
         default=(),
         description="JSON list: the key that signs, then older ones still accepted, 32 or more "
         "characters each; when empty, a key is made and kept in the home",
@@ -187,7 +132,7 @@ class Mail(Section):
 class Calendar(Section):
     """Where events come from, beside the .ics files in the home's calendar folder."""
 
-    feeds: tuple[SecretStr, ...] = Field(
+    feeds: Annotated[tuple[SecretStr, ...], *Listed] = Field(
         default=(), description="JSON list of http(s) addresses of .ics feeds"
     )
 
@@ -204,7 +149,7 @@ class Calendar(Section):
 class Files(Section):
     """Folders that Steward keeps tidy."""
 
-    temp_folders: tuple[Path, ...] = Field(
+    temp_folders: Annotated[tuple[Path, ...], *Listed] = Field(
         default=(), description="JSON list of folders to clean; when empty, tmp in the home"
     )
     temp_keep: Span = Field(
@@ -249,47 +194,3 @@ class Settings(BaseSettings):
     calendar: Calendar = Calendar()
     files: Files = Files()
     log: Log = Log()
-
-
-def read_settings() -> Settings:
-    """The settings, or one line for each thing that is wrong with them and exit code 1.
-
-    A variable that begins like ours and is none of ours is named in a warning: it is misspelt.
-    """
-    for name in sorted(_unknown(os.environ)):
-        print(f"{name}: there is no such setting", file=sys.stderr)
-    try:
-        return Settings()
-    except ValidationError as error:
-        _refuse(error)
-    except SettingsError as error:  # a list that isn't JSON; the message names its section only
-        print(f"{PREFIX}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-
-
-def every_setting() -> Iterator[tuple[str, Any, str]]:
-    """Each variable, its default, and what it is for: the contents of `.env.example`."""
-    return _within(Settings, PREFIX)
-
-
-def _within(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any, str]]:
-    for name, field in section.model_fields.items():
-        variable = f"{prefix}{name.upper()}"
-        if isinstance(field.default, Section):
-            yield from _within(type(field.default), f"{variable}__")
-        else:
-            yield variable, field.default, field.description or ""
-
-
-def _unknown(variables: Iterable[str]) -> set[str]:
-    known = {variable for variable, _, _ in every_setting()}
-    sections = {variable.partition("__")[0] for variable in known}
-    ours = {name for name in variables if name.startswith(PREFIX)}
-    return ours - known - sections - _NOT_SETTINGS
-
-
-def _refuse(error: ValidationError) -> NoReturn:
-    for each in error.errors(include_input=False, include_url=False):
-        name = PREFIX + "__".join(str(part) for part in each["loc"]).upper()
-        print(f"{name}: {each['msg'].removeprefix('Value error, ')}", file=sys.stderr)
-    raise SystemExit(1)

@@ -1,0 +1,42 @@
+"""Everything that can be configured; the only reader of the environment.
+
+    sections   every setting: its type, its default, what it is for
+    values     what a setting may be
+    reading    read_settings: from the environment and `.env`, or a line that says what is wrong
+
+A variable is `STEWARD_` and the path to the setting, joined by two underscores:
+`STEWARD_MAIL__SMTP__HOST`.
+"""
+
+from app.settings.reading import every_setting, read_settings
+from app.settings.sections import (
+    PREFIX,
+    Calendar,
+    Files,
+    Log,
+    Mail,
+    Owner,
+    Redis,
+    Security,
+    Settings,
+    Signing,
+    Smtp,
+    WorkerProcess,
+)
+
+__all__ = [
+    "PREFIX",
+    "Calendar",
+    "Files",
+    "Log",
+    "Mail",
+    "Owner",
+    "Redis",
+    "Security",
+    "Settings",
+    "Signing",
+    "Smtp",
+    "WorkerProcess",
+    "every_setting",
+    "read_settings",
+]

@@ -1,0 +1,62 @@
+"""What a setting may be: the checks that several settings share."""
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any, cast
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Vilnius") from None
+    return name
+
+
+def _address(text: str) -> str:
+    name, at, host = text.partition("@")
+    if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError("must be a mail address such as ann@example.com")
+    return text
+
+
+def _seconds(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        span = timedelta(seconds=float(str(value)))
+    except (ValueError, OverflowError):
+        raise ValueError("must be a number of seconds") from None
+    if span < timedelta(0):
+        raise ValueError("must not be less than 0 seconds")
+    return span
+
+
+def _positive(span: timedelta) -> timedelta:
+    if not span:
+        raise ValueError("must be more than 0 seconds")
+    return span
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        found: Any = json.loads(value)
+    except ValueError:
+        found = None
+    if isinstance(found, list):
+        return tuple(cast("list[object]", found))
+    raise ValueError('must be a JSON list such as ["a", "b"]')
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Span = Annotated[Seconds, AfterValidator(_positive)]
+Listed = (NoDecode, BeforeValidator(_listed))
+"""Marks a tuple that is written as a JSON list."""
