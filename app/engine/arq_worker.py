@@ -160,18 +160,18 @@ def install(version: str = VERSION) -> None:
 def check_health(settings: Any) -> int:
     """Whether a worker is alive, for `arq --check`: 0, or 1 with one line that says why not."""
     redis: RedisSettings = getattr(settings, "redis_settings", None) or RedisSettings()
-    said = anyio.run(partial(_health, redis))
+    try:
+        said = anyio.run(partial(_health, redis))
+    except Unavailable as error:
+        print(f"no worker can be asked: {error}", file=sys.stderr)
+        return 1
     print(said or "no worker is alive", file=sys.stdout if said else sys.stderr)
     return 0 if said else 1
 
 
 async def _health(redis: RedisSettings) -> str:
-    """What the workers say of themselves; nothing when there is none, or no Redis."""
-    try:
-        async with open_redis(redis) as connection:
-            store = Store(connection, Clock())
-            async with answering():
-                said = await store.redis.get(keys.ALIVE)
-    except Unavailable:
-        return ""
+    """What the workers say of themselves; nothing when there is none. Raises `Unavailable`."""
+    async with open_redis(redis) as connection:
+        async with answering():
+            said = await Store(connection, Clock()).redis.get(keys.ALIVE)
     return said.decode(errors="replace") if said else ""

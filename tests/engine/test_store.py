@@ -634,13 +634,16 @@ async def test_depth_counts_what_waits_runs_and_is_set_aside(
 ) -> None:
     await client.enqueue_many(write.call(str(n)) for n in range(4))
     await client.enqueue(write.with_options(delay=hours(1)), "later")
-    running, parked = (await claim(store, want=2)).runs
-    await store.commit([set_aside(parked)])
-    clock.advance(minutes(1))
+    async with alive(store, "w1"):
+        running, parked = (await claim(store, want=2)).runs
+        await store.commit([set_aside(parked)])
+        clock.advance(minutes(1))
 
-    ready, busy, deferred, aside, waited = await store.depth("default")
+        ready, busy, deferred, aside, waited = await store.depth("default")
 
+    of_a_dead_worker = await store.depth("default")
     assert (ready, busy, deferred, aside) == (2, 1, 1, 1)
+    assert of_a_dead_worker[:2] == (3, 0)
     assert minutes(1) <= waited < minutes(1) + seconds(5)
     assert running.id != parked.id
 
