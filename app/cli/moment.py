@@ -6,22 +6,26 @@ from zoneinfo import ZoneInfo
 
 from app.cli.failures import Misused
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_PART = re.compile(rf"({_NUMBER})\s*([smhd]?)")
+_WHOLE = re.compile(rf"(?:{_NUMBER}\s*[smhd]\s*)*(?:{_NUMBER})?")  # the last may do without a unit
 _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = 50  # characters; nobody means more
 
 
 def read_span(text: str) -> timedelta:
     """A length of time; raises `Misused`."""
-    if not _WHOLE.fullmatch(text.strip()):
-        raise Misused(f"--delay: write 90, 90s, 5m, 2h or 1d12h, not {text!r}")
+    words = text.strip()
+    if not words or len(words) > _LONGEST or not _WHOLE.fullmatch(words):
+        raise Misused(f"--delay: write 90, 90s, 5m, 2h or 1d12h, not {text[:_LONGEST]!r}")
     try:
-        parts = _PART.findall(text)
-        return sum(
-            (timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta(0)
-        )
+        return sum((_length(*part) for part in _PART.findall(words)), timedelta(0))
     except OverflowError:
         raise Misused(f"--delay: {text} is too long") from None
+
+
+def _length(number: str, unit: str) -> timedelta:
+    return timedelta(**{_UNITS[unit]: float(number)})
 
 
 def read_moment(text: str, zone: ZoneInfo) -> datetime:

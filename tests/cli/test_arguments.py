@@ -116,16 +116,28 @@ def test_an_unknown_job_is_answered_with_close_names(name: str, line: str) -> No
         ("1.5m", timedelta(seconds=90)),
         ("1h30m", timedelta(minutes=90)),
         ("1d 12h", timedelta(hours=36)),
+        ("1h30", timedelta(hours=1, seconds=30)),
     ],
 )
 def test_a_span_is_read(text: str, span: timedelta) -> None:
     assert read_span(text) == span
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5", "5y", "5 m!", "h", "9" * 400 + "d"])
+@pytest.mark.case(47)
+@pytest.mark.timeout(5)  # s; reading one takes time in proportion to its length
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "-5", "5y", "5 m!", "h", "1 30m", "999999999999d"),
+        *("1" * 34 + "x", "1h" * 24 + "x", "9" * 400 + "d", "1" * 100_000 + "x"),
+    ],
+    ids=lambda text: text[:40] or "nothing",
+)
 def test_what_is_no_span_is_a_misuse(text: str) -> None:
-    with pytest.raises(Misused, match="--delay"):
+    with pytest.raises(Misused, match="--delay") as refused:
         read_span(text)
+
+    assert len(str(refused.value)) < 120
 
 
 def test_a_moment_without_an_offset_is_meant_in_the_zone() -> None:

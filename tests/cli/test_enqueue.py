@@ -52,8 +52,9 @@ def test_a_key_refuses_a_second_run(idle_steward: Command) -> None:
         (["email.send_notificatoin"], "did you mean email.send_notification"),
         ([SEND, "one", "Hi", "m"], "user_id: Expected `int`, got `str`"),
         ([SEND, "1", "Hi", "m", "--delay", "5", "--at", "2035-01-01"], "delay or at, not both"),
+        (["files.cleanup_temp_files", "--delay", "1" * 34 + "x"], "--delay: write 90, 90s"),
     ],
-    ids=["job", "argument", "option"],
+    ids=["job", "argument", "options", "delay"],
 )
 def test_what_cannot_be_meant_is_one_line_and_nothing_is_written(
     steward: Command, words: list[str], line: str
