@@ -10,3 +10,5 @@ settings and queues are plain values; local holds the embedded defaults; connect
 the queues alone, without services; testing has the fixtures, ours and yours.
 Imports point along the arrows only; tests/test_architecture.py holds them.
 """
+
+__version__ = "0.1.0"  # pyproject.toml reads it here

@@ -20,6 +20,7 @@ from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError, Group
 
+import app
 from app.cli import (
     check,
     dead,
@@ -62,7 +63,11 @@ _GROUPS = {
     "Look at Steward": (health.health, check.check, demo.demo),
 }
 
-steward = App(name="steward", help="The background work of a personal assistant.", version=None)
+steward = App(
+    name="steward",
+    help="The background work of a personal assistant.",
+    version=app.__version__,
+)
 for _title, _commands in _GROUPS.items():
     _group = Group.create_ordered(_title)
     for _command in _commands:

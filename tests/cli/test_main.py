@@ -9,6 +9,7 @@ from time import perf_counter
 
 import pytest
 
+import app
 from tests.cli.command import ROOT, Command
 
 HEAVY = ("redis", "pydantic", "sqlalchemy", "arq", "alembic", "httpx2", "structlog")
@@ -104,6 +105,13 @@ def test_a_misuse_is_one_line(steward: Command, words: list[str]) -> None:
 
     assert (done.code, done.out) == (2, "")
     assert done.line.startswith("steward: ")
+
+
+def test_the_version_is_that_of_the_package(steward: Command) -> None:
+    done = steward("--version")
+
+    assert (done.code, done.out) == (0, f"{app.__version__}\n")
+    assert app.__version__ != "0.0.0"
 
 
 def test_without_words_there_is_help(steward: Command) -> None:
