@@ -13,12 +13,15 @@ from app.cli.options import Json
 from app.cli.unit import Unit, launchd_agent, systemd_unit
 
 if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
     from app.settings import Settings
 
 service = App(name="service", help="Have the system start Steward, after a reboot too.")
 
 _PROJECT = Path(__file__).parents[2]
 _PATIENCE = 30  # s for a program of the system
+_ABSENT, _HUNG = 127, 124  # the codes of a shell and of `timeout`
 
 
 @service.command(name="print")
@@ -42,7 +45,7 @@ def install_service(*, json: Json = False) -> None:
         _verify(path)
         systemctl = ["systemctl", "--user"]
         steps = [[*systemctl, "daemon-reload"], [*systemctl, "enable", path.name]]
-    left = [*_take(steps), *_last_steps(path)]
+    left = [*_take(steps, path), *_last_steps(path)]
     if json:
         show_json({"path": str(path), "to_do": left})
         return
@@ -91,19 +94,30 @@ def _write(path: Path, text: str) -> None:
 
 def _verify(path: Path) -> None:
     """Have systemd read it, where systemd is."""
-    _, said = _run(["systemd-analyze", "--user", "verify", str(path)])
+    said = _run(["systemd-analyze", "--user", "verify", str(path)]).stderr
     complaints = [line for line in said.splitlines() if line.startswith(str(path))]
     if complaints:
         raise NotDone(f"systemd does not accept it: {complaints[0]}")
 
 
-def _take(steps: list[list[str]]) -> list[str]:
-    """Take the steps, up to the first that fails; returns those that are left to the user."""
-    for number, step in enumerate(steps):
-        done, _ = _run(step)
-        if not done:
-            return [" ".join(each) for each in steps[number:]]
+def _take(steps: list[list[str]], path: Path) -> list[str]:
+    """Take the steps; all are left to the user where no service manager runs."""
+    if not _is_managed():
+        return [" ".join(each) for each in steps]
+    for step in steps:
+        done = _run(step)
+        if done.returncode:
+            why = next(iter(done.stderr.splitlines()), f"it ended with {done.returncode}")
+            raise NotDone(f"{path} is written, but `{' '.join(step)}` failed: {why}")
     return []
+
+
+def _is_managed() -> bool:
+    """Whether a service manager runs here: a container may have systemd's programs alone."""
+    if sys.platform == "darwin":
+        return True
+    asked = _run(["systemctl", "is-system-running"])
+    return asked.returncode != _ABSENT and asked.stdout.strip() != "offline"
 
 
 def _last_steps(path: Path) -> list[str]:
@@ -113,14 +127,13 @@ def _last_steps(path: Path) -> list[str]:
     return [f"systemctl --user start {path.stem}", starts_without_login]
 
 
-def _run(command: list[str]) -> tuple[bool, str]:
-    """Whether a program of the system is here and succeeded, and its complaints."""
-    import subprocess
+def _run(command: list[str]) -> "CompletedProcess[str]":
+    """What a program of the system said, and its exit code: a shell's for one that is absent."""
+    from subprocess import CompletedProcess, TimeoutExpired, run
 
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return False, str(error)
-    return done.returncode == 0, done.stderr
+        return run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except OSError as error:
+        return CompletedProcess(command, _ABSENT, "", str(error))
+    except TimeoutExpired:
+        return CompletedProcess(command, _HUNG, "", f"no answer for {_PATIENCE} s")

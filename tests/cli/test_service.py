@@ -35,15 +35,61 @@ def test_print_names_the_home_and_no_secret(steward: Command) -> None:
     assert not steward.home.exists()
 
 
+def systemctl(folder: Path, *cases: str) -> str:
+    """A PATH with nothing but a systemctl, which answers as these cases of its words say."""
+    file = folder / "bin" / "systemctl"
+    file.parent.mkdir()
+    file.write_text("\n".join(["#!/bin/sh", 'case "$*" in', *cases, "esac"]))
+    file.chmod(0o755)
+    return str(file.parent)
+
+
+RUNNING = "is-system-running) echo degraded; exit 1 ;;"
+OFFLINE = "is-system-running) echo offline; exit 1 ;;"
+NO_BUS = "*) echo Failed to connect to bus: No medium found >&2; exit 1 ;;"
+
+
 @LINUX
 def test_install_writes_it_where_systemd_looks(steward: Command, tmp_path: Path) -> None:
-    done = steward("service", "install", HOME=str(tmp_path))
+    done = steward("service", "install", HOME=str(tmp_path), PATH=systemctl(tmp_path, RUNNING))
 
     file = tmp_path / ".config" / "systemd" / "user" / "steward.service"
     assert done.code == 0
     assert f"{file} is written" in done.out
     assert "loginctl enable-linger" in done.out
+    assert "enable steward.service" not in done.out
     assert "app" in file.read_text()
+
+
+@LINUX
+@pytest.mark.parametrize("cases", [(), (OFFLINE, NO_BUS)], ids=["absent", "offline"])
+def test_without_systemd_the_steps_are_left_to_the_user(
+    steward: Command, tmp_path: Path, cases: tuple[str, ...]
+) -> None:
+    path = systemctl(tmp_path, *cases) if cases else str(tmp_path)
+    done = steward("service", "install", "--json", HOME=str(tmp_path), PATH=path)
+
+    assert done.code == 0
+    assert Path(done.json()["path"]).exists()
+    assert done.json()["to_do"][:3] == [
+        "systemctl --user daemon-reload",
+        "systemctl --user enable steward.service",
+        "systemctl --user start steward",
+    ]
+
+
+@LINUX
+def test_a_step_that_fails_is_one_line_that_says_why(steward: Command, tmp_path: Path) -> None:
+    path = systemctl(tmp_path, RUNNING, "*daemon-reload) ;;", NO_BUS)
+    done = steward("service", "install", HOME=str(tmp_path), PATH=path)
+
+    file = tmp_path / ".config" / "systemd" / "user" / "steward.service"
+    assert (done.code, done.out) == (1, "")
+    assert done.line == (
+        f"steward: {file} is written, but `systemctl --user enable steward.service` failed:"
+        " Failed to connect to bus: No medium found"
+    )
+    assert file.exists()
 
 
 def test_the_unit_is_hardened_and_stops_steward_before_its_valkey() -> None:
