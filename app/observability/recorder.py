@@ -68,7 +68,7 @@ class Recorder:
     async def drain(self) -> None:
         """Record all there is, and return; waits for another recorder to stop or die.
 
-        Raises what it meets: it is for tests and the command line, which must know.
+        Raises what it meets: it is for tests, which must know.
         """
         try:
             with anyio.fail_after(3 * self._lease.total_seconds()):
