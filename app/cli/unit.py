@@ -3,6 +3,17 @@
 No setting but the home is in it, so no secret is: the others come from the `.env` file in the
 folder it runs in. KillMode=mixed tells Steward alone to stop, and not its Valkey at the same
 moment, which it still needs to write down what has been done.
+
+The unit is for a user's systemd, which has no privileges, so it asks only for what needs none:
+
+    by seccomp      NoNewPrivileges, Restrict..., LockPersonality, SystemCallArchitectures: work in
+                    every version
+    by mounts       ProtectSystem, ProtectHome, ReadWritePaths, PrivateTmp: work since systemd 254
+                    where user namespaces are allowed; elsewhere they are passed over
+    left out        CapabilityBoundingSet, PrivateDevices, ProtectClock, ProtectKernelLogs and
+                    ProtectKernelModules drop capabilities: an older systemd refuses to start the
+                    unit (218/CAPABILITIES). The other Protect... lines guard what a user without
+                    privileges can't change anyway.
 """
 
 from collections.abc import Sequence
@@ -31,20 +42,12 @@ ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={writable}
 PrivateTmp={private_tmp}
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
-CapabilityBoundingSet=
 UMask=0077
 MemoryMax=1G
 TasksMax=256
@@ -70,6 +73,14 @@ class Unit:
     """Whether its Valkey's socket lies in /tmp, where commands must find it."""
 
     @property
+    def needs_tmp(self) -> bool:
+        """Whether anything of it lies where PrivateTmp would put an empty folder."""
+        paths = (Path(self.python), self.folder, self.home, self.program, *self.writable)
+        return self.shares_tmp or any(
+            path.is_relative_to(tmp) for path in paths for tmp in ("/tmp", "/var/tmp")
+        )
+
+    @property
     def command(self) -> list[str]:
         """The program with its arguments."""
         return [self.python, "-m", "app", "start"]
@@ -90,7 +101,7 @@ def systemd_unit(unit: Unit) -> str:
         home=_quoted(home),
         path=_quoted(path),
         writable=" ".join(map(_quoted, writable)),
-        private_tmp="no" if unit.shares_tmp else "yes",
+        private_tmp="no" if unit.needs_tmp else "yes",
     )
 
 

@@ -14,13 +14,15 @@ ODD = Path('/srv/50% "off" $HOME')
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="systemd is for Linux")
 
 
-def unit(home: Path, *, shares_tmp: bool = False) -> Unit:
+def unit(
+    home: Path, *, shares_tmp: bool = False, writable: tuple[Path, ...] = (Path("/srv/scratch"),)
+) -> Unit:
     return Unit(
         python="/usr/bin/python3",
         folder=Path("/srv"),
         home=home,
         program=Path("/srv"),
-        writable=(Path("/tmp/scratch"),),
+        writable=writable,
         shares_tmp=shares_tmp,
     )
 
@@ -98,13 +100,34 @@ def test_the_unit_is_hardened_and_stops_steward_before_its_valkey() -> None:
     told = dict(line.split("=", 1) for line in lines if "=" in line)
     assert told["KillMode"] == "mixed"
     assert (told["NoNewPrivileges"], told["ProtectSystem"]) == ("yes", "strict")
-    assert told["ReadWritePaths"] == '"-/srv/home" "-/tmp/scratch"'
+    assert told["ReadWritePaths"] == '"-/srv/home" "-/srv/scratch"'
     assert told["Restart"] == "on-failure"
-    assert {"MemoryMax", "TasksMax", "PrivateTmp"} <= set(told)
+    assert told["PrivateTmp"] == "yes"
+    assert {"MemoryMax", "TasksMax"} <= set(told)
 
 
-def test_a_socket_in_tmp_is_not_hidden_from_commands() -> None:
-    assert "PrivateTmp=no" in systemd_unit(unit(Path("/srv/home"), shares_tmp=True))
+def test_the_unit_asks_for_nothing_that_needs_privileges() -> None:
+    lines = systemd_unit(unit(Path("/srv/home"))).splitlines()
+
+    hardening = {
+        line.partition("=")[0] for line in lines if line.startswith(("Private", "Protect"))
+    }
+    assert hardening == {"PrivateTmp", "ProtectSystem", "ProtectHome"}
+    assert not [line for line in lines if "Capabilit" in line]
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        unit(Path("/srv/home"), shares_tmp=True),
+        unit(Path("/tmp/home")),
+        unit(Path("/var/tmp/home")),
+        unit(Path("/srv/home"), writable=(Path("/tmp/scratch"),)),
+    ],
+    ids=["socket", "home", "home in /var/tmp", "folder to clean"],
+)
+def test_what_lies_in_tmp_is_not_hidden(each: Unit) -> None:
+    assert "PrivateTmp=no" in systemd_unit(each)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
