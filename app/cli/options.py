@@ -1,6 +1,6 @@
 """Options that several commands share, spelled once."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -17,8 +17,17 @@ User = Annotated[
     int | None, Parameter(name="--user", help="Whose; needed when there are several users.")
 ]
 QueueName = Annotated[str | None, Parameter(help="Of this queue only.")]
-Status = Annotated[
-    str | None,
-    Parameter(help="deferred, queued, running, succeeded, retrying, cancelled or dead only."),
+Standing = Literal[  # of the engine's, spelled once more: its import is too slow for help
+    "deferred",
+    "queued",
+    "parked",
+    "running",
+    "succeeded",
+    "retrying",
+    "snoozed",
+    "released",
+    "cancelled",
+    "dead",
 ]
+Status = Annotated[Standing | None, Parameter(help="Of this status only.")]
 RunId = Annotated[str, Parameter(name="ID", help="The id of the run, as `runs` shows it.")]

@@ -41,6 +41,8 @@ MISUSES = (
     ["--nonsense"],
     ["nonsense"],
     ["runs", "--nonsense"],
+    ["runs", "--status", "nonsense"],
+    ["runs", "--status", "unknown"],
     ["runs", "--limit", "many"],
     ["runs", "--limit", "0"],
     ["queues", "extra"],

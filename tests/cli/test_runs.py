@@ -1,9 +1,12 @@
 """`runs`, `show`, `retry`, `cancel` and `dead`: what became of runs, on a started home."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
+from app.cli.options import Standing
+from app.engine import Ending, RunStatus
 from tests.cli.command import Command
 
 SEND = "email.send_notification"
@@ -41,6 +44,24 @@ def test_runs_lists_what_waits_and_what_is_over(started_steward: Command) -> Non
     assert waits in {each["id"] for each in waiting}
     assert over not in {each["id"] for each in waiting}
     assert elsewhere == []
+
+
+def test_help_and_refusal_name_every_status_that_a_run_can_have(steward: Command) -> None:
+    every = {*RunStatus, *Ending} - {RunStatus.UNKNOWN}
+
+    told = steward("runs", "--help", COLUMNS="400").out
+    refused = steward("runs", "--status", "nonsense").line
+
+    assert set(get_args(Standing)) == every
+    assert {each for each in every if each not in told} == set()
+    assert {each for each in every if each not in refused} == set()
+
+
+@pytest.mark.parametrize("status", get_args(Standing))
+def test_runs_of_any_status_can_be_asked_for(started_steward: Command, status: str) -> None:
+    rows = started_steward("runs", "--status", status, "--json").json()
+
+    assert {each["status"] for each in rows} <= {status}
 
 
 def test_show_tells_what_went_wrong(started_steward: Command, dead_run: str) -> None:
