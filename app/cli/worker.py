@@ -21,7 +21,12 @@ Concurrency = Annotated[
     int | None,
     Parameter(help="How many runs at once.", validator=validators.Number(gte=1, lte=10_000)),
 ]
-Burst = Annotated[bool, Parameter(negative=(), help="Stop once the queues are empty.")]
+Burst = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="Stop once the queues are empty; waits for deferred runs, as arq does."
+    ),
+]
 DemoJobs = Annotated[bool, Parameter(negative=(), show=False)]
 
 

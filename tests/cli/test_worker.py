@@ -13,6 +13,17 @@ def test_a_burst_ends_when_the_queues_are_empty(steward: Command) -> None:
     assert steward("runs", "--status", "queued", "--json").json() == []
 
 
+def test_a_burst_waits_for_deferred_runs_and_says_so(steward: Command) -> None:
+    words = ("enqueue", "files.cleanup_temp_files", "--delay", "2", "--json")
+    run_id = steward(*words).json()["id"]
+
+    done = steward("worker", "--burst")
+    told = steward("worker", "--help", COLUMNS="400").out
+
+    assert f"[{run_id}]" in done.out
+    assert "waits for deferred runs" in told
+
+
 def test_a_worker_leaves_other_queues_alone(steward: Command) -> None:
     run_id = steward("enqueue", "files.cleanup_temp_files", "--json").json()["id"]
 
