@@ -1,6 +1,7 @@
 """`steward check`: try the configured service, and say which setting to change if it fails."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -32,7 +33,8 @@ async def check_calendar(*, json: Json = False) -> int:
     """Try to read the calendars; stores nothing."""
 
     async def attempt(services: "Services") -> Iterable[str]:
-        return await services.calendar.check(await services.users.owner())
+        lines = await services.calendar.check(await services.users.owner())
+        return [*lines, f"the folder is {_calendar_folder()}: put .ics files there"]
 
     return await _try("calendar", attempt, as_json=json)
 
@@ -45,6 +47,12 @@ async def check_ai(*, json: Json = False) -> int:
         return [await services.ai.check()]
 
     return await _try("ai", attempt, as_json=json)
+
+
+def _calendar_folder() -> Path:
+    from app.settings import read_settings
+
+    return read_settings().home.resolve() / "calendar"
 
 
 async def _try(service: str, attempt: Try, *, as_json: bool) -> int:

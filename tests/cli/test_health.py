@@ -37,6 +37,10 @@ def test_what_works_is_told(steward: Command, service: str, line: str) -> None:
     assert line in done.out
 
 
+def test_the_check_of_the_calendar_tells_where_its_folder_is(steward: Command) -> None:
+    assert str(steward.home / "calendar") in steward("check", "calendar").out
+
+
 @pytest.mark.parametrize(
     ("service", "settings", "setting"),
     [
