@@ -5,14 +5,14 @@ from zoneinfo import ZoneInfo
 
 from cyclopts import App, Parameter
 
-from app.cli.answer import show_json
+from app.cli.answer import Facts, show_json
 from app.cli.arguments import find_job, read_call
 from app.cli.failures import Misused
 from app.cli.moment import read_moment, read_span
 from app.cli.options import Json
 
 if TYPE_CHECKING:
-    from app.engine import Call
+    from app.engine import Call, Handle
     from app.settings import Settings
 
 enqueue = App(name="enqueue")
@@ -44,22 +44,23 @@ async def enqueue_job(
     call = _with_options(read_call(find_job(JOBS, job), words), settings, delay, at, key)
     async with open_client(settings, jobs=JOBS) as client:
         handle = await client.enqueue_call(call)
-        status = await handle.status()
-    queue = call.job.queue
+        facts = await _facts(call, handle)
     if json:
-        show_json(
-            {
-                "id": handle.id,
-                "is_new": handle.is_new,
-                "job": call.job.name,
-                "queue": queue,
-                "status": status.value,
-            }
-        )
+        show_json(facts)
     elif handle.is_new:
-        print(f"{handle.id} waits in the queue {queue}.")
+        print(f"{handle.id} waits in the queue {call.job.queue}.")
     else:
         print(f"{handle.id} has the key already; nothing new was enqueued.")
+
+
+async def _facts(call: "Call[Any]", handle: "Handle[Any]") -> Facts:
+    return {
+        "id": handle.id,
+        "is_new": handle.is_new,
+        "job": call.job.name,
+        "queue": call.job.queue,
+        "status": (await handle.status()).value,
+    }
 
 
 def _with_options(
