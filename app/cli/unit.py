@@ -12,8 +12,8 @@ The unit is for a user's systemd, which has no privileges, so it asks only for w
                     where user namespaces are allowed; elsewhere they are passed over
     left out        CapabilityBoundingSet, PrivateDevices, ProtectClock, ProtectKernelLogs and
                     ProtectKernelModules drop capabilities: many a systemd, 255 among them, refuses
-                    to start the unit (218/CAPABILITIES). The other Protect... lines guard what a user without
-                    privileges can't change anyway.
+                    to start the unit (218/CAPABILITIES). The other Protect... lines guard what
+                    a user without privileges can't change anyway.
 """
 
 from collections.abc import Sequence
