@@ -16,7 +16,7 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.context import Context, Services, context_of
-from app.engine import Attempt, Client, Codec, ManualClock, minutes
+from app.engine import Attempt, Client, Codec, ManualClock
 from app.local.valkey import open_valkey
 from app.observability.health import Health
 from app.services.ai import RuleAssistant
@@ -152,16 +152,16 @@ def services(
 @pytest.fixture
 def attempt(clock: ManualClock) -> Attempt:
     """The first try of a run that is due now; `dataclasses.replace` makes another."""
-    now = clock.now()
+    now = clock.now_ms()
     return Attempt(
         run_id="run-1",
         job="test.job",
         queue="default",
         number=1,
         attempts=4,
-        enqueued_at=now,
-        scheduled_for=now,
-        deadline=now + minutes(5),
+        enqueued_ms=now,
+        due_ms=now,
+        deadline_ms=now + 300_000,
         worker="test",
     )
 

@@ -46,7 +46,7 @@ PURE = {
     *("attempt", "clock", "ended", "errors", "failure", "job", "outcome", "retry", "run"),
     *("schedule", "signature", "wire"),
 }
-REDIS = {"codec", "connection", "keys", "store"}
+REDIS = {"line", "together", "codec", "connection", "keys", "store"}
 DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview"}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "runner"),
@@ -174,6 +174,8 @@ FORBIDDEN_NAMES = {"shell", "create_task", "run_until_complete", "ensure_future"
 EXCEPTIONS = {
     ("engine/slots.py", "create_task"): "the one file that owns the runs' tasks",
     ("engine/slots.py", "loop.create_task"): "the same",
+    ("engine/together.py", "create_task"): "a trip outlives the caller who began it",
+    ("engine/together.py", "loop.create_task"): "the same",
     ("engine/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
     ("cli/lifetime.py", "anyio.run"): "the command's only loop",
     ("storage/database.py", "sleep"): "in the thread that opens the file",

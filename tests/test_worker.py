@@ -62,7 +62,7 @@ async def test_all_that_was_opened_is_closed_again(settings: Settings) -> None:
     during: list[Open] = []
     async with open_client(settings, jobs=JOBS) as client:
         await client.enqueue(system_health_check)
-        before, connections = _open(), await _connections(client)
+        connections, before = await _connections(client), _open()
 
         with anyio.fail_after(LONG):
             async with open_worker(

@@ -12,6 +12,7 @@ The life of a job, in the order of the files that tell it:
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     events       what happened, as a stream; somebody keeps the history of it
 
+`line` carries what the store asks of Redis, `together` what many callers ask at once.
 Beside them `lease` and `keeper` keep a worker's claims alive; `scheduler` goes by the clock.
 The rest of the application imports these names, and nothing deeper.
 """

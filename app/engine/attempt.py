@@ -4,6 +4,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.engine.clock import from_ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -16,16 +18,29 @@ class Attempt:
     """1 for the first try."""
     attempts: int
     """How many tries the job's policy allows."""
-    enqueued_at: datetime
-    scheduled_for: datetime
-    """When it was due: the tick of its schedule, the end of its delay, or when it was enqueued."""
-    deadline: datetime
-    """When this try will be cancelled."""
+    enqueued_ms: float
+    due_ms: float
+    deadline_ms: float
     worker: str
     parent: str | None = None
     """The run that enqueued this one, or that this one replays."""
     owner: str | None = None
     trace: str | None = None
+
+    @property
+    def enqueued_at(self) -> datetime:
+        """When somebody asked for the run."""
+        return from_ms(self.enqueued_ms)
+
+    @property
+    def scheduled_for(self) -> datetime:
+        """When it was due: its schedule's tick, the end of its delay, or when it was enqueued."""
+        return from_ms(self.due_ms)
+
+    @property
+    def deadline(self) -> datetime:
+        """When this try will be cancelled."""
+        return from_ms(self.deadline_ms)
 
     @property
     def is_last(self) -> bool:

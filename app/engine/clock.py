@@ -59,6 +59,11 @@ class Clock:
         """The moment it is for the engine, in UTC."""
         return from_ms(time() * 1000 + self._skew_ms) + self.offset
 
+    def now_ms(self) -> int:
+        """The same in ms since the epoch, for what only Redis and the history read."""
+        now = int(time() * 1000 + self._skew_ms)
+        return now + self.offset_ms if self.offset else now
+
     @property
     def offset_ms(self) -> int:
         """What a script adds to the server's time."""

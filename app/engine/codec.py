@@ -13,7 +13,6 @@ arq clients and workers (`job_serializer`, `job_deserializer`).
 import hmac
 import zlib
 from collections.abc import Sequence
-from enum import IntFlag
 from hashlib import blake2b
 from typing import Any
 
@@ -34,9 +33,7 @@ LARGEST_RESULT = 4 * 1024 * 1024
 COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 
 
-class _Flag(IntFlag):
-    COMPRESSED = 1
-    RESULT = 2
+_JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
 
 
 class Payload(msgspec.Struct, omit_defaults=True):
@@ -92,9 +89,11 @@ class Codec:
         """`keys`: the one that signs, then older ones still accepted; each 16 bytes or more."""
         if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
             raise DeclarationError(f"a signing key needs at least {_SHORTEST_KEY} bytes")
-        known = [key[:_LONGEST_KEY] for key in keys]
+        known = [_Key(key[:_LONGEST_KEY]) for key in keys]
         self._signing = known[0]
-        self._by_id = {id: [k for k in known if _id_of(k) == id] for id in map(_id_of, known)}
+        self._by_id: dict[int, list[_Key]] = {}
+        for key in known:
+            self._by_id.setdefault(key.id, []).append(key)
         self._largest = largest
 
     def seal_payload(self, payload: Payload) -> bytes:
@@ -102,33 +101,33 @@ class Codec:
         body = wire.pack(payload)
         if len(body) > self._largest:
             raise TooLarge(f"{payload.f}: {len(body)} bytes of arguments, {self._largest} allowed")
-        return self._seal(body, _Flag(0))
+        return self._seal(body, _JOB)
 
     def open_payload(self, sealed: bytes) -> Payload:
         """Raises `BadPayload` unless we sealed it as a job."""
         try:
-            return _PAYLOAD.decode(self._open(sealed, _Flag(0)))
+            return _PAYLOAD.decode(self._open(sealed, _JOB))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadPayload(f"signed, but no job: {error}") from error
 
     def seal_result(self, kept: Kept) -> bytes:
         """Seal what a run left behind."""
-        return self._seal(wire.pack(kept), _Flag.RESULT)
+        return self._seal(wire.pack(kept), _RESULT)
 
     def open_result(self, sealed: bytes) -> Kept:
         """Raises `BadPayload` unless we sealed it as a result."""
         try:
-            return _KEPT.decode(self._open(sealed, _Flag.RESULT))
+            return _KEPT.decode(self._open(sealed, _RESULT))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadPayload(f"signed, but no result: {error}") from error
 
     def dumps(self, data: dict[str, Any]) -> bytes:
         """arq's `job_serializer`; a result is told from a job by its key `r`."""
-        return self._seal(wire.pack(data), _Flag.RESULT if "r" in data else _Flag(0))
+        return self._seal(wire.pack(data), _RESULT if "r" in data else _JOB)
 
     def loads(self, sealed: bytes) -> dict[str, Any]:
         """arq's `job_deserializer`."""
-        kind = _Flag.RESULT if _flags(sealed) & _Flag.RESULT else _Flag(0)
+        kind = _RESULT if _flags(sealed) & _RESULT else _JOB
         data: dict[str, Any] = wire.unpack(self._open(sealed, kind))
         return data
 
@@ -136,30 +135,34 @@ class Codec:
         if len(body) > COMPRESS_OVER:
             packed = zlib.compress(body, 1)
             if len(packed) < len(body):
-                body, flags = packed, flags | _Flag.COMPRESSED
-        head = bytes((_VERSION, flags, _id_of(self._signing)))
-        return head + _mac(self._signing, head, body) + body
+                body, flags = packed, flags | _COMPRESSED
+        head = bytes((_VERSION, flags, self._signing.id))
+        return head + self._signing.mac(head, body) + body
 
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
         head, mac, body = sealed[:3], sealed[3:_HEAD], sealed[_HEAD:]
         candidates = self._by_id.get(head[2], ())  # two keys may share an id of one byte
-        if not any(hmac.compare_digest(mac, _mac(key, head, body)) for key in candidates):
+        if not any(hmac.compare_digest(mac, key.mac(head, body)) for key in candidates):
             raise BadPayload("the signature is not ours")
-        if head[1] & _Flag.RESULT != kind:
+        if head[1] & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
-        return _inflate(body) if head[1] & _Flag.COMPRESSED else body
+        return _inflate(body) if head[1] & _COMPRESSED else body
 
 
-def _id_of(key: bytes) -> int:
-    return blake2b(key, digest_size=1, person=b"steward key id").digest()[0]
+class _Key:
+    """A signing key, taken in once: each MAC starts from a copy of that state."""
 
+    def __init__(self, key: bytes) -> None:
+        self.id = blake2b(key, digest_size=1, person=b"steward key id").digest()[0]
+        self._begun = blake2b(key=key, digest_size=_MAC)
 
-def _mac(key: bytes, head: bytes, body: bytes) -> bytes:
-    digest = blake2b(head, key=key, digest_size=_MAC)
-    digest.update(body)
-    return digest.digest()
+    def mac(self, head: bytes, body: bytes) -> bytes:
+        digest = self._begun.copy()
+        digest.update(head)
+        digest.update(body)
+        return digest.digest()
 
 
 def _flags(sealed: bytes) -> int:

@@ -1,16 +1,15 @@
 """Writing down how attempts ended: what the runner decided is performed here.
 
-Runs that end while a commit is under way travel together in the next one. A commit that could not
-be confirmed is sent again as it is: the scripts compare leases, so what had landed is not done
-twice, and what another worker took over in the meantime is refused. That refusal is logged and
-counted: the other worker's result stands.
+Two commits are under way at most; runs that end meanwhile travel together in the next. A commit
+that could not be confirmed is sent again as it is: the scripts compare leases, so what had landed
+is not done twice, and what another worker took over in the meantime is refused. That refusal is
+logged and counted: the other worker's result stands.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +17,11 @@ import anyio
 import msgspec
 
 from app.engine import wire
-from app.engine.clock import Clock, from_ms, to_ms
+from app.engine.clock import Clock, from_ms
 from app.engine.codec import LARGEST_RESULT, Codec, Kept, Payload
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.errors import RemoteError, Unavailable
-from app.engine.events import RunEvent, pack_event
+from app.engine.events import pack_event
 from app.engine.failure import pack_failure
 from app.engine.job import Job
 from app.engine.outcome import (
@@ -45,16 +44,25 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while R
 _UNREADABLE = Payload(t=None, f="?", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
+class Over(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that is over; payload and job are None as far as they could not be known."""
 
     run: Claimed
     payload: Payload | None
     job: Job[Any, ..., Any] | None
     outcome: Outcome
-    started_at: datetime
-    ended_at: datetime
+    started_ms: int
+    ended_ms: int
+
+    @property
+    def started_at(self) -> datetime:
+        """When the job was called."""
+        return from_ms(self.started_ms)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When it was over."""
+        return from_ms(self.ended_ms)
 
     @property
     def known(self) -> Payload:
@@ -63,7 +71,7 @@ class Over:
 
 
 class Committer:
-    """Commits outcomes, oldest first; one a worker."""
+    """Commits outcomes, up to two batches at a time; one a worker."""
 
     def __init__(
         self,
@@ -83,15 +91,15 @@ class Committer:
         self._keep_result = keep_result
         self._heard = heard
         self._waiting: list[Over] = []
-        self._committing: list[Over] = []
+        self._under_way: list[list[Over]] = []
         self._wake = asyncio.Event()
-        self._one_at_a_time = asyncio.Lock()
+        self._settled = asyncio.Event()
         self.lost = 0
 
     @property
     def pending(self) -> tuple[Over, ...]:
         """Outcomes that are not safe in Redis yet."""
-        return (*self._committing, *self._waiting)
+        return (*(over for batch in self._under_way for over in batch), *self._waiting)
 
     def add(self, over: Over) -> None:
         """Commit this outcome soon."""
@@ -99,39 +107,60 @@ class Committer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit what comes, until cancelled."""
+        """Commit what comes, two batches at a time, until cancelled."""
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(self._carry)
+
+    async def _carry(self) -> None:
         while True:
             await self._wake.wait()
-            await self.flush()
+            await self._take()
 
     async def flush(self) -> None:
-        """Commit everything there is, trying again for as long as Redis is away."""
-        async with self._one_at_a_time:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        pause = _FIRST_PAUSE
+        """Wait until everything is committed, for as long as Redis is away."""
         while self.pending:
-            self._wake.clear()
-            self._committing, self._waiting = self._committing + self._waiting, []
-            try:
-                await self._commit()
-                pause = _FIRST_PAUSE
-            except Unavailable as error:
-                log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
-                await anyio.sleep(pause * random.uniform(0.5, 1.5))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            self._settled.clear()
+            if self._waiting:
+                await self._take()
+            else:
+                await self._settled.wait()
 
-    async def _commit(self) -> None:
-        batch = self._committing
-        lost = set(await self._store.commit([self._ended(over) for over in batch]))
-        self._committing = []
+    async def _take(self) -> None:
+        """Commit what waits, as one batch."""
+        self._wake.clear()
+        batch, self._waiting = self._waiting, []
+        if not batch:
+            return
+        self._under_way.append(batch)
+        try:
+            await self._commit(batch)
+        except asyncio.CancelledError:
+            self._waiting[:0] = batch  # not confirmed: a flush brings it home
+            raise
+        finally:
+            self._under_way.remove(batch)
+            self._settled.set()
+
+    async def _commit(self, batch: list[Over]) -> None:
+        ended = [self._ended(over) for over in batch]
+        lost = set(await self._stored(ended))
         for over in batch:
             if over.run.id in lost:
                 self.lost += 1
                 log.warning("run %s was taken over; its outcome here is dropped", over.run.id)
             else:
                 self._heard(over)
+
+    async def _stored(self, ended: Sequence[Ended]) -> list[str]:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._store.commit(ended)
+            except Unavailable as error:
+                log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
+            await anyio.sleep(pause * random.uniform(0.5, 1.5))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _ended(self, over: Over) -> Ended:
         match over.outcome:
@@ -208,8 +237,8 @@ class Committer:
             et=payload.et,
             s=succeeded,
             r=msgspec.Raw(_packed_result(value)),
-            st=to_ms(over.started_at),
-            ft=to_ms(over.ended_at),
+            st=over.started_ms,
+            ft=over.ended_ms,
             q=over.run.queue,
             id=over.run.id,
         )
@@ -217,22 +246,20 @@ class Committer:
 
     def _event(self, over: Over) -> bytes:
         error = getattr(over.outcome, "error", None)
-        event = RunEvent(
+        return pack_event(
             run_id=over.run.id,
             job=over.known.f,
             queue=over.run.queue,
             ending=ending_of(over.outcome),
             attempt=over.run.attempt,
-            enqueued_at=from_ms(over.known.et),
-            started_at=over.started_at,
-            ended_at=over.ended_at,
+            enqueued_ms=over.known.et,
+            started_ms=over.started_ms,
+            ended_ms=over.ended_ms,
             worker=self._worker,
             owner=over.known.u,
             parent=over.known.p,
-            error_kind=wire.kind_of(error) if error else "",
-            error_message=wire.message_of(error) if error else "",
+            error=error,
         )
-        return pack_event(event)
 
 
 def _packed_result(value: object) -> bytes:

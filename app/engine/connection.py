@@ -8,12 +8,15 @@ import redis as sync_redis
 from arq.connections import RedisSettings
 from redis.asyncio import (
     BlockingConnectionPool,
+    ConnectionPool,
     Redis,
     Sentinel,
     SSLConnection,
     UnixDomainSocketConnection,
 )
 from redis.asyncio.connection import AbstractConnection, Connection
+
+from app.engine.line import Line
 
 _ANSWER = 5  # s; a Redis that takes longer is down, as far as a caller can tell
 _CONNECTIONS = 20  # one process needs few: calls are batched
@@ -46,19 +49,38 @@ def _where(settings: RedisSettings) -> dict[str, Any]:
     return {"host": settings.host, "port": settings.port}
 
 
-def make_redis(settings: RedisSettings) -> Redis:
-    """A client with its own pool; it connects when first used."""
+class Connections(Redis):
+    """redis-py's client with its pool, and beside it one line for what must be quick."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        """`pool` is closed with it."""
+        super().__init__(connection_pool=pool)
+        self.auto_close_connection_pool = True
+        self.line = Line(pool)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the line, then the rest."""
+        await self.line.aclose()
+        await super().aclose(close_connection_pool)
+
+
+def make_redis(settings: RedisSettings) -> Connections:
+    """Everything a process needs of one server; it connects when first used."""
+    return Connections(_pool(settings))
+
+
+def _pool(settings: RedisSettings) -> ConnectionPool:
     if settings.sentinel:
         sentinel: Callable[..., Any] = Sentinel
-        master: Redis = _master(sentinel(settings.host, **_common(settings)), settings)
-        return master
+        master = _master(sentinel(settings.host, **_common(settings)), settings)
+        pool: ConnectionPool = master.connection_pool
+        return pool
     options, kind = _common(settings) | _where(settings), _kind(settings)
     if settings.ssl:
         options |= _tls(settings)
-    pool = BlockingConnectionPool(
+    return BlockingConnectionPool(
         connection_class=kind, max_connections=_CONNECTIONS, timeout=_ANSWER, **options
     )
-    return Redis.from_pool(pool)
 
 
 def _master(sentinel: Any, settings: RedisSettings) -> Any:
@@ -73,7 +95,7 @@ def _kind(settings: RedisSettings) -> type[AbstractConnection]:
 
 
 @asynccontextmanager
-async def open_redis(settings: RedisSettings) -> AsyncGenerator[Redis]:
+async def open_redis(settings: RedisSettings) -> AsyncGenerator[Connections]:
     """A client whose connections are closed on the way out."""
     redis = make_redis(settings)
     try:

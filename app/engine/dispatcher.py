@@ -5,7 +5,7 @@ become tasks in the slots; when one is over, whatever ended it, its outcome goes
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from app.engine.clock import Clock
@@ -43,17 +43,17 @@ class Dispatcher(Generic[C]):
 
     def start(self, run: Claimed) -> None:
         """Run it, or say at once why it can't be."""
-        now = self._clock.now()
+        now = self._clock.now_ms()
         payload = self._runner.open(run)
         if isinstance(payload, Dead):
-            self._commit(run, None, payload, started_at=now)
+            self._commit(run, None, payload, started_ms=now)
             return
         prepared = self._runner.prepare(run, payload)
         if not isinstance(prepared, Prepared):
-            self._commit(run, payload, prepared, started_at=now)
+            self._commit(run, payload, prepared, started_ms=now)
             return
         job = prepared.job
-        running = Running(run=run, job=job.name, started_at=now, timeout=job.timeout)
+        running = Running(run=run, job=job.name, started_ms=now, timeout=job.timeout_ms / 1000)
         self._payloads[running] = payload
         self.slots.start(running, lambda running: self._runner.attempt(prepared, running))
 
@@ -67,10 +67,10 @@ class Dispatcher(Generic[C]):
         if outcome is None:
             job, number = self._jobs[running.job], running.run.attempt
             outcome = self._runner.cut_off(job, number, running.stopped)
-        self._commit(running.run, payload, outcome, started_at=running.started_at)
+        self._commit(running.run, payload, outcome, started_ms=running.started_ms)
 
     def _commit(
-        self, run: Claimed, payload: Payload | None, outcome: Outcome, *, started_at: datetime
+        self, run: Claimed, payload: Payload | None, outcome: Outcome, *, started_ms: int
     ) -> None:
         self._committer.add(
             Over(
@@ -78,7 +78,7 @@ class Dispatcher(Generic[C]):
                 payload=payload,
                 job=self._jobs.get(payload.f) if payload else None,
                 outcome=outcome,
-                started_at=started_at,
-                ended_at=self._clock.now(),
+                started_ms=started_ms,
+                ended_ms=self._clock.now_ms(),
             )
         )

@@ -1,13 +1,13 @@
 """Attempts that are over, sealed and ready to be committed."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from app.engine.run import Claimed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """It succeeded or was cancelled: nothing but its result stays."""
 
     run: Claimed
@@ -18,8 +18,7 @@ class Completed:
     event: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutBack:
+class PutBack(msgspec.Struct, frozen=True, kw_only=True):
     """It goes on its queue again, `delay` from now, or where it was when that is None."""
 
     run: Claimed
@@ -29,8 +28,7 @@ class PutBack:
     event: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buried:
+class Buried(msgspec.Struct, frozen=True, kw_only=True):
     """It becomes a dead letter."""
 
     run: Claimed
@@ -42,8 +40,7 @@ class Buried:
     event: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """It waits for a worker that knows its name and version."""
 
     run: Claimed

@@ -15,7 +15,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from app.engine import keys, wire
-from app.engine.clock import from_ms, to_ms
+from app.engine.clock import from_ms
 from app.engine.outcome import Ending
 from app.engine.store import Store, answering
 
@@ -63,22 +63,36 @@ class _Line(msgspec.Struct, array_like=True):
 _LINE = msgspec.msgpack.Decoder(_Line)
 
 
-def pack_event(event: RunEvent) -> bytes:
-    """The event as the scripts append it."""
+def pack_event(
+    *,
+    run_id: str,
+    job: str,
+    queue: str,
+    ending: Ending,
+    attempt: int,
+    enqueued_ms: int,
+    started_ms: int,
+    ended_ms: int,
+    worker: str = "",
+    owner: str = "",
+    parent: str = "",
+    error: BaseException | None = None,
+) -> bytes:
+    """An event as the scripts append it."""
     line = _Line(
-        run_id=event.run_id,
-        job=event.job,
-        queue=event.queue,
-        ending=event.ending.value,
-        attempt=event.attempt,
-        enqueued=to_ms(event.enqueued_at),
-        started=to_ms(event.started_at),
-        ended=to_ms(event.ended_at),
-        worker=event.worker,
-        owner=event.owner,
-        parent=event.parent,
-        kind=event.error_kind,
-        message=event.error_message,
+        run_id=run_id,
+        job=job,
+        queue=queue,
+        ending=ending.value,
+        attempt=attempt,
+        enqueued=enqueued_ms,
+        started=started_ms,
+        ended=ended_ms,
+        worker=worker,
+        owner=owner,
+        parent=parent,
+        kind=wire.kind_of(error) if error else "",
+        message=wire.message_of(error) if error else "",
     )
     return wire.pack(line)
 

@@ -149,6 +149,11 @@ class Job(Generic[C, P, R]):
         return dataclasses.replace(self, options=options)
 
     @property
+    def timeout_ms(self) -> int:
+        """`timeout` in milliseconds."""
+        return round(self.timeout.total_seconds() * 1000)
+
+    @property
     def description(self) -> str:
         """The first line of its docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]

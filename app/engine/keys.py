@@ -13,6 +13,7 @@ steward:dead              sorted set   ids of dead letters by the moment they di
 steward:dead:<id>         hash         a dead letter
 steward:parked            hash         run id -> name, version, queue, old score
 steward:worker:<worker>   string       alive; its value says which worker it is
+steward:claimed:<queue>   string       where claims go on in a queue, for half a second
 steward:cursor:<schedule> string       the last tick a schedule has fired
 steward:events            stream       what happened to runs, a batch an entry
 steward:events:count      string       how many events there ever were
@@ -35,13 +36,14 @@ DEAD_LETTER = "steward:dead:"
 PARKED = "steward:parked"
 WORKER = "steward:worker:"
 CURSOR = "steward:cursor:"
+CLAIMED = "steward:claimed:"
 EVENTS = "steward:events"
 EVENTS_COUNT = "steward:events:count"
 RECORDER = "steward:recorder"
 ALIVE = "steward:alive"
 HEALTH = "steward:health"
 
-LASTING = (RESULT, FINISHED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
+LASTING = (RESULT, FINISHED, CLAIMED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 
 
@@ -83,6 +85,11 @@ def worker(name: str) -> str:
 def cursor(schedule: str) -> str:
     """How far a schedule has fired."""
     return CURSOR + schedule
+
+
+def claimed(queue: str) -> str:
+    """Where claims go on in a queue."""
+    return CLAIMED + queue
 
 
 def attempts(run_id: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from app.engine import keys, wire
-from app.engine.clock import from_ms, to_ms
+from app.engine.clock import to_ms
 from app.engine.codec import Codec, Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
-from app.engine.events import RunEvent, pack_event
+from app.engine.events import pack_event
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.job import Job
 from app.engine.outcome import Ending, RunStatus
@@ -154,21 +154,18 @@ class Lookup:
         )
 
     def _cancelled_event(self, run_id: str, payload: Payload) -> bytes:
-        now = self.store.clock.now()
+        now = self.store.clock.now_ms()
         return pack_event(
-            RunEvent(
-                run_id=run_id,
-                job=payload.f,
-                queue=payload.q,
-                ending=Ending.CANCELLED,
-                attempt=0,
-                enqueued_at=from_ms(payload.et),
-                started_at=now,
-                ended_at=now,
-                worker="",
-                owner=payload.u,
-                parent=payload.p,
-            )
+            run_id=run_id,
+            job=payload.f,
+            queue=payload.q,
+            ending=Ending.CANCELLED,
+            attempt=0,
+            enqueued_ms=payload.et,
+            started_ms=now,
+            ended_ms=now,
+            owner=payload.u,
+            parent=payload.p,
         )
 
 

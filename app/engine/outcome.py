@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Ending(StrEnum):
     DEAD = "dead"
 
 
+_ENDINGS = {kind: Ending(kind.__name__.lower()) for kind in get_args(Outcome)}
+
+
 def ending_of(outcome: Outcome) -> Ending:
     """The outcome's name."""
-    return Ending(type(outcome).__name__.lower())
+    return _ENDINGS[type(outcome)]

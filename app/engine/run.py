@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_bytes
 
+import msgspec
+
 from app.engine.job import Held
 
 
@@ -34,8 +36,7 @@ class Receipt:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A run this worker holds a lease on."""
 
     id: str
@@ -53,6 +54,10 @@ class Claim:
 
     runs: tuple[Claimed, ...]
     next_due: datetime | None
+    is_all: bool = True
+    """Whether it looked at all there is, and not just behind the last run that was claimed."""
+    is_told: bool = False
+    """Whether the server will tell when one of these queues changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ Deciding is all this file does. What a job raises never leaves it, `SystemExit` 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from app.engine import wire
 from app.engine.attempt import Attempt, current_attempt
-from app.engine.clock import Clock, from_ms
+from app.engine.clock import Clock
 from app.engine.codec import Codec, Payload
 from app.engine.errors import (
     BadArguments,
@@ -51,8 +52,7 @@ C = TypeVar("C")
 E = TypeVar("E", bound=BaseException)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can start: its job, its arguments, and what it may know of itself."""
 
     job: Job[Any, ..., Any]
@@ -125,9 +125,9 @@ class Runner(Generic[C]):
             queue=run.queue,
             number=run.attempt,
             attempts=job.retry.attempts,
-            enqueued_at=from_ms(payload.et),
-            scheduled_for=from_ms(payload.sf or payload.et),
-            deadline=self._clock.now() + job.timeout,
+            enqueued_ms=payload.et,
+            due_ms=payload.sf or payload.et,
+            deadline_ms=self._clock.now_ms() + job.timeout_ms,
             worker=self._worker,
             parent=payload.p or None,
             owner=payload.u or None,

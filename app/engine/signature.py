@@ -7,6 +7,7 @@ the call, before anything is written.
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,8 @@ class Signature:
     _keywords: Mapping[str, Decoder[Any]]
     _other_keywords: Decoder[Any]
     _has_times: bool
+    _enough: int
+    """How many positional arguments leave no other missing."""
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, name: str) -> "Signature":
@@ -65,6 +68,7 @@ class Signature:
             _keywords={each: wire.decoder(types[each]) for each in _named(parameters)},
             _other_keywords=_other_keywords(parameters, types),
             _has_times=any(map(_may_hold_times, types.values())),
+            _enough=_enough(parameters),
         )
 
     def pack(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Packed:
@@ -112,6 +116,8 @@ class Signature:
 
     def missing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """What these arguments lack, in one line; None when the call can be made."""
+        if len(args) >= self._enough and not kwargs:
+            return None  # the decoders have seen to it that there are not too many
         try:
             self.parameters.bind(*args, **kwargs)
         except TypeError as error:
@@ -145,6 +151,13 @@ def _without_context(whole: inspect.Signature, name: str) -> inspect.Signature:
     if not parameters or parameters[0].kind not in positional:
         raise DeclarationError(f"{name} must take the context as its first argument")
     return whole.replace(parameters=parameters[1:])
+
+
+def _enough(parameters: inspect.Signature) -> int:
+    required = [each for each in parameters.parameters.values() if each.default is each.empty]
+    if any(each.kind is each.KEYWORD_ONLY for each in required):
+        return sys.maxsize
+    return sum(each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in required)
 
 
 def _refuse_untravelling(types: Mapping[str, Any], name: str) -> None:

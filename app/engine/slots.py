@@ -5,15 +5,15 @@ the worker is stopping. It then has `grace` to clean up. A task that is still th
 abandoned: its attempt is reported as over, its slot is free, and whatever it does later counts for
 nothing, because the lease it would commit under is gone.
 
-One timer serves all deadlines. Tasks are plain asyncio tasks, made here and nowhere else.
+One timer serves all deadlines: when the next run's time is up it looks at all of them, and there
+are never many. Tasks are plain asyncio tasks, made here and nowhere else.
 """
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from app.engine.outcome import Outcome
@@ -36,10 +36,13 @@ class Running:
 
     run: Claimed
     job: str
-    started_at: datetime
-    timeout: timedelta
+    started_ms: int
+    timeout: float
+    """In seconds."""
     stopped: Stopped | None = None
     is_over: bool = False
+    deadline: float = 0.0
+    """When it is looked at, by the loop's clock."""
     task: "asyncio.Task[Outcome] | None" = field(default=None, repr=False)
 
 
@@ -57,8 +60,6 @@ class Slots:
         self._ended = ended
         self._running: set[Running] = set()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
-        self._deadlines: list[tuple[float, int, Running]] = []
-        self._ticket = 0
         self._timer: asyncio.TimerHandle | None = None
         self.changed = asyncio.Event()
 
@@ -75,11 +76,12 @@ class Slots:
     def start(self, running: Running, body: Body) -> None:
         """Run `body` as a task, to be cancelled when the run's time is up."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(body(running), name=f"run {running.run.id}")
+        task = loop.create_task(body(running))
         running.task = task
         self._running.add(running)
         task.add_done_callback(lambda done: self._finished(running, done))
-        self._watch(loop.time() + running.timeout.total_seconds(), running)
+        running.deadline = loop.time() + running.timeout
+        self._watch(running.deadline)
 
     def cancel(self, run_id: str, why: Stopped) -> None:
         """Ask a run's task to stop; nothing happens if it isn't here or was asked before."""
@@ -91,7 +93,8 @@ class Slots:
         running.stopped = why
         if running.task is not None:
             running.task.cancel()
-        self._watch(asyncio.get_running_loop().time() + self._grace, running)
+        running.deadline = asyncio.get_running_loop().time() + self._grace
+        self._watch(running.deadline)
 
     async def idle(self) -> None:
         """Wait until no run is at work; bounded by their deadlines, which this file enforces."""
@@ -108,28 +111,24 @@ class Slots:
         if self._timer:
             self._timer.cancel()
 
-    def _watch(self, when: float, running: Running) -> None:
-        self._ticket += 1
-        heapq.heappush(self._deadlines, (when, self._ticket, running))
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        while self._deadlines and self._deadlines[0][2].is_over:
-            heapq.heappop(self._deadlines)
-        if self._timer:
+    def _watch(self, deadline: float) -> None:
+        """Look again at `deadline`, unless a look is due before it."""
+        if self._timer is not None and self._timer.when() <= deadline:
+            return
+        if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if self._deadlines:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._deadlines[0][0], self._time_is_up)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(deadline, self._look)
 
-    def _time_is_up(self) -> None:
+    def _look(self) -> None:
+        """Deal with every run whose time is up, and look again when the next one's is."""
+        self._timer = None
         now = asyncio.get_running_loop().time()
-        while self._deadlines and self._deadlines[0][0] <= now:
-            running = heapq.heappop(self._deadlines)[2]
-            if not running.is_over:
+        for running in self.running:
+            if running.deadline <= now:
                 self._overdue(running)
-        self._set_timer()
+        if self._running:
+            self._watch(min(running.deadline for running in self._running))
 
     def _overdue(self, running: Running) -> None:
         if running.stopped is None:

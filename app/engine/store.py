@@ -5,21 +5,24 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
 
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.engine import keys
 from app.engine.clock import Clock, from_ms, to_ms
+from app.engine.connection import Connections
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.errors import Unavailable
+from app.engine.line import Command
 from app.engine.run import Claim, Claimed, NewRun, Receipt, Share
+from app.engine.together import Together
 
 T = TypeVar("T")
 
@@ -41,6 +44,10 @@ _STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
+_TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
+_A_QUEUE = keys.QUEUE.encode()
+_ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
+_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # unpark says so itself
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
 
 
@@ -66,32 +73,38 @@ async def answering() -> AsyncGenerator[None]:
 class Store:
     """Redis, as the engine sees it."""
 
-    def __init__(self, redis: Redis, clock: Clock) -> None:
+    def __init__(self, redis: Connections, clock: Clock) -> None:
         """`redis` is shared with whoever made it, and closed by them."""
         self.redis = redis
         self.clock = clock
-        self._steps: dict[str, AsyncScript] = {}
+        self._steps: dict[str, _Script] = {}
+        self._enqueuing = Together(self._enqueue)
+        self._listening: list[_Listener] = []
 
     async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
         """Store runs; an id or key that is taken answers with the run that holds it.
 
         `again`: the same runs were sent before, unanswered; what is there now is new all the same.
+        Calls of the same turn of the loop share a trip.
         """
         new = (_STORED, _SAME_BYTES) if again else (_STORED,)
-        receipts: list[Receipt] = []
+        answers = await self._enqueuing.send(runs)
+        return [Receipt(id.decode(), state in new) for state, id in answers]
+
+    async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, bytes]]:
+        answers: list[tuple[int, bytes]] = []
         for some in _chunks(runs):
             args = [field for run in some for field in _new_run(run)]
-            now, *answers = await self._step("enqueue", self.clock.offset_ms, *args)
+            now, *found = await self._step("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
-            pairs = zip(answers[::2], answers[1::2], strict=True)
-            receipts += [Receipt(id.decode(), state in new) for state, id in pairs]
-        return receipts
+            answers += zip(found[::2], found[1::2], strict=True)
+        return answers
 
     async def claim(
         self,
         worker: str,
         want: int,
-        shares: Iterable[Share],
+        shares: Sequence[Share],
         *,
         mine: Collection[str] | None = None,
     ) -> Claim:
@@ -102,10 +115,15 @@ class Store:
         fields = [f for each in shares for f in (each.queue, each.most, _ms(each.lease))]
         known = ("",) if mine is None else (len(mine), *mine)
         head = (self.clock.offset_ms, worker, want, *known)
-        now, due, taken = await self._step("claim", *head, *fields)
+        queues = [keys.queue(each.queue) for each in shares]
+        (now, due, is_all, taken), is_told = await self._claimed((*head, *fields), queues)
         self.clock.learn(float(now))
-        runs = tuple(_claimed(each, worker) for each in taken)
-        return Claim(runs, from_ms(float(due)) if due else None)
+        return Claim(
+            tuple(_claimed(each, worker) for each in taken),
+            from_ms(float(due)) if due else None,
+            is_all=bool(is_all),
+            is_told=is_told,
+        )
 
     async def commit(self, ended: Sequence[Ended]) -> list[str]:
         """Write how these attempts ended; returns the ids that were no longer ours."""
@@ -186,7 +204,7 @@ class Store:
         """
         fields = _new_run(run) if run else ()
         args = (self.clock.offset_ms, known, then, *fields)
-        now, fired, cursor = await self._step("tick", *args, on=keys.cursor(schedule))
+        now, fired, cursor = await self._step("tick", *args, on=[keys.cursor(schedule)])
         self.clock.learn(float(now))
         return bool(fired), cursor.decode()
 
@@ -196,7 +214,7 @@ class Store:
 
     async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
         """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
-        return bool(await self._step("hold", holder, _ms(lease), on=key))
+        return bool(await self._step("hold", holder, _ms(lease), on=[key]))
 
     async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
         """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
@@ -212,15 +230,86 @@ class Store:
         self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
         return self.clock.now()
 
-    async def _step(self, step: str, *args: Any, on: str = "") -> Any:
-        async with answering():
-            script: Any = self._script(step)
-            return await script(keys=[on] if on else [], args=args)
+    @contextmanager
+    def listening(
+        self, *, changed: Callable[[], None], wrote: Callable[[], None]
+    ) -> Generator[None]:
+        """Hear, inside, when a queue of the last claim was `changed` by others, once a claim.
 
-    def _script(self, step: str) -> AsyncScript:
+        Of what this connection `wrote` itself the server says nothing, and forgets what it
+        tracked; and so it does when the connection breaks.
+        """
+        listener, line = _Listener(changed, wrote), self.redis.line
+        self._listening.append(listener)
+        line.on_push, line.on_lost = self._heard, self._wrote
+        try:
+            yield
+        finally:
+            self._listening.remove(listener)
+
+    def _heard(self, push: Any) -> None:
+        if _names_a_queue(push):
+            for each in self._listening:
+                each.changed()
+
+    def _wrote(self) -> None:
+        for each in self._listening:
+            each.wrote()
+
+    async def _claimed(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, bool]:
+        """A claim's answer, and whether the server will tell of changes."""
+        if not self._listening:
+            return await self._step("claim", *args, on=queues), False
+        refused, _, answer = await self._sent("claim", args, queues, first=(_TRACKING, _ARM))
+        return answer, not isinstance(refused, ResponseError)
+
+    async def _step(self, step: str, *args: Any, on: Sequence[str] = ()) -> Any:
+        try:
+            return (await self._sent(step, args, on))[-1]
+        finally:  # whoever was cancelled may have written, too
+            if step in _ON_QUEUES:
+                self._wrote()
+
+    async def _sent(
+        self, step: str, args: Sequence[Any], on: Sequence[str], *, first: Sequence[Command] = ()
+    ) -> Sequence[Any]:
+        script, line = self._script(step), self.redis.line
+        command = ("EVALSHA", script.sha, len(on), *on, *args)
+        async with answering():
+            try:
+                return await line.calls(*first, command)
+            except NoScriptError:
+                await line.call("SCRIPT", "LOAD", script.source)
+                return await line.calls(*first, command)
+
+    def _script(self, step: str) -> "_Script":
         if step not in self._steps:
-            self._steps[step] = self.redis.register_script(source(step))
+            self._steps[step] = _Script(source(step))
         return self._steps[step]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """Who wants to know that queues may have changed."""
+
+    changed: Callable[[], None]
+    wrote: Callable[[], None]
+
+
+def _names_a_queue(push: Any) -> bool:
+    """Whether it is an invalidation, of a queue; the claim reads other keys too."""
+    kind, changed = push[0], push[1] if len(push) > 1 else None
+    if kind != b"invalidate":
+        return False
+    return changed is None or any(key.startswith(_A_QUEUE) for key in changed)
+
+
+class _Script:
+    """A step's Lua, and the name the server knows it by."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:

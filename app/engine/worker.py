@@ -46,6 +46,7 @@ C = TypeVar("C")
 log = logging.getLogger(__name__)
 
 _LEASE_MARGIN = timedelta(seconds=10)  # a lease outlives its run's timeout by this, as arq's does
+_DRAIN_LOOK = 0.05  # s between two looks whether a burst is over
 _LAST_COMMIT = (
     5.0  # s to bring the last outcomes home; what can't be committed runs again elsewhere
 )
@@ -57,7 +58,8 @@ class WorkerOptions:
 
     concurrency: int = 100
     lease: timedelta = timedelta(seconds=8)
-    poll: timedelta = timedelta(seconds=0.2)
+    poll: timedelta = timedelta(seconds=2)
+    """How often to look at the queues when nothing was heard of them."""
     grace: timedelta = timedelta(seconds=10)
     """How long short runs may take to finish once the worker is told to stop."""
     abandon_after: timedelta = timedelta(seconds=10)
@@ -227,7 +229,7 @@ class Worker(Generic[C]):
 
     async def _stop_when_empty(self) -> None:
         while not await self._is_drained():
-            await anyio.sleep(self._options.poll.total_seconds() / 2)
+            await anyio.sleep(_DRAIN_LOOK)
         self.stop()
 
     async def _is_drained(self) -> bool:

@@ -78,7 +78,8 @@ class WorkerProcess(Section):
         description="seconds until the runs of a killed worker are taken over",
     )
     poll: Span = Field(
-        default=timedelta(seconds=0.2), description="seconds between two looks at a queue"
+        default=timedelta(seconds=2),
+        description="seconds between two looks at the queues when Redis tells of no change",
     )
     grace: Seconds = Field(
         default=timedelta(seconds=10),

@@ -15,6 +15,7 @@ _MANY = (
     keys.UNIQUE,
     keys.DEAD_LETTER,
     keys.CURSOR,
+    keys.CLAIMED,
 )
 _ONE = (
     keys.DEAD,

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.engine import Client, FailedAttempt, Job, RunEvent, seconds
+from app.engine import Client, FailedAttempt, Job, keys, seconds
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.events import pack_event
 from app.engine.failure import pack_failure, unpack_failure
@@ -50,25 +50,23 @@ async def alive(store: Store, *workers: str, lease: timedelta = LEASE) -> AsyncG
 
 
 async def dies(store: Store, worker: str) -> None:
-    """A worker's sign of life lapses."""
-    await store.redis.delete(f"steward:worker:{worker}")
+    """A worker's sign of life lapses, and a look at the heads of the queues is due."""
+    await store.redis.delete(f"steward:worker:{worker}", *map(keys.claimed, QUEUES))
 
 
 def event(run: Claimed, ending: Ending = Ending.SUCCEEDED) -> bytes:
     """What happened to a run."""
-    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    now = 1_767_225_600_000
     return pack_event(
-        RunEvent(
-            run_id=run.id,
-            job="test.write",
-            queue=run.queue,
-            ending=ending,
-            attempt=run.attempt,
-            enqueued_at=now,
-            started_at=now,
-            ended_at=now,
-            worker="w1",
-        )
+        run_id=run.id,
+        job="test.write",
+        queue=run.queue,
+        ending=ending,
+        attempt=run.attempt,
+        enqueued_ms=now,
+        started_ms=now,
+        ended_ms=now,
+        worker="w1",
     )
 
 
@@ -126,6 +124,7 @@ async def put(client: Client, job: Job[Any, ..., Any], *args: Any) -> str:
 
 
 async def keys_of(client: Client) -> set[str]:
-    """Every key there is."""
+    """Every key there is, but for the cursors of claims: they go by themselves at once."""
     found: Any = await client.store.redis.keys("*")
-    return {key.decode(errors="replace") for key in found}
+    names = {key.decode(errors="replace") for key in found}
+    return {name for name in names if not name.startswith(keys.CLAIMED)}

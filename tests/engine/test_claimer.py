@@ -1,14 +1,14 @@
 """What a worker takes of each queue, and when."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
 import anyio
 import pytest
 
-from app.engine import Client, ManualClock, Unavailable, hours, minutes, seconds
+from app.engine import Client, ManualClock, Unavailable, minutes, seconds
 from app.engine.claimer import Claimer
 from app.engine.outcome import Outcome, Succeeded
 from app.engine.run import Claim, Claimed, Share
@@ -25,6 +25,7 @@ class Losing(Store):
 
     losses = 0
     claims = 0
+    is_absent = False
 
     def __init__(self, client: Client) -> None:
         super().__init__(client.store.redis, client.store.clock)
@@ -35,12 +36,14 @@ class Losing(Store):
         self,
         worker: str,
         want: int,
-        shares: Iterable[Share],
+        shares: Sequence[Share],
         *,
         mine: Collection[str] | None = None,
     ) -> Claim:
         """Claim, and perhaps say nothing of it."""
         self.claims += 1
+        if self.is_absent:
+            raise Unavailable("nobody there")
         claim = await super().claim(worker, want, shares, mine=mine)
         await self.on_its_way.wait()
         if self.losses:
@@ -52,7 +55,14 @@ class Losing(Store):
 class Desk:
     """A claimer, its slots, and what it started."""
 
-    def __init__(self, client: Client, *, count: int, queues: tuple[str, ...] = QUEUES) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        count: int,
+        queues: tuple[str, ...] = QUEUES,
+        poll: timedelta = timedelta(seconds=0.05),
+    ) -> None:
         self.store = Losing(client)
         self.taken: list[Claimed] = []
         self.slots = Slots(count, grace=minutes(1), ended=self._over)
@@ -63,16 +73,14 @@ class Desk:
             worker="w1",
             queues=[(name, LEASE) for name in queues],
             count=count,
-            poll=seconds(0.05),
+            poll=poll,
             start=self._start,
             mine=lambda: {each.id for each in self.taken},
         )
 
     def _start(self, run: Claimed) -> None:
         self.taken.append(run)
-        running = Running(
-            run=run, job="test.write", started_at=self.store.clock.now(), timeout=hours(1)
-        )
+        running = Running(run=run, job="test.write", started_ms=0, timeout=3600)
         self.slots.start(running, self._body)
 
     async def _body(self, running: Running) -> Outcome:
@@ -120,7 +128,7 @@ async def test_every_queue_is_first_now_and_then(client: Client) -> None:
 
     claimer: Any = desk.claimer
     for _ in range(160):
-        await claimer._claim(10)
+        await claimer._answered(10, 10)
         firsts[desk.claimer.shares(10)[0].queue] += 1
 
     assert firsts == {"a": 140, "b": 10, "c": 10}
@@ -198,5 +206,106 @@ async def test_stopping_in_the_middle_of_a_claim_loses_nothing(client: Client) -
 
     assert [run.id for run in desk.taken] == [handle.id]
     desk.gate.set()
+    await desk.slots.idle()
+    await desk.store.commit([completed(run) for run in desk.taken])
+
+
+async def test_an_absent_redis_is_asked_now_and_then(client: Client) -> None:
+    desk = Desk(client, count=3, poll=seconds(30))
+    desk.store.is_absent = True
+
+    with anyio.move_on_after(0.5):
+        await desk.claimer.run()
+
+    assert 2 <= desk.store.claims <= 12
+
+
+async def test_after_a_lost_answer_all_runs_come_as_fast_as_ever(client: Client) -> None:
+    desk = Desk(client, count=10, queues=("default",), poll=seconds(30))
+    desk.store.losses = 1
+    desk.gate.set()
+    handles = await client.enqueue_many(write.call(str(n)) for n in range(60))
+
+    with anyio.fail_after(5):
+        await desk.work(lambda: len(desk.taken) == 60)
+
+    assert {run.id for run in desk.taken} == {each.id for each in handles}
+    assert {run.attempt for run in desk.taken} == {1}
+
+
+async def test_what_is_leased_to_us_unknown_comes_though_two_claims_were_under_way(
+    client: Client,
+) -> None:
+    desk = Desk(client, count=10, queues=("default",), poll=seconds(30))
+    handles = await client.enqueue_many(write.call(str(n)) for n in range(30))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: desk.store.claims)
+        desk.store.losses = 2
+        desk.gate.set()
+        with anyio.fail_after(5):
+            await eventually(lambda: len(desk.taken) == 30)
+        group.cancel_scope.cancel()
+
+    assert sorted(run.id for run in desk.taken) == sorted(each.id for each in handles)
+    assert {run.attempt for run in desk.taken} == {1}
+    await desk.slots.idle()
+    await desk.store.commit([completed(run) for run in desk.taken])
+
+
+async def test_half_the_slots_do_not_wait_for_the_other_half(client: Client) -> None:
+    desk = Desk(client, count=100, queues=("urgent", "default"), poll=seconds(30))
+    await client.enqueue_many(write.call(str(n)) for n in range(100))
+
+    with anyio.fail_after(5):
+        await desk.work(lambda: len(desk.taken) == 90)
+
+    rest = Desk(client, count=100, queues=("urgent", "default"))
+    await rest.work(lambda: len(rest.taken) == 10)
+
+
+async def test_an_idle_claimer_looks_no_more_than_it_is_told_to(client: Client) -> None:
+    desk = Desk(client, count=3, poll=seconds(30))
+
+    with anyio.move_on_after(0.5):
+        await desk.claimer.run()
+
+    assert desk.store.claims == 1
+
+
+async def test_being_told_to_look_for_ours_takes_nothing_twice(client: Client) -> None:
+    desk = Desk(client, count=10, queues=("default",), poll=seconds(30))
+    desk.gate.set()
+    handles = await client.enqueue_many(write.call(str(n)) for n in range(300))
+
+    async def nag() -> None:
+        claimer: Any = desk.claimer
+        while True:
+            await anyio.sleep(0.002)  # two claims get under way
+            desk.claimer.look_for_ours()
+            await anyio.sleep(0.002)
+            claimer._wary_until = 0.0
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(nag)
+        with anyio.fail_after(10):
+            await desk.work(lambda: len(desk.taken) >= 300)
+        group.cancel_scope.cancel()
+
+    assert sorted(run.id for run in desk.taken) == sorted(each.id for each in handles)
+
+
+async def test_stopping_while_there_is_plenty_stops_at_once(client: Client) -> None:
+    desk = Desk(client, count=100, queues=("default",), poll=seconds(30))
+    desk.gate.set()
+    await client.enqueue_many(write.call(str(n)) for n in range(3000))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: desk.taken)
+        group.cancel_scope.cancel()
+
+    assert len(desk.taken) < 1500
     await desk.slots.idle()
     await desk.store.commit([completed(run) for run in desk.taken])

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import anyio
 import pytest
+from msgspec import structs
 
 from app.engine import Client, Clock, Codec, Over, RunStatus, Unavailable, hours, seconds
 from app.engine.committer import Committer
@@ -15,7 +16,7 @@ from app.engine.outcome import Outcome, Succeeded
 from app.engine.run import Claimed
 from app.engine.store import Store
 from tests.engine.jobs import write
-from tests.engine.steps import alive, claim
+from tests.engine.steps import alive, claim, dies
 from tests.eventually import eventually
 
 
@@ -64,14 +65,14 @@ class Bench:
     def over(self, run: Claimed, outcome: Outcome) -> Over:
         """Its attempt is over."""
         assert run.payload is not None
-        now = Clock().now()
+        now = Clock().now_ms()
         return Over(
             run=run,
             payload=self.client.codec.open_payload(run.payload),
             job=write,
             outcome=outcome,
-            started_at=now,
-            ended_at=now,
+            started_ms=now,
+            ended_ms=now,
         )
 
     async def status(self, run: Claimed) -> RunStatus:
@@ -141,7 +142,7 @@ async def test_what_landed_unconfirmed_is_not_done_twice(bench: Bench) -> None:
     assert bench.committer.pending == ()
 
 
-async def test_what_ends_during_a_failed_commit_is_committed_after_it(bench: Bench) -> None:
+async def test_what_ends_during_a_failed_commit_is_committed_too(bench: Bench) -> None:
     bench.store.before = 1
     first, second = await bench.runs(2)
 
@@ -151,7 +152,8 @@ async def test_what_ends_during_a_failed_commit_is_committed_after_it(bench: Ben
         bench.committer.add(bench.over(second, Succeeded(2)))
         await eventually(lambda: len(bench.heard) == 2)
 
-    assert [over.run.id for over in bench.heard] == [first.id, second.id]
+    assert {over.run.id for over in bench.heard} == {first.id, second.id}
+    assert {await bench.status(run) for run in (first, second)} == {RunStatus.SUCCEEDED}
 
 
 async def test_flushing_beside_the_role_commits_each_outcome_once(bench: Bench) -> None:
@@ -172,6 +174,7 @@ async def test_an_outcome_of_a_run_that_was_taken_over_is_dropped(
 ) -> None:
     run = (await bench.runs(1))[0]
     async with alive(bench.client.store, "w2"):
+        await dies(bench.client.store, "w1")
         other = (await claim(bench.client.store, "w2")).runs[0]
 
         bench.committer.add(bench.over(run, Succeeded(1)))
@@ -188,7 +191,7 @@ async def test_an_outcome_of_a_run_that_was_taken_over_is_dropped(
 async def test_a_result_is_kept_as_long_as_the_job_says(bench: Bench) -> None:
     run = (await bench.runs(1))[0]
     over = bench.over(run, Succeeded(1))
-    short = replace(over, job=replace(write, keep_result=timedelta(seconds=77)))
+    short = structs.replace(over, job=replace(write, keep_result=timedelta(seconds=77)))
     bench.committer.add(short)
     await bench.committer.flush()
 
@@ -217,4 +220,18 @@ async def test_a_result_that_cannot_be_written_down_is_still_a_success(
     bench.committer.add(bench.over(run, Succeeded(result)))
     await bench.committer.flush()
 
+    assert await bench.status(run) == RunStatus.SUCCEEDED
+
+
+async def test_what_was_under_way_when_the_role_ended_is_committed_by_a_flush(
+    bench: Bench,
+) -> None:
+    bench.store.before = 1
+    run = (await bench.runs(1))[0]
+    async with committing(bench):
+        bench.committer.add(bench.over(run, Succeeded(1)))
+        await eventually(lambda: bench.store.commits)
+
+    assert [over.run.id for over in bench.committer.pending] == [run.id]
+    await bench.committer.flush()
     assert await bench.status(run) == RunStatus.SUCCEEDED

@@ -108,8 +108,8 @@ async def test_the_keeper_shows_that_the_loop_turns_though_redis_is_away(client:
                 id="r", queue="q", due_ms=0, attempt=1, lease="w1:1", cancelled=False, payload=b""
             ),
             job="test.job",
-            started_at=client.store.clock.now(),
-            timeout=seconds(60),
+            started_ms=client.store.clock.now_ms(),
+            timeout=60,
         ),
         _forever,
     )

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from app.engine import (
     NEVER,
@@ -121,7 +122,7 @@ async def outcome_of(
     prepared = ours.prepare(run, payload_of(f=which.name))
     assert isinstance(prepared, Prepared)
     running = Running(
-        run=run, job=which.name, started_at=Clock().now(), timeout=which.timeout, stopped=stopped
+        run=run, job=which.name, started_ms=Clock().now_ms(), timeout=300, stopped=stopped
     )
     return await ours.attempt(prepared, running)
 
@@ -217,7 +218,7 @@ async def test_a_job_knows_which_attempt_it_is(codec: Codec) -> None:
     payload = payload_of(f="test.tell", p="parent", u="7", tp="00-ab", sf=1_700_000_005_000)
     prepared = ours.prepare(run, payload)
     assert isinstance(prepared, Prepared)
-    running = Running(run=run, job="test.tell", started_at=Clock().now(), timeout=minutes(5))
+    running = Running(run=run, job="test.tell", started_ms=Clock().now_ms(), timeout=300)
 
     outcome = await ours.attempt(prepared, running)
 
@@ -330,7 +331,7 @@ async def test_a_context_that_cannot_be_made_is_a_failure(codec: Codec) -> None:
     ours = Runner(by_name([act]), codec, broken, clock=Clock(), worker="w1", accept_plain=False)
     prepared = ours.prepare(claimed(), payload_of())
     assert isinstance(prepared, Prepared)
-    running = Running(run=claimed(), job="test.act", started_at=Clock().now(), timeout=minutes(5))
+    running = Running(run=claimed(), job="test.act", started_ms=Clock().now_ms(), timeout=300)
 
     assert isinstance(await ours.attempt(prepared, running), Retrying)
 

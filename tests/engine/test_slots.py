@@ -7,7 +7,7 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from app.engine import Clock, seconds
+from app.engine import seconds
 from app.engine.outcome import Outcome, Succeeded
 from app.engine.run import Claimed
 from app.engine.slots import Body, Running, Slots, Stopped
@@ -20,7 +20,7 @@ def run(id: str = "r1", *, timeout: timedelta = LONG) -> Running:
     claimed = Claimed(
         id=id, queue="q", due_ms=0, attempt=1, lease="w:1", cancelled=False, payload=b""
     )
-    return Running(run=claimed, job="test.job", started_at=Clock().now(), timeout=timeout)
+    return Running(run=claimed, job="test.job", started_ms=0, timeout=timeout.total_seconds())
 
 
 @dataclass

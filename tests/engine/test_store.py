@@ -6,7 +6,18 @@ from typing import Any
 import anyio
 import pytest
 
-from app.engine import Client, Clock, Codec, Held, ManualClock, Unavailable, hours, minutes, seconds
+from app.engine import (
+    Client,
+    Clock,
+    Codec,
+    Held,
+    ManualClock,
+    Unavailable,
+    hours,
+    keys,
+    minutes,
+    seconds,
+)
 from app.engine.connection import open_redis
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.events import Events
@@ -37,9 +48,11 @@ def store(client: Client) -> Store:
 
 
 async def lone(client: Client) -> Claimed:
-    """One run, leased to w1."""
+    """One run, leased to w1; the next claim begins at the head of its queue."""
     await client.enqueue(write, "x")
-    return (await claim(client.store)).runs[0]
+    run = (await claim(client.store)).runs[0]
+    await client.store.redis.delete(keys.claimed(run.queue))
+    return run
 
 
 async def letter_of(store: Store, run_id: str) -> dict[bytes, bytes]:

@@ -36,7 +36,7 @@ from app.engine import (
 )
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
-from tests.engine.steps import alive, claim, dies
+from tests.engine.steps import alive, claim, dies, keys_of
 from tests.eventually import eventually
 
 # running
@@ -578,6 +578,7 @@ async def test_a_job_that_takes_its_workers_down_dies_in_the_end(workshop: Open)
         poison = await shop.client.enqueue(fail)
         for n in range(3):
             assert [run.id for run in (await claim(store, f"doomed{n}")).runs] == [poison.id]
+            await dies(store, f"doomed{n}")
         bystander = await shop.client.enqueue(write, "x")
 
         await shop.drain()
@@ -670,8 +671,7 @@ async def test_a_busy_day_leaves_nothing_but_results_and_letters(workshop: Open)
             await eventually(lambda: len(shop.heard) >= 50)
         await shop.drain()
 
-        redis: Any = shop.client.store.redis
-        left = Counter(key.decode().rpartition(":")[0] for key in await redis.keys("*"))
+        left = Counter(key.rpartition(":")[0] for key in await keys_of(shop.client))
         ran = len({each.id for each in handles})
         assert left == {
             "arq:result": 50 + len(doomed) + len(waiting) + ran,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.engine import ManualClock, RunStatus, hours, seconds
+from app.engine import ManualClock, RunStatus, hours
 from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRunStatus
 from app.services.ai import AiRequest, Answer, AssistantError, RefusedByAssistant, ScriptedAssistant
@@ -100,7 +100,7 @@ async def test_a_failed_reminder_can_be_retried_as_a_new_run(
 async def test_an_assistant_that_never_answers_is_a_timeout(
     context: Context, reminder: TaskCreated, clock: ManualClock
 ) -> None:
-    hurried = replace(context.attempt, deadline=clock.now() + seconds(30.05))
+    hurried = replace(context.attempt, deadline_ms=clock.now_ms() + 30_050)
 
     with pytest.raises(TimeoutError):
         await due(replace(context, attempt=hurried), reminder, ai=Silent())

@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 from arq.connections import RedisSettings
-from redis.asyncio import Redis
 from sqlalchemy.exc import OperationalError
 
 from app.context import Context, Services
@@ -240,7 +239,7 @@ async def test_without_redis_the_look_fails_and_gives_all_claims_back(
     context: Context, owner: User, codec: Codec, clock: ManualClock, tmp_path: Path
 ) -> None:
     await forgotten(context, owner, 60)
-    async with Redis(unix_socket_path=str(tmp_path / "nobody")) as nowhere:
+    async with open_redis(RedisSettings(unix_socket_path=str(tmp_path / "nobody"))) as nowhere:
         client = Client(Store(nowhere, clock), codec, patience=timedelta(0))
 
         with pytest.raises(Unavailable):

@@ -9,11 +9,10 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from arq.connections import RedisSettings
-from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.engine import Client, Codec, ManualClock, WorkerSeen, job, keys, minutes
-from app.engine.connection import open_redis
+from app.engine.connection import make_redis, open_redis
 from app.engine.store import Store
 from app.observability.health import Health
 from app.services.health_report import HealthReport, Level, Part, ReportStatus, Thresholds
@@ -178,7 +177,7 @@ async def test_a_redis_that_hangs_is_unhealthy_and_the_check_ends(
         port: int = listener.extra(SocketAttribute.local_port)
         async with anyio.create_task_group() as group:
             group.start_soon(listener.serve, swallow)
-            redis = Redis(host="127.0.0.1", port=port, password="hunter2")
+            redis = make_redis(RedisSettings(host="127.0.0.1", port=port, password="hunter2"))
             health = Health(
                 database, Client(Store(redis, clock), codec, queues=QUEUES), tmp_path, limits=HASTY
             )
@@ -198,7 +197,8 @@ async def test_a_redis_that_hangs_is_unhealthy_and_the_check_ends(
 async def test_a_report_on_a_redis_that_is_gone_tells_no_address_or_password(
     database: Database, codec: Codec, clock: ManualClock, tmp_path: Path
 ) -> None:
-    redis = Redis(host="127.0.0.1", port=1, username="ann", password="hunter2")
+    nowhere = RedisSettings(host="127.0.0.1", port=1, username="ann", password="hunter2")
+    redis = make_redis(nowhere)
     client = Client(Store(redis, clock), codec, queues=QUEUES)
 
     report = await Health(database, client, tmp_path, limits=ROOMY).check()

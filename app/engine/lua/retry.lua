@@ -15,7 +15,8 @@ for i = 3, #ARGV, 7 do
       call('RPUSH', FAILURES .. id, failure)
       call('LTRIM', FAILURES .. id, -FAILURES_KEPT, -1)
     end
-    if delay ~= '' then call('ZADD', QUEUE .. queue, score(now + tonumber(delay)), id) end
+    if delay == '' then look_again(queue)
+    else call('ZADD', QUEUE .. queue, score(now + tonumber(delay)), id) end
     call('DEL', LEASE .. id)
     events[#events + 1] = event
   end

@@ -3,7 +3,7 @@ local call = redis.call
 local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-progress:', 'arq:retry:', 'arq:result:'
 local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
 local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
-local EVENTS, EVENTS_COUNT = 'steward:events', 'steward:events:count'
+local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
 local FINISHED_MS = 60000 -- how long a finished id answers a repeated enqueue when no result is kept
 
 -- The server's time in ms, with microseconds as its fraction, plus a test's offset.
@@ -83,6 +83,9 @@ local function keep(id, result, ms, ending)
   if ms > 0 then call('SET', RESULT .. id, result, 'PX', ms)
   else call('SET', FINISHED .. id, ending, 'PX', FINISHED_MS) end
 end
+
+-- A run has come back to a place that claims may have passed: the next one begins at the head.
+local function look_again(queue) call('DEL', CLAIMED .. queue) end
 
 -- Append what happened to the stream: one entry, its events numbered on from the last.
 local function record(events, longest)

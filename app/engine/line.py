@@ -1,0 +1,214 @@
+"""One connection on which calls travel together: many in one write, their answers in one read.
+
+redis-py does what is hard about connecting (TLS, passwords, unix sockets, Sentinel, RESP3); then
+its transport is ours. What is sent in one turn of the loop is written in one piece, so a worker's
+commit and its next claim share a round trip without knowing of each other. Answers are matched to
+calls by their order. What the server says unasked (a push) goes to `on_push`.
+
+A connection that breaks fails every call under way, and the next call opens another. Whether a
+failed call was carried out nobody knows: each step of the store can be sent again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import ConnectionPool
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as Silent
+
+_ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
+_DEMOTED = "READONLY"  # it was the master when we connected
+
+Command = tuple[Any, ...]
+Push = Callable[[Any], None]
+
+
+class Line:
+    """A connection of its own beside the pool's; opened by the first call, closed by `aclose`."""
+
+    def __init__(self, pool: ConnectionPool, *, patience: float = _ANSWER) -> None:
+        """Connects the way the pool does; an answer may take `patience` seconds."""
+        self._pool = pool
+        self._patience = patience
+        self._opening = asyncio.Lock()
+        self._wire: _Wire | None = None
+        self.on_push: Push = _ignore
+        self.on_lost: Callable[[], None] = _nobody
+        """Told when the connection breaks: what the server knew of it is gone."""
+
+    async def call(self, *command: Any) -> Any:
+        """Send one command and wait for its answer; raises what redis-py would."""
+        return (await self.calls(command))[0]
+
+    async def calls(self, *commands: Command) -> Sequence[Any]:
+        """Send these commands, nothing between them; raises what the last one's answer is.
+
+        What the others were refused for stands among the answers, as a `ResponseError`.
+        """
+        wire = self._wire
+        if wire is None or wire.is_lost:
+            wire = await self._open()
+        answered = [wire.send(command) for command in commands]
+        last = await self._answer(wire, answered[-1])
+        if isinstance(last, ResponseError):
+            raise last
+        return [*(_error_or(each.result()) for each in answered[:-1]), last]
+
+    async def aclose(self) -> None:
+        """Close the connection; calls under way fail."""
+        async with self._opening:
+            await self._close()
+
+    async def _answer(self, wire: "_Wire", answered: "asyncio.Future[Any]") -> Any:
+        try:
+            async with asyncio.timeout(self._patience):
+                answer = await answered
+        except TimeoutError:
+            if not answered.done() or answered.cancelled():  # else a blocked loop was late, not it
+                wire.lose(Silent("no answer in time"))
+                raise Silent(f"no answer in {self._patience:.0f} s") from None
+            answer = answered.result()
+        answer = _error_or(answer)
+        if isinstance(answer, ResponseError) and str(answer).startswith(_DEMOTED):
+            wire.lose(answer)  # the next call asks Sentinel, or the name service, again
+        return answer
+
+    def _heard(self, push: Any) -> None:
+        self.on_push(push)
+
+    def _lost(self) -> None:
+        self.on_lost()
+
+    async def _open(self) -> "_Wire":
+        async with self._opening:
+            if self._wire is None or self._wire.is_lost:
+                await self._close()
+                self._wire = await _connect(self._pool, self._heard, self._lost)
+            return self._wire
+
+    async def _close(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
+
+
+class _Wire(asyncio.Protocol):
+    """The bytes of one connection, from the moment redis-py hands it over."""
+
+    def __init__(self, connection: Any, on_push: Push, on_lost: Callable[[], None]) -> None:
+        self._connection = connection
+        self._on_push = on_push
+        self._on_lost = on_lost
+        self._reader = hiredis.Reader()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = (
+            connection._writer.transport
+        )  # no public way in redis-py 5
+        self._theirs: Any = self._transport.get_protocol()
+        self.is_lost = False
+
+    def take_over(self) -> None:
+        """Read and write from here on; nothing is on its way at this moment."""
+        self._transport.set_protocol(self)
+
+    def send(self, command: Command) -> "asyncio.Future[Any]":
+        """Send with all else of this turn; the future is the answer, an error reply included."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(cast("bytes", hiredis.pack_command(command)))
+        answered = self._loop.create_future()
+        self._waiting.append(answered)
+        return answered
+
+    def _flush(self) -> None:
+        data, self._unsent = b"".join(self._unsent), []
+        if not self.is_lost:
+            self._transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each complete answer to its call."""
+        try:
+            self._reader.feed(data)
+            self._read()
+        except hiredis.HiredisError as error:
+            self.lose(error)
+
+    def _read(self) -> None:
+        while (answer := self._reader.gets()) is not False:
+            if isinstance(answer, hiredis.PushNotification):
+                self._on_push(answer)
+            elif self._waiting:
+                answered = self._waiting.popleft()
+                if not answered.done():
+                    answered.set_result(answer)
+
+    def eof_received(self) -> None:
+        """The server hung up: let the transport close."""
+        self._theirs.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on to the stream that redis-py still holds."""
+        self._theirs.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on, too."""
+        self._theirs.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the stream, so that it can be closed, and every call under way."""
+        self._theirs.connection_lost(exc)
+        self.lose(exc)
+
+    def lose(self, cause: Exception | None) -> None:
+        """Fail what is under way; nothing more is sent here."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self._transport.abort()
+        self._on_lost()
+        while self._waiting:
+            answered = self._waiting.popleft()
+            if not answered.done():
+                answered.set_exception(Disconnected(f"the connection broke: {cause}"))
+                answered.exception()  # seen: whoever waited may be gone
+
+    async def close(self) -> None:
+        """Disconnect as redis-py does."""
+        self.lose(None)
+        await self._connection.disconnect()
+
+
+async def _connect(pool: ConnectionPool, on_push: Push, on_lost: Callable[[], None]) -> _Wire:
+    connect: Any = pool.connection_class
+    connection = connect(**{**pool.connection_kwargs, "protocol": 3})
+    async with AsyncExitStack() as unfinished:
+        unfinished.push_async_callback(connection.disconnect, nowait=True)
+        await connection.connect()
+        unfinished.pop_all()
+    wire = _Wire(connection, on_push, on_lost)
+    wire.take_over()
+    return wire
+
+
+def _ignore(_push: Any) -> None:
+    """Nobody listens."""
+
+
+def _nobody() -> None:
+    """Nobody minds."""
+
+
+def _error_or(answer: Any) -> Any:
+    return _error(answer) if isinstance(answer, hiredis.ReplyError) else answer
+
+
+def _error(reply: hiredis.ReplyError) -> ResponseError:
+    text = str(reply)
+    return NoScriptError(text) if text.startswith("NOSCRIPT") else ResponseError(text)
