@@ -4,6 +4,7 @@ Importing this module reads the settings and gives arq's command our worker: tha
 for it. Nothing else in the application does anything when it is imported.
 """
 
+import logging
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,12 +15,14 @@ from app.context import Context, context_of, make_codec, open_redis, open_servic
 from app.engine import (
     Client,
     DeclarationError,
+    Ending,
     Events,
     Job,
     Over,
     Schedule,
     Worker,
     WorkerOptions,
+    ending_of,
     install,
 )
 from app.jobs import JOBS
@@ -29,6 +32,8 @@ from app.queues import NAMES
 from app.settings import Settings, read_settings
 from app.storage.runs import Runs
 from app.timetable import TIMETABLE
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -78,7 +83,16 @@ def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
 def _for_arq(burst: bool) -> AbstractAsyncContextManager[Worker[Context]]:
     if "--custom-log-dict" not in sys.argv:
         configure_logging(settings.log.level)
-    return open_worker(settings, burst=burst)
+    return open_worker(settings, burst=burst, heard=_log_run)
+
+
+def _log_run(over: Over) -> None:
+    """One line a run: what is dead is a warning, and says why by the error's class alone."""
+    ending, error = ending_of(over.outcome), getattr(over.outcome, "error", None)
+    took = over.ended_ms - over.started_ms
+    why = f": {type(error).__name__}" if error else ""
+    level = logging.WARNING if ending is Ending.DEAD else logging.INFO
+    log.log(level, "%s %s in %d ms (run %s)%s", over.known.f, ending, took, over.run.id, why)
 
 
 settings = read_settings()

@@ -46,7 +46,7 @@ PURE = {
     *("attempt", "clock", "ended", "errors", "failure", "job", "outcome", "retry", "run"),
     *("schedule", "signature", "wire"),
 }
-REDIS = {"line", "together", "codec", "connection", "keys", "store"}
+REDIS = {"line", "together", "codec", "connection", "keys", "steps", "store"}
 DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview"}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "runner"),

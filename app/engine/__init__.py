@@ -12,8 +12,9 @@ The life of a job, in the order of the files that tell it:
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     events       what happened, as a stream; somebody keeps the history of it
 
-`line` carries what the store asks of Redis, `together` what many callers ask at once.
-Beside them `lease` and `keeper` keep a worker's claims alive; `scheduler` goes by the clock.
+The store's calls are `steps`, each a Lua file; `line` carries them to Redis, and `together` what
+many callers ask at once. Beside them `lease` and `keeper` keep a worker's claims alive, and
+`scheduler` goes by the clock.
 The rest of the application imports these names, and nothing deeper.
 """
 

@@ -35,7 +35,8 @@ from app.engine import keys
 from app.engine.clock import Clock
 from app.engine.connection import open_redis
 from app.engine.errors import Unavailable
-from app.engine.store import Store, answering
+from app.engine.steps import answering
+from app.engine.store import Store
 from app.engine.worker import Worker
 
 OpenWorker = Callable[[bool], AbstractAsyncContextManager[Worker[Any]]]

@@ -14,7 +14,7 @@ from app.engine.errors import BadPayload, UnknownRun
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.handle import Handle
 from app.engine.run import NewRun, new_id
-from app.engine.store import answering
+from app.engine.steps import answering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

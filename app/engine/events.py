@@ -17,7 +17,8 @@ from redis.exceptions import ResponseError
 from app.engine import keys, wire
 from app.engine.clock import from_ms
 from app.engine.outcome import Ending
-from app.engine.store import Store, answering
+from app.engine.steps import answering
+from app.engine.store import Store
 
 _GROUP = "history"
 _CONSUMER = "recorder"

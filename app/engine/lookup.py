@@ -16,7 +16,8 @@ from app.engine.events import pack_event
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.job import Job
 from app.engine.outcome import Ending, RunStatus
-from app.engine.store import Store, answering
+from app.engine.steps import answering
+from app.engine.store import Store
 
 _PARKED_FROM = 253402300799000.0  # ms; where park.lua puts runs
 _KEEP_CANCELLED = timedelta(hours=1)  # as long as results are kept by default

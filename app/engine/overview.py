@@ -12,7 +12,8 @@ from app.engine.clock import from_ms
 from app.engine.errors import UnknownRun
 from app.engine.lookup import Lookup, Trace
 from app.engine.outcome import RunStatus
-from app.engine.store import Store, answering
+from app.engine.steps import answering
+from app.engine.store import Store
 
 _SCAN = 500  # keys a step; SCAN never blocks the server for long
 

@@ -5,69 +5,29 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha1
-from importlib.resources import files
-from typing import Any, Final, TypeVar, cast
-
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from typing import Any, TypeVar, cast
 
 from app.engine import keys
 from app.engine.clock import Clock, from_ms, to_ms
 from app.engine.connection import Connections
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
-from app.engine.errors import Unavailable
-from app.engine.line import Command
 from app.engine.run import Claim, Claimed, NewRun, Receipt, Share
+from app.engine.steps import Steps, answering
 from app.engine.together import Together
 
 T = TypeVar("T")
 
-STEPS: Final = (
-    "enqueue",
-    "claim",
-    "complete",
-    "retry",
-    "bury",
-    "park",
-    "unpark",
-    "cancel",
-    "tick",
-    "replay",
-    "hold",
-    "depth",
-)
 _STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
-_TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
-_A_QUEUE = keys.QUEUE.encode()
-_ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
-_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # unpark says so itself
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
-
-
-def source(step: str) -> str:
-    """The Lua of a step, with what they all share in front."""
-    folder = files("app.engine") / "lua"
-    return (folder / "shared.lua").read_text() + (folder / f"{step}.lua").read_text()
 
 
 def _ms(span: timedelta) -> int:
     return round(span.total_seconds() * 1000)
-
-
-@asynccontextmanager
-async def answering() -> AsyncGenerator[None]:
-    """Turn what the connection raises into `Unavailable`."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
 
 
 class Store:
@@ -77,9 +37,9 @@ class Store:
         """`redis` is shared with whoever made it, and closed by them."""
         self.redis = redis
         self.clock = clock
-        self._steps: dict[str, _Script] = {}
+        self._steps = Steps(redis.line)
+        self.listening = self._steps.listening
         self._enqueuing = Together(self._enqueue)
-        self._listening: list[_Listener] = []
 
     async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
         """Store runs; an id or key that is taken answers with the run that holds it.
@@ -95,7 +55,7 @@ class Store:
         answers: list[tuple[int, bytes]] = []
         for some in _chunks(runs):
             args = [field for run in some for field in _new_run(run)]
-            now, *found = await self._step("enqueue", self.clock.offset_ms, *args)
+            now, *found = await self._steps.run("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
             answers += zip(found[::2], found[1::2], strict=True)
         return answers
@@ -116,7 +76,7 @@ class Store:
         known = ("",) if mine is None else (len(mine), *mine)
         head = (self.clock.offset_ms, worker, want, *known)
         queues = [keys.queue(each.queue) for each in shares]
-        (now, due, is_all, taken), is_told = await self._claimed((*head, *fields), queues)
+        (now, due, is_all, taken), is_told = await self._steps.claim((*head, *fields), queues)
         self.clock.learn(float(now))
         return Claim(
             tuple(_claimed(each, worker) for each in taken),
@@ -157,7 +117,7 @@ class Store:
         fields = [field for item in items for field in item]
         if not fields:
             return []
-        return [id.decode() for id in await self._step(step, *head, *fields)]
+        return [id.decode() for id in await self._steps.run(step, *head, *fields)]
 
     async def cancelled(self) -> list[str]:
         """Running runs that somebody wants to stop."""
@@ -184,7 +144,7 @@ class Store:
         """
         jobs = (field for each in versions for field in each)
         head = (worker, _MOMENT_MS, most, len(queues), *queues)
-        return int(await self._step("unpark", *head, *jobs))
+        return int(await self._steps.run("unpark", *head, *jobs))
 
     async def cancel(
         self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes
@@ -192,7 +152,7 @@ class Store:
         """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
         fields = (run_id, queue, _ms(keep), result, key, event)
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        answer = cast("bytes", await self._step("cancel", *head, *fields))
+        answer = cast("bytes", await self._steps.run("cancel", *head, *fields))
         return str(answer, "ascii")
 
     async def tick(
@@ -204,21 +164,21 @@ class Store:
         """
         fields = _new_run(run) if run else ()
         args = (self.clock.offset_ms, known, then, *fields)
-        now, fired, cursor = await self._step("tick", *args, on=[keys.cursor(schedule)])
+        now, fired, cursor = await self._steps.run("tick", *args, on=[keys.cursor(schedule)])
         self.clock.learn(float(now))
         return bool(fired), cursor.decode()
 
     async def replay(self, dead_id: str, run: NewRun) -> bool:
         """Put `run` on its queue in place of a dead letter; False when that is gone."""
-        return bool(await self._step("replay", self.clock.offset_ms, dead_id, *_new_run(run)))
+        return bool(await self._steps.run("replay", self.clock.offset_ms, dead_id, *_new_run(run)))
 
     async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
         """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
-        return bool(await self._step("hold", holder, _ms(lease), on=[key]))
+        return bool(await self._steps.run("hold", holder, _ms(lease), on=[key]))
 
     async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
         """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
-        ready, running, deferred, parked, waited = await self._step(
+        ready, running, deferred, parked, waited = await self._steps.run(
             "depth", self.clock.offset_ms, queue
         )
         return ready, running, deferred, parked, timedelta(milliseconds=waited)
@@ -229,87 +189,6 @@ class Store:
             whole, micros = await self.redis.time()
         self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
         return self.clock.now()
-
-    @contextmanager
-    def listening(
-        self, *, changed: Callable[[], None], wrote: Callable[[], None]
-    ) -> Generator[None]:
-        """Hear, inside, when a queue of the last claim was `changed` by others, once a claim.
-
-        Of what this connection `wrote` itself the server says nothing, and forgets what it
-        tracked; and so it does when the connection breaks.
-        """
-        listener, line = _Listener(changed, wrote), self.redis.line
-        self._listening.append(listener)
-        line.on_push, line.on_lost = self._heard, self._wrote
-        try:
-            yield
-        finally:
-            self._listening.remove(listener)
-
-    def _heard(self, push: Any) -> None:
-        if _names_a_queue(push):
-            for each in self._listening:
-                each.changed()
-
-    def _wrote(self) -> None:
-        for each in self._listening:
-            each.wrote()
-
-    async def _claimed(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, bool]:
-        """A claim's answer, and whether the server will tell of changes."""
-        if not self._listening:
-            return await self._step("claim", *args, on=queues), False
-        refused, _, answer = await self._sent("claim", args, queues, first=(_TRACKING, _ARM))
-        return answer, not isinstance(refused, ResponseError)
-
-    async def _step(self, step: str, *args: Any, on: Sequence[str] = ()) -> Any:
-        try:
-            return (await self._sent(step, args, on))[-1]
-        finally:  # whoever was cancelled may have written, too
-            if step in _ON_QUEUES:
-                self._wrote()
-
-    async def _sent(
-        self, step: str, args: Sequence[Any], on: Sequence[str], *, first: Sequence[Command] = ()
-    ) -> Sequence[Any]:
-        script, line = self._script(step), self.redis.line
-        command = ("EVALSHA", script.sha, len(on), *on, *args)
-        async with answering():
-            try:
-                return await line.calls(*first, command)
-            except NoScriptError:
-                await line.call("SCRIPT", "LOAD", script.source)
-                return await line.calls(*first, command)
-
-    def _script(self, step: str) -> "_Script":
-        if step not in self._steps:
-            self._steps[step] = _Script(source(step))
-        return self._steps[step]
-
-
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    """Who wants to know that queues may have changed."""
-
-    changed: Callable[[], None]
-    wrote: Callable[[], None]
-
-
-def _names_a_queue(push: Any) -> bool:
-    """Whether it is an invalidation, of a queue; the claim reads other keys too."""
-    kind, changed = push[0], push[1] if len(push) > 1 else None
-    if kind != b"invalidate":
-        return False
-    return changed is None or any(key.startswith(_A_QUEUE) for key in changed)
-
-
-class _Script:
-    """A step's Lua, and the name the server knows it by."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -4,7 +4,7 @@ import re
 from importlib.resources import files
 
 from app.engine import keys
-from app.engine.store import STEPS, source
+from app.engine.steps import STEPS, source
 
 _ASSIGNMENT = re.compile(r"^local ([A-Z_, ]+) = ('.*')$", re.MULTILINE)
 

@@ -1,0 +1,145 @@
+"""Carrying out a step: its Lua on the server, its answer, and who hears that a queue has changed.
+
+The server knows a script by its digest; where it has forgotten it, the script is sent once more. A
+claim is sent with a request to track the keys it reads: the first change of a queue by somebody
+else is then told to whoever listens, whether a worker of ours made it or a plain arq client.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from app.engine import keys
+from app.engine.errors import Unavailable
+from app.engine.line import Command, Line
+
+STEPS: Final = (
+    "enqueue",
+    "claim",
+    "complete",
+    "retry",
+    "bury",
+    "park",
+    "unpark",
+    "cancel",
+    "tick",
+    "replay",
+    "hold",
+    "depth",
+)
+_TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
+_A_QUEUE = keys.QUEUE.encode()
+_ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
+_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # the keeper tells of unpark
+
+
+def source(step: str) -> str:
+    """The Lua of a step, with what they all share in front."""
+    folder = files("app.engine") / "lua"
+    return (folder / "shared.lua").read_text() + (folder / f"{step}.lua").read_text()
+
+
+@asynccontextmanager
+async def answering() -> AsyncGenerator[None]:
+    """Turn what the connection raises into `Unavailable`."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """Who wants to know that queues may have changed."""
+
+    changed: Callable[[], None]
+    wrote: Callable[[], None]
+
+
+class Steps:
+    """The scripts, on one line to the server."""
+
+    def __init__(self, line: Line) -> None:
+        """`line` is opened by the first step, and closed by whoever made it."""
+        self._line = line
+        self._scripts: dict[str, _Script] = {}
+        self._listening: list[_Listener] = []
+
+    async def run(self, step: str, *args: Any, on: Sequence[str] = ()) -> Any:
+        """The step's answer; raises `Unavailable`."""
+        try:
+            return (await self._sent(step, args, on))[-1]
+        finally:  # whoever was cancelled may have written, too
+            if step in _ON_QUEUES:
+                self._wrote()
+
+    async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, bool]:
+        """A claim's answer, and whether the server will tell of changes."""
+        if not self._listening:
+            return await self.run("claim", *args, on=queues), False
+        refused, _, answer = await self._sent("claim", args, queues, first=(_TRACKING, _ARM))
+        return answer, not isinstance(refused, ResponseError)
+
+    @contextmanager
+    def listening(
+        self, *, changed: Callable[[], None], wrote: Callable[[], None]
+    ) -> Generator[None]:
+        """Hear, inside, when a queue of the last claim was `changed` by others, once a claim.
+
+        Of what this connection `wrote` itself the server says nothing, and forgets what it
+        tracked; and so it does when the connection breaks.
+        """
+        listener, line = _Listener(changed, wrote), self._line
+        self._listening.append(listener)
+        line.on_push, line.on_lost = self._heard, self._wrote
+        try:
+            yield
+        finally:
+            self._listening.remove(listener)
+
+    def _heard(self, push: Any) -> None:
+        if _names_a_queue(push):
+            for each in self._listening:
+                each.changed()
+
+    def _wrote(self) -> None:
+        for each in self._listening:
+            each.wrote()
+
+    async def _sent(
+        self, step: str, args: Sequence[Any], on: Sequence[str], *, first: Sequence[Command] = ()
+    ) -> Sequence[Any]:
+        script, line = self._script(step), self._line
+        command = ("EVALSHA", script.sha, len(on), *on, *args)
+        async with answering():
+            try:
+                return await line.calls(*first, command)
+            except NoScriptError:
+                await line.call("SCRIPT", "LOAD", script.source)
+                return await line.calls(*first, command)
+
+    def _script(self, step: str) -> "_Script":
+        if step not in self._scripts:
+            self._scripts[step] = _Script(source(step))
+        return self._scripts[step]
+
+
+def _names_a_queue(push: Any) -> bool:
+    """Whether it is an invalidation, of a queue; the claim reads other keys too."""
+    kind, changed = push[0], push[1] if len(push) > 1 else None
+    if kind != b"invalidate":
+        return False
+    return changed is None or any(key.startswith(_A_QUEUE) for key in changed)
+
+
+class _Script:
+    """A step's Lua, and the name the server knows it by."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
