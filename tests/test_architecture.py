@@ -43,14 +43,14 @@ MAY_IMPORT = {
 LATE = {"cli": {"worker", "web"}}  # imported where they are used: `--help` is quick
 
 PURE = {
-    *("attempt", "clock", "ended", "errors", "failure", "job", "outcome", "retry", "run"),
-    *("schedule", "signature", "wire"),
+    *("attempt", "clock", "ended", "errors", "failure", "job", "options", "outcome"),
+    *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {"line", "together", "codec", "connection", "keys", "steps", "store"}
 DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview"}
 ROLES = {
-    *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "runner"),
-    *("scheduler", "slots", "worker"),
+    *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
+    *("runner", "scheduler", "slots", "worker"),
 }
 ORDER = (PURE, REDIS, DOORS, ROLES)
 INSIDE = {"app.observability.health": {"app.engine.keys"}}  # its key stands in the list of all keys

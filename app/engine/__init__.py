@@ -23,7 +23,6 @@ from app.engine.attempt import Attempt, current_attempt
 from app.engine.client import Client
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
 from app.engine.codec import Codec
-from app.engine.committer import Over
 from app.engine.dead_letters import DeadLetter, DeadLetters
 from app.engine.errors import (
     BadArguments,
@@ -50,11 +49,13 @@ from app.engine.events import Batch, Events, RunEvent
 from app.engine.failure import FailedAttempt
 from app.engine.handle import Handle
 from app.engine.job import Call, Held, Job, by_name, collect, job
+from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
+from app.engine.over import Over
 from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.schedule import Cron, Schedule, schedule
-from app.engine.worker import Worker, WorkerOptions
+from app.engine.worker import Worker
 
 __all__ = [
     "NEVER",

@@ -10,24 +10,21 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import anyio
 import msgspec
 
 from app.engine import wire
-from app.engine.clock import Clock, from_ms
-from app.engine.codec import LARGEST_RESULT, Codec, Kept, Payload
+from app.engine.clock import Clock
+from app.engine.codec import LARGEST_RESULT, Codec, Kept
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.errors import RemoteError, Unavailable
 from app.engine.events import pack_event
 from app.engine.failure import pack_failure
-from app.engine.job import Job
 from app.engine.outcome import (
     Cancelled,
     Dead,
-    Outcome,
     Parked,
     Released,
     Retrying,
@@ -35,39 +32,12 @@ from app.engine.outcome import (
     Succeeded,
     ending_of,
 )
-from app.engine.run import Claimed
+from app.engine.over import Over
 from app.engine.store import Store
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while Redis is away
-_UNREADABLE = Payload(t=None, f="?", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=0)
-
-
-class Over(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt that is over; payload and job are None as far as they could not be known."""
-
-    run: Claimed
-    payload: Payload | None
-    job: Job[Any, ..., Any] | None
-    outcome: Outcome
-    started_ms: int
-    ended_ms: int
-
-    @property
-    def started_at(self) -> datetime:
-        """When the job was called."""
-        return from_ms(self.started_ms)
-
-    @property
-    def ended_at(self) -> datetime:
-        """When it was over."""
-        return from_ms(self.ended_ms)
-
-    @property
-    def known(self) -> Payload:
-        """The payload, or an empty one in its place."""
-        return self.payload or _UNREADABLE
 
 
 class Committer:

@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from app.engine.clock import Clock
 from app.engine.codec import Payload
-from app.engine.committer import Committer, Over
+from app.engine.committer import Committer
 from app.engine.job import Job
 from app.engine.outcome import Dead, Outcome
+from app.engine.over import Over
 from app.engine.run import Claimed
 from app.engine.runner import Prepared, Runner
 from app.engine.slots import Running, Slots

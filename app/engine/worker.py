@@ -16,7 +16,6 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any, Generic, TypeVar
@@ -29,13 +28,15 @@ from app.engine.attempt import Attempt
 from app.engine.claimer import Claimer
 from app.engine.client import Client
 from app.engine.clock import minutes, to_ms
-from app.engine.committer import Committer, Over
+from app.engine.committer import Committer
 from app.engine.connection import make_blocking_redis
 from app.engine.dispatcher import Dispatcher
 from app.engine.errors import Unavailable
 from app.engine.job import Job
 from app.engine.keeper import Keeper
 from app.engine.lease import Lease
+from app.engine.options import USUAL, WorkerOptions
+from app.engine.over import Over
 from app.engine.overview import WorkerSeen
 from app.engine.runner import Runner
 from app.engine.schedule import Schedule
@@ -50,24 +51,6 @@ _DRAIN_LOOK = 0.05  # s between two looks whether a burst is over
 _LAST_COMMIT = (
     5.0  # s to bring the last outcomes home; what can't be committed runs again elsewhere
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """How a worker works; the defaults suit one machine."""
-
-    concurrency: int = 100
-    lease: timedelta = timedelta(seconds=8)
-    poll: timedelta = timedelta(seconds=2)
-    """How often to look at the queues when nothing was heard of them."""
-    grace: timedelta = timedelta(seconds=10)
-    """How long short runs may take to finish once the worker is told to stop."""
-    abandon_after: timedelta = timedelta(seconds=10)
-    """How long a cancelled run may take to clean up."""
-    keep_result: timedelta = timedelta(minutes=60)
-    max_block: timedelta = timedelta(seconds=120)
-    accept_plain: bool = False
-    burst: bool = False
 
 
 def _nobody(_over: Over) -> None:
@@ -87,7 +70,7 @@ class Worker(Generic[C]):
         make_context: Callable[[Attempt], C],
         timetable: Sequence[Schedule] = (),
         roles: Sequence[Callable[[], Awaitable[None]]] = (),
-        options: WorkerOptions = WorkerOptions(),
+        options: WorkerOptions = USUAL,
         heard: Callable[[Over], None] | None = None,
     ) -> None:
         """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
