@@ -26,7 +26,6 @@ from typing import Any, cast
 
 import anyio
 import arq
-import arq.cli
 import arq.worker
 from arq.connections import RedisSettings
 from arq.version import VERSION
@@ -153,6 +152,8 @@ def install(version: str = VERSION) -> None:
     """
     if version != _WRITTEN_FOR:
         raise SystemExit(f"arq {version} is installed; Steward needs arq {_WRITTEN_FOR}")
+    import arq.cli  # a command line, which most of those who import the engine don't want
+
     for module in (arq, arq.worker):
         module.__dict__["Worker"] = ArqWorker
     arq.cli.__dict__["check_health"] = check_health
