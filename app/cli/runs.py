@@ -13,7 +13,9 @@ from app.cli.options import Json, Limit, QueueName, Status
 
 if TYPE_CHECKING:
     from app.engine import RunInfo
-    from app.storage.runs import Run, Runs
+    from app.storage.glance import Glance
+    from app.storage.run import Run
+    from app.storage.runs import Runs
 
 runs = App(name="runs")
 
@@ -87,15 +89,21 @@ def past(run: "Run") -> Facts:
 
 
 @asynccontextmanager
-async def open_history(home: Path) -> "AsyncGenerator[Runs | None]":
+async def open_history(home: Path) -> "AsyncGenerator[Glance | Runs | None]":
     """The history of runs; None when nothing has run yet, for looking must not make a database."""
-    from app.storage.database import Database
-    from app.storage.runs import Runs
+    from app.storage.glance import Glance
 
     path = home / "steward.db"
     if not path.exists():
         yield None
         return
+    glance = Glance(path)
+    if await glance.is_possible():
+        yield glance
+        return
+    from app.storage.database import Database
+    from app.storage.runs import Runs
+
     async with Database.open(path) as database:
         await database.migrate()
         yield Runs(database)

@@ -10,7 +10,6 @@ is known by its id and the moment it was enqueued.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,11 +22,11 @@ from app.engine import Batch, Ending, RunEvent, UnknownRun
 from app.storage.base import Base
 from app.storage.database import Database
 from app.storage.position import Gap, GapRow, Place, Position, position_in
+from app.storage.run import OVER, Run
 
 _Rank = tuple[bool, int, datetime]
 _NOTHING: _Rank = (False, -1, datetime.min.replace(tzinfo=UTC))
 
-_OVER = (Ending.SUCCEEDED, Ending.CANCELLED, Ending.DEAD)
 _MOST_ATTEMPTS = 2**31 - 1
 
 
@@ -55,32 +54,6 @@ class RunRow(Base):
         Index(None, "status", "ended_at"),
         Index(None, "queue", "ended_at"),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run, as far as its attempts have come; a text is empty where there is nothing to say."""
-
-    id: str
-    job: str
-    queue: str
-    status: Ending
-    attempts: int
-    enqueued_at: datetime
-    started_at: datetime
-    """When its first attempt began."""
-    ended_at: datetime
-    """When its latest attempt ended."""
-    worker: str
-    owner: str
-    parent: str
-    error_kind: str
-    error_message: str
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no attempt will follow."""
-        return self.status in _OVER
 
 
 class Runs:
@@ -167,7 +140,7 @@ async def _has_all(session: AsyncSession, events: Sequence[RunEvent]) -> bool:
 
 def _rank(status: Ending, attempts: int, ended_at: datetime) -> _Rank:
     """Of two events of a run, the one of the higher rank tells how it stands; see `_UPSERT`."""
-    return status in _OVER, attempts, ended_at
+    return status in OVER, attempts, ended_at
 
 
 async def _write(session: AsyncSession, events: Sequence[RunEvent]) -> None:
@@ -214,7 +187,7 @@ def _upsert() -> Insert:
 
 def _is_over(status: ColumnElement[Ending]) -> ColumnElement[bool]:
     """Written out, not bound: it stands in the statement ten times, for thousands of events."""
-    return or_(*(status == literal_column(f"'{each.value}'") for each in _OVER))
+    return or_(*(status == literal_column(f"'{each.value}'") for each in OVER))
 
 
 _UPSERT = _upsert()

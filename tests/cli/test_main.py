@@ -204,11 +204,12 @@ def test_with_debug_a_failure_tells_where(idle_steward: Command) -> None:
     assert "Traceback" in loud.err
 
 
+@pytest.mark.parametrize("word", ["queues", "runs"])
 def test_a_command_that_reads_redis_takes_at_most_twice_its_imports(
-    started_steward: Command,
+    started_steward: Command, word: str
 ) -> None:
     imports = ["-c", "import redis.asyncio, pydantic_settings"]
-    command = ["-m", "app", "queues", "--json"]
+    command = ["-m", "app", word, "--json"]
     environment = started_steward.environment()
 
     def seconds(words: list[str]) -> float:
@@ -225,5 +226,5 @@ def test_a_command_that_reads_redis_takes_at_most_twice_its_imports(
     pairs = [(seconds(imports), seconds(command)) for _ in range(8)]  # in turn: load hits both
     ratio = min(took for _, took in pairs) / min(took for took, _ in pairs)
 
-    print(f"a look at the queues takes {ratio:.2f} times its imports")
+    print(f"steward {word} takes {ratio:.2f} times its imports")
     assert ratio <= 2

@@ -12,7 +12,8 @@ from app.engine import Client, ManualClock, Schedule, seconds
 from app.engine.scheduler import Scheduler
 from app.engine.store import Store
 from app.jobs import JOBS
-from app.storage.runs import Run, Runs
+from app.storage.run import Run
+from app.storage.runs import Runs
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.ledger import VARIABLE, Ledger

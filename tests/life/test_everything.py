@@ -9,7 +9,8 @@ from app.context import Services
 from app.engine import Ending, UnknownRun, days, hours, keys, seconds
 from app.jobs import JOBS, ai, email
 from app.queues import NAMES
-from app.storage.runs import Run, Runs
+from app.storage.run import Run
+from app.storage.runs import Runs
 from app.timetable import TIMETABLE
 from tests.eventually import eventually
 from tests.life import jobs

@@ -6,7 +6,8 @@ from signal import SIGTERM
 from app.context import Services
 from app.engine import Ending, days, hours, minutes, seconds
 from app.jobs import ai
-from app.storage.runs import Run, Runs
+from app.storage.run import Run
+from app.storage.runs import Runs
 from app.storage.task import TaskStatus
 from tests.eventually import eventually
 from tests.life import jobs

@@ -28,7 +28,8 @@ from app.engine import Events, by_name
 from app.jobs import JOBS
 from app.observability.recorder import Recorder
 from app.settings import PREFIX, Settings
-from app.storage.runs import Run, Runs
+from app.storage.run import Run
+from app.storage.runs import Runs
 from app.storage.users import User
 
 T = TypeVar("T")
