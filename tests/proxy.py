@@ -1,0 +1,119 @@
+"""A network between a test's processes and Redis, which the test can cut, freeze and slow down."""
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from arq.connections import RedisSettings
+
+_HOST = "127.0.0.1"
+_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+
+Sent = tuple[float, bytes]
+"""When it was sent, by the loop's clock, and what."""
+
+
+class Proxy:
+    """Passes connections on to Redis, as well as the test lets it."""
+
+    def __init__(self, redis: RedisSettings, port: int) -> None:
+        self._redis = redis
+        self._port = port
+        self._links = set[anyio.CancelScope]()
+        self._delay = 0.0
+        self._is_cut = False
+        self._flowing = anyio.Event()
+        self._flowing.set()
+
+    @property
+    def settings(self) -> RedisSettings:
+        """The way to Redis through here."""
+        return RedisSettings(host=_HOST, port=self._port)
+
+    @property
+    def url(self) -> str:
+        """The same, for a process."""
+        return f"redis://{_HOST}:{self._port}/0"
+
+    def cut(self) -> None:
+        """Break every connection, and each new one as soon as it is made."""
+        self._is_cut = True
+        for link in self._links:
+            link.cancel()
+
+    def freeze(self) -> None:
+        """Let nothing through, neither bytes nor ends; what is sent arrives once it is healed."""
+        if self._flowing.is_set():
+            self._flowing = anyio.Event()
+
+    def delay(self, seconds: float) -> None:
+        """Let everything arrive so much later, each way; what follows is not held up further."""
+        self._delay = seconds
+
+    def heal(self) -> None:
+        """Be a good network again; what was cut stays broken."""
+        self._is_cut, self._delay = False, 0.0
+        self._flowing.set()
+
+    async def link(self, near: SocketStream) -> None:
+        """Serve one connection until either side ends it."""
+        with anyio.CancelScope() as scope, suppress(*_GONE):
+            self._links.add(scope)
+            try:
+                async with near:
+                    await self._pass_on(near)
+            finally:
+                self._links.remove(scope)
+
+    async def _pass_on(self, near: ByteStream) -> None:
+        if self._is_cut:
+            return
+        async with await self._connect() as far, anyio.create_task_group() as group:
+            for source, sink in ((near, far), (far, near)):
+                group.start_soon(self._flow, source, sink, group.cancel_scope)
+
+    async def _connect(self) -> ByteStream:
+        if path := self._redis.unix_socket_path:
+            return await anyio.connect_unix(path)
+        assert isinstance(self._redis.host, str)
+        return await anyio.connect_tcp(self._redis.host, self._redis.port)
+
+    async def _flow(self, source: ByteStream, sink: ByteStream, link: anyio.CancelScope) -> None:
+        """One direction; its end, when all that was sent has arrived, is the end of both."""
+        sending, arriving = anyio.create_memory_object_stream[Sent](math.inf)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_read, source, sending)
+            await self._deliver(arriving, sink)
+        link.cancel()
+
+    async def _deliver(self, arriving: MemoryObjectReceiveStream[Sent], sink: ByteStream) -> None:
+        with suppress(*_GONE):
+            async with arriving:
+                async for at, data in arriving:
+                    await anyio.sleep_until(at + self._delay)
+                    await self._flowing.wait()
+                    await sink.send(data)
+                await self._flowing.wait()
+
+
+async def _read(source: ByteStream, sending: MemoryObjectSendStream[Sent]) -> None:
+    with suppress(*_GONE):
+        async with sending:
+            async for data in source:
+                await sending.send((anyio.current_time(), data))
+
+
+@asynccontextmanager
+async def proxied(redis: RedisSettings) -> AsyncGenerator[Proxy]:
+    """A proxy in front of this server, while the block lasts."""
+    async with (
+        await anyio.create_tcp_listener(local_host=_HOST) as listener,
+        anyio.create_task_group() as group,
+    ):
+        proxy = Proxy(redis, listener.extra(SocketAttribute.local_port))
+        group.start_soon(listener.serve, proxy.link)
+        yield proxy
+        group.cancel_scope.cancel()
