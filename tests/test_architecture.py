@@ -47,7 +47,7 @@ PURE = {
     *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {"line", "together", "codec", "connection", "keys", "steps", "store"}
-DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview"}
+DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview", "plain"}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
     *("runner", "scheduler", "slots", "worker"),

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import pytest
 from arq.connections import RedisSettings
 
 from app.engine import Client, Codec, by_name, job
@@ -61,21 +62,24 @@ def test_enqueuing_from_your_own_code_is_python() -> None:
     ast.parse("async def example():\n    " + BLOCKS["your code"].replace("\n", "\n    "))
 
 
+@pytest.mark.parametrize("module", ["garden.worker", "garden.plain"])
 async def test_a_garden_of_your_own_runs_by_arqs_command(
-    tmp_path: Path, clean_redis: RedisSettings
+    module: str, tmp_path: Path, clean_redis: RedisSettings
 ) -> None:
-    @job(queue="garden", name="worker.water")
+    @job(queue="garden", name="jobs.water")
     async def water(ctx: object, bed: str, litres: int = 5) -> str:
         raise NotImplementedError
 
     (tmp_path / "garden").mkdir()
-    (tmp_path / "garden/worker.py").write_text(BLOCKS["garden/worker.py"])
+    for name in ("garden/jobs.py", "garden/worker.py", "garden/plain.py"):
+        (tmp_path / name).write_text(BLOCKS[name])
     async with Client.open(clean_redis, Codec([KEY.encode()]), jobs=by_name([water])) as client:
         handle = await client.enqueue(water, "roses", litres=7)
 
         done = await run(
-            *(str(Path(sys.executable).parent / "arq"), "garden.worker.WorkerSettings", "--burst"),
+            *(str(Path(sys.executable).parent / "arq"), f"{module}.WorkerSettings", "--burst"),
             cwd=tmp_path,
+            PYTHONPATH=str(ROOT),
             GARDEN_REDIS=f"unix://{clean_redis.unix_socket_path}",
             GARDEN_KEY=KEY,
         )

@@ -53,6 +53,7 @@ from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
 from app.engine.over import Over
 from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
+from app.engine.plain import arq_functions
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.schedule import Cron, Schedule, schedule
 from app.engine.worker import Worker
@@ -107,6 +108,7 @@ __all__ = [
     "WorkerDied",
     "WorkerOptions",
     "WorkerSeen",
+    "arq_functions",
     "by_name",
     "collect",
     "current_attempt",

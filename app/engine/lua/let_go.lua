@@ -1,0 +1,5 @@
+-- A run ends in a plain arq worker: remove what arq's own commit knows nothing of.
+-- ARGV    id, unique key or ''
+local id, key = unpack(ARGV)
+call('DEL', FAILURES .. id)
+release_key(key, id)
