@@ -9,21 +9,47 @@ from typing import Any
 
 from arq.connections import RedisSettings
 
-from app.engine import Client, Codec, Job
+from app.engine import Client, Codec, Job, SentinelSettings
 from app.local.home import prepare_home
 from app.local.signing import signing_key
 from app.local.socket import socket_path
 from app.local.valkey import open_valkey
 from app.queues import NAMES
-from app.settings import Settings
+from app.settings import RedisUrl, Settings, parse_redis_url
 
 
 def redis_at(settings: Settings) -> RedisSettings:
     """Where the server is or would be; starts nothing."""
     url = settings.redis.url
     if url is not None:
-        return RedisSettings.from_dsn(url.get_secret_value())
+        return _settings_of(parse_redis_url(url.get_secret_value()))
     return RedisSettings(unix_socket_path=str(socket_path(settings.home.resolve())))
+
+
+def _settings_of(url: RedisUrl) -> RedisSettings:
+    return SentinelSettings(
+        **_place_of(url),
+        database=url.database,
+        username=url.username,
+        password=url.password,
+        ssl=url.is_tls,
+        ssl_keyfile=url.ssl_keyfile,
+        ssl_certfile=url.ssl_certfile,
+        ssl_cert_reqs="required" if url.ssl_cert_reqs else "none",
+        ssl_ca_certs=url.ssl_ca_certs,
+        ssl_check_hostname=url.is_tls and url.ssl_cert_reqs and url.ssl_check_hostname,
+        sentinel_username=url.sentinel_username,
+        sentinel_password=url.sentinel_password,
+    )
+
+
+def _place_of(url: RedisUrl) -> dict[str, Any]:
+    if url.socket:
+        return {"unix_socket_path": url.socket}
+    if url.master:
+        return {"host": list(url.hosts), "sentinel": True, "sentinel_master": url.master}
+    ((host, port),) = url.hosts
+    return {"host": host, "port": port}
 
 
 @asynccontextmanager

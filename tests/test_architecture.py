@@ -46,7 +46,7 @@ PURE = {
     *("attempt", "clock", "ended", "errors", "failure", "job", "options", "outcome"),
     *("retry", "run", "schedule", "signature", "wire"),
 }
-REDIS = {"line", "together", "codec", "connection", "keys", "steps", "store"}
+REDIS = {"line", "together", "codec", "connection", "keys", "sentinel", "steps", "store"}
 DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview", "plain"}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),

@@ -56,6 +56,7 @@ from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.plain import arq_functions
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.schedule import Cron, Schedule, schedule
+from app.engine.sentinel import SentinelSettings
 from app.engine.worker import Worker
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "RunStatus",
     "Schedule",
     "SelfCancelled",
+    "SentinelSettings",
     "TooLarge",
     "Unavailable",
     "UnknownJob",

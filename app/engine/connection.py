@@ -1,21 +1,21 @@
 """Connections to Redis or Valkey, each with deadlines: a server that doesn't answer is an error."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import redis as sync_redis
+import redis as blocking
 from arq.connections import RedisSettings
 from redis.asyncio import (
     BlockingConnectionPool,
     ConnectionPool,
     Redis,
-    Sentinel,
     SSLConnection,
     UnixDomainSocketConnection,
 )
 from redis.asyncio.connection import AbstractConnection, Connection
 
+from app.engine import sentinel
 from app.engine.line import Line
 
 _ANSWER = 5  # s; a Redis that takes longer is down, as far as a caller can tell
@@ -23,13 +23,15 @@ _CONNECTIONS = 20  # one process needs few: calls are batched
 
 
 def _common(settings: RedisSettings) -> dict[str, Any]:
-    return {
+    """What every connection is made with, wherever it goes."""
+    options = {
         "db": settings.database,
         "username": settings.username,
         "password": settings.password,
         "socket_timeout": _ANSWER,
         "socket_connect_timeout": settings.conn_timeout,
     }
+    return options | (_tls(settings) if settings.ssl else {})
 
 
 def _tls(settings: RedisSettings) -> dict[str, Any]:
@@ -71,21 +73,14 @@ def make_redis(settings: RedisSettings) -> Connections:
 
 def _pool(settings: RedisSettings) -> ConnectionPool:
     if settings.sentinel:
-        sentinel: Callable[..., Any] = Sentinel
-        master = _master(sentinel(settings.host, **_common(settings)), settings)
-        pool: ConnectionPool = master.connection_pool
-        return pool
-    options, kind = _common(settings) | _where(settings), _kind(settings)
-    if settings.ssl:
-        options |= _tls(settings)
+        return sentinel.make_pool(settings, _common(settings), size=_CONNECTIONS, wait=_ANSWER)
     return BlockingConnectionPool(
-        connection_class=kind, max_connections=_CONNECTIONS, timeout=_ANSWER, **options
+        connection_class=_kind(settings),
+        max_connections=_CONNECTIONS,
+        timeout=_ANSWER,
+        **_common(settings),
+        **_where(settings),
     )
-
-
-def _master(sentinel: Any, settings: RedisSettings) -> Any:
-    """The client of whoever is master now; redis-py leaves Sentinel untyped."""
-    return sentinel.master_for(settings.sentinel_master)
 
 
 def _kind(settings: RedisSettings) -> type[AbstractConnection]:
@@ -104,15 +99,11 @@ async def open_redis(settings: RedisSettings) -> AsyncGenerator[Connections]:
         await redis.aclose()
 
 
-def make_blocking_redis(settings: RedisSettings) -> sync_redis.Redis:
+def make_blocking_redis(settings: RedisSettings) -> blocking.Redis:
     """A client for a thread: the lease is renewed even while a job blocks the loop."""
     if settings.sentinel:
-        sentinel: Callable[..., Any] = sync_redis.Sentinel
-        master: sync_redis.Redis = _master(sentinel(settings.host, **_common(settings)), settings)
-        return master
+        return sentinel.make_blocking(settings, _common(settings))
     options = _common(settings) | _where(settings)
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
-    if settings.ssl:
-        options |= _tls(settings) | {"ssl": True}
-    return sync_redis.Redis(**options)
+    return blocking.Redis(**options, ssl=settings.ssl)

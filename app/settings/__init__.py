@@ -2,6 +2,7 @@
 
     sections   every setting: its type, its default, what it is for
     values     what a setting may be
+    redis_url  ... and what the address of a Redis may say
     reading    read_settings: from the environment and `.env`, or a line that says what is wrong
 
 A variable is `STEWARD_` and the path to the setting, joined by two underscores:
@@ -9,6 +10,7 @@ A variable is `STEWARD_` and the path to the setting, joined by two underscores:
 """
 
 from app.settings.reading import every_setting, read_settings
+from app.settings.redis_url import RedisUrl, parse_redis_url
 from app.settings.sections import (
     PREFIX,
     Calendar,
@@ -32,11 +34,13 @@ __all__ = [
     "Mail",
     "Owner",
     "Redis",
+    "RedisUrl",
     "Security",
     "Settings",
     "Signing",
     "Smtp",
     "WorkerProcess",
     "every_setting",
+    "parse_redis_url",
     "read_settings",
 ]

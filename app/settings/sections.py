@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.settings.redis_url import parse_redis_url
 from app.settings.values import Address, Listed, Seconds, Span, Zone
 
 PREFIX = "STEWARD_"
@@ -37,18 +38,17 @@ class Redis(Section):
 
     url: SecretStr | None = Field(
         default=None,
-        description="redis://, rediss:// or unix:// URL; when empty, Steward runs its own Valkey",
+        description="redis://, rediss:// (TLS) or unix:// URL, or redis+sentinel://user:password@"
+        "host1:26379,host2:26379/master/0; when empty, Steward runs its own Valkey",
     )
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+    def _understood(cls, url: SecretStr | None) -> SecretStr | None:
         text = url.get_secret_value() if url else ""
         if not text:
             return None
-        if not text.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        _ = urlsplit(text).port  # raises for a port that can't be one
+        parse_redis_url(text)
         return url
 
 

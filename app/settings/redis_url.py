@@ -1,0 +1,140 @@
+"""The address of a Redis, taken apart: what may be written in `STEWARD_REDIS__URL`.
+
+    redis://user:password@host:6379/0
+    rediss://user:password@host:6379/0                          with TLS
+    unix:///run/redis/redis.sock?db=0
+    redis+sentinel://user:password@one,two:26379/mymaster/0     whoever is master now
+    rediss+sentinel://...                                       the same, with TLS
+
+What is no letter and no digit in a password is written as %40 and the like. Options follow a `?`:
+with TLS `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, paths of files, `ssl_cert_reqs=none` and
+`ssl_check_hostname=false`; with Sentinels that want a password themselves, `sentinel_username` and
+`sentinel_password`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_SENTINEL = "+sentinel"
+_PORT, _SENTINELS_PORT = 6379, 26379
+_TLS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "ssl_ca_certs": {},
+    "ssl_certfile": {},
+    "ssl_keyfile": {},
+    "ssl_cert_reqs": {"required": True, "none": False},
+    "ssl_check_hostname": {"true": True, "false": False},
+}
+_SENTINEL_OPTIONS: dict[str, Mapping[str, Any]] = {
+    "sentinel_username": {},
+    "sentinel_password": {},
+}
+_DATABASE = "db"
+
+Hosts = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisUrl:
+    """Where a server is, and how to greet it; the options by their names in the URL."""
+
+    hosts: Hosts = ()
+    """One server, or the Sentinels of `master`."""
+    socket: str = ""
+    master: str = ""
+    database: int
+    username: str | None
+    password: str | None
+    is_tls: bool
+    ssl_ca_certs: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_cert_reqs: bool = True
+    ssl_check_hostname: bool = True
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+
+
+def parse_redis_url(text: str) -> RedisUrl:
+    """Take it apart; raises `ValueError`, which repeats nothing of what was written."""
+    scheme, separator, _ = text.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise ValueError(f"must begin with {', '.join(f'{each}://' for each in _SCHEMES)}")
+    parts = urlsplit(text)
+    login, _, places = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    where, database = _where(scheme, places, unquote(parts.path))
+    return RedisUrl(
+        **where,
+        database=_number(asked.pop(_DATABASE, database)),
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        is_tls=scheme.startswith("rediss"),
+        **_options(scheme, asked),
+    )
+
+
+def _where(scheme: str, places: str, path: str) -> tuple[dict[str, Any], str]:
+    """The place, and the database if the path says it."""
+    if scheme == "unix":
+        return {"socket": _whole(path)}, ""
+    first, _, rest = path.removeprefix("/").partition("/")
+    if scheme.endswith(_SENTINEL):
+        return {"hosts": _hosts(places, _SENTINELS_PORT), "master": _named(first)}, rest
+    return {"hosts": _one(_hosts(places, _PORT))}, path.removeprefix("/")
+
+
+def _hosts(places: str, usual: int) -> Hosts:
+    return tuple(_host(urlsplit(f"//{place}"), usual) for place in places.split(","))
+
+
+def _host(place: SplitResult, usual: int) -> tuple[str, int]:
+    try:
+        return place.hostname or "localhost", place.port or usual
+    except ValueError:
+        raise ValueError("a port must be a number up to 65535") from None
+
+
+def _one(hosts: Hosts) -> Hosts:
+    if len(hosts) > 1:
+        raise ValueError("must name one host; redis+sentinel:// takes several")
+    return hosts
+
+
+def _named(master: str) -> str:
+    if not master:
+        raise ValueError("must name the master behind the Sentinels: .../mymaster/0")
+    return master
+
+
+def _whole(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("must name the socket by its whole path: unix:///...")
+    return path
+
+
+def _number(database: str) -> int:
+    if database and not (database.isascii() and database.isdigit()):
+        raise ValueError("the database must be a number")
+    return int(database or 0)
+
+
+def _options(scheme: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    known = _known(scheme)
+    if not asked.keys() <= known.keys():
+        raise ValueError(f"{scheme}:// takes these options: {', '.join([_DATABASE, *known])}")
+    return {name: _chosen(name, value, known[name]) for name, value in asked.items()}
+
+
+def _known(scheme: str) -> Mapping[str, Mapping[str, Any]]:
+    known = dict(_TLS_OPTIONS) if scheme.startswith("rediss") else dict[str, Mapping[str, Any]]()
+    return known | _SENTINEL_OPTIONS if scheme.endswith(_SENTINEL) else known
+
+
+def _chosen(name: str, value: str, choices: Mapping[str, Any]) -> Any:
+    if choices and value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(choices)}")
+    return choices.get(value, value)

@@ -1,0 +1,56 @@
+"""The address of a Redis, as people write it."""
+
+from typing import Any
+
+import pytest
+from arq.connections import RedisSettings
+
+from app.connection import redis_at
+from app.engine import SentinelSettings
+from tests.scratch_home import Given
+
+TLS: dict[str, Any] = {"ssl": True, "ssl_check_hostname": True}
+READ: list[tuple[str, dict[str, Any]]] = [
+    ("redis://", {"host": "localhost", "port": 6379}),
+    ("redis://host", {"host": "host"}),
+    ("redis://host:7000/3", {"host": "host", "port": 7000, "database": 3}),
+    ("redis://host?db=3", {"host": "host", "database": 3}),
+    ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
+    ("redis://ann:s%40cret%2F@host", {"host": "host", "username": "ann", "password": "s@cret/"}),
+    ("redis://:secret@host", {"host": "host", "password": "secret"}),
+    ("unix:///run/a%20b.sock?db=2", {"unix_socket_path": "/run/a b.sock", "database": 2}),
+    ("unix://ann:secret@/s", {"unix_socket_path": "/s", "username": "ann", "password": "secret"}),
+    ("rediss://host", {"host": "host", **TLS}),
+    (
+        "rediss://host/1?ssl_ca_certs=/ca&ssl_certfile=/cert&ssl_keyfile=/key",
+        {"host": "host", "database": 1, **TLS}
+        | {"ssl_ca_certs": "/ca", "ssl_certfile": "/cert", "ssl_keyfile": "/key"},
+    ),
+    ("rediss://host?ssl_check_hostname=false", {"host": "host", "ssl": True}),
+    ("rediss://host?ssl_cert_reqs=none", {"host": "host", "ssl": True, "ssl_cert_reqs": "none"}),
+    (
+        "redis+sentinel://ann:secret@one:1,two/mine/4",
+        {"host": [("one", 1), ("two", 26379)], "sentinel": True, "sentinel_master": "mine"}
+        | {"username": "ann", "password": "secret", "database": 4},
+    ),
+    (
+        "rediss+sentinel://one/mine?sentinel_username=bob&sentinel_password=pass%26word",
+        {"host": [("one", 26379)], "sentinel": True, "sentinel_master": "mine", **TLS}
+        | {"sentinel_username": "bob", "sentinel_password": "pass&word"},
+    ),
+]
+
+
+def at(url: str) -> RedisSettings:
+    """Where that is."""
+    return redis_at(Given.model_validate({"redis": {"url": url}}))
+
+
+@pytest.mark.parametrize(("url", "expected"), READ, ids=[url for url, _ in READ])
+def test_an_address_says_where_and_how(url: str, expected: dict[str, Any]) -> None:
+    assert vars(at(url)) == vars(SentinelSettings(**expected))
+
+
+@pytest.mark.parametrize("url", ["", None])
+def test_no_address_is_the_homes_own(url: str | None) -> None:
+    assert Given.model_validate({"redis": {"url": url}}).redis.url is None
