@@ -1,0 +1,145 @@
+"""Sentinels make a replica the master: workers and clients go on there."""
+
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+import pytest
+from arq.connections import RedisSettings
+
+from app.connection import redis_at
+from app.engine import Client, Clock, Codec, by_name, keys, seconds
+from app.engine.connection import open_redis
+from app.engine.store import Store
+from tests import servers
+from tests.engine.conftest import QUEUES, Workshop
+from tests.engine.jobs import pass_gate, write
+from tests.eventually import eventually
+from tests.scratch_home import Given
+from tests.servers import PROGRAMS, Server, asked
+from tests.services.mail.capture import CERTIFICATE
+
+RARELY, SOON = seconds(30), seconds(2)
+MASTER = "steward-master"
+PASSWORD, SENTINELS_PASSWORD = "p@ssword", "an0ther"
+GUARDED: dict[str, Any] = {
+    "requirepass": PASSWORD,
+    "masterauth": PASSWORD,
+    "repl_diskless_sync_delay": 0,
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A master, a replica, and a Sentinel that watches them."""
+
+    sentinel: Server
+    is_tls: bool
+
+    @property
+    def settings(self) -> RedisSettings:
+        """The way to the master, from the address a person would write."""
+        scheme = "rediss+sentinel" if self.is_tls else "redis+sentinel"
+        sentinels = f"127.0.0.1:1,127.0.0.1:{self.sentinel.port}"  # the first is down
+        trust = f"&ssl_ca_certs={CERTIFICATE}" if self.is_tls else ""
+        url = (
+            f"{scheme}://:{PASSWORD.replace('@', '%40')}@{sentinels}/{MASTER}/1"
+            f"?sentinel_password={SENTINELS_PASSWORD}{trust}"
+        )
+        return redis_at(Given.model_validate({"redis": {"url": url}}))
+
+    async def ask(self, *command: Any) -> Any:
+        """What the Sentinel says."""
+        way = replace(self.sentinel.nearby, password=SENTINELS_PASSWORD)
+        return await asked(way, "SENTINEL", *command)
+
+    async def master(self) -> int:
+        """The master's port."""
+        _, port = await self.ask("GET-MASTER-ADDR-BY-NAME", MASTER)
+        return int(port)
+
+    async def fail_over(self) -> None:
+        """Make the other one the master."""
+        before = await self.master()
+        await eventually(self._has_a_replica)
+        await self.ask("FAILOVER", MASTER)
+
+        async def is_done() -> bool:
+            return await self.master() != before
+
+        await eventually(is_done)
+
+    async def _has_a_replica(self) -> bool:
+        replicas: list[list[bytes]] = await self.ask("REPLICAS", MASTER)
+        return any(b"ok" in said for said in replicas)  # its link to the master is
+
+
+@pytest.fixture(params=[*((program, False) for program in PROGRAMS), ("redis", True)])
+async def cluster(request: pytest.FixtureRequest) -> AsyncGenerator[Cluster]:
+    program, is_tls = request.param
+    path = servers.program(program)
+    if is_tls and not servers.can_tls(path):
+        pytest.skip("this server was built without TLS")
+    with servers.folder() as place:
+        async with AsyncExitStack() as stack:
+
+            async def start(**options: Any) -> Server:
+                server = servers.running(path, place, is_tls=is_tls, **options)
+                return await stack.enter_async_context(server)
+
+            master = await start(**GUARDED)
+            await start(**GUARDED, replicaof=f"127.0.0.1 {master.port}")
+            watching = {name: f"{MASTER} {each}" for name, each in _watching(master).items()}
+            sentinel = await start(is_sentinel=True, requirepass=SENTINELS_PASSWORD, **watching)
+            yield Cluster(sentinel, is_tls)
+
+
+def _watching(master: Server) -> dict[str, Any]:
+    return {
+        "sentinel monitor": f"127.0.0.1 {master.port} 1",
+        "sentinel auth-pass": PASSWORD,
+        "sentinel failover-timeout": 3000,
+    }
+
+
+@asynccontextmanager
+async def opened(settings: RedisSettings, codec: Codec) -> AsyncGenerator[Workshop]:
+    """A workshop on that server."""
+    jobs = by_name((write, pass_gate))
+    async with open_redis(settings) as redis:
+        client = Client(Store(redis, Clock()), codec, jobs=jobs, queues=QUEUES)
+        yield Workshop(client=client, redis=settings, jobs=jobs)
+
+
+async def test_a_worker_goes_on_at_the_new_master(cluster: Cluster, codec: Codec) -> None:
+    settings = cluster.settings
+
+    async with (
+        opened(settings, codec) as shop,
+        Client.open(settings, codec, jobs=shop.jobs) as stranger,
+        shop.working(poll=RARELY, lease=seconds(0.8)) as worker,
+    ):
+        await (await stranger.enqueue(write, "before")).result(within=SOON)
+        held = await stranger.enqueue(pass_gate, "held")
+        await eventually(lambda: len(shop.page) == 2)
+
+        start = monotonic()
+        await cluster.fail_over()
+        told = monotonic() - start
+        shop.gate.set()
+        result = await held.result(within=seconds(20))
+        for n in range(3):
+            await (await stranger.enqueue(write, str(n))).result(within=SOON)
+        after = monotonic() - start - told
+        lasts = await stranger.store.redis.pttl(keys.worker(worker.id))
+
+    gc.collect()
+    print(
+        f"a fail-over took {told:.1f} s; {after:.2f} s later a run begun before and 3 new are done"
+    )
+    assert result == "held, attempt 1"
+    assert shop.page == ["before", "held waits", "held passes", "0", "1", "2"]
+    assert lasts > 0
