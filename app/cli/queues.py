@@ -53,4 +53,5 @@ def _worker(worker: "WorkerSeen") -> Facts:
         "slots": worker.slots,
         "running": worker.running,
         "started_at": worker.started_at,
+        "blocked": worker.blocked,
     }

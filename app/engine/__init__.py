@@ -13,8 +13,8 @@ The life of a job, in the order of the files that tell it:
     events       what happened, as a stream; somebody keeps the history of it
 
 The store's calls are `steps`, each a Lua file; `line` carries them to Redis, and `together` what
-many callers ask at once. Beside them `lease` and `keeper` keep a worker's claims alive, and
-`scheduler` goes by the clock.
+many callers ask at once. Beside them `lease` and `keeper` keep a worker's claims alive, `watcher`
+sees a job that blocks the others, and `scheduler` goes by the clock.
 The rest of the application imports these names, and nothing deeper.
 """
 

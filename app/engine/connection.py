@@ -99,11 +99,16 @@ async def open_redis(settings: RedisSettings) -> AsyncGenerator[Connections]:
         await redis.aclose()
 
 
-def make_blocking_redis(settings: RedisSettings) -> blocking.Redis:
-    """A client for a thread: the lease is renewed even while a job blocks the loop."""
+def make_blocking_redis(settings: RedisSettings, answer: float = _ANSWER) -> blocking.Redis:
+    """A client for a thread: the lease is renewed even while a job blocks the loop.
+
+    It waits `answer` seconds for each, and no longer than others do.
+    """
+    common = _common(settings)
+    common["socket_timeout"] = min(answer, _ANSWER)
     if settings.sentinel:
-        return sentinel.make_blocking(settings, _common(settings))
-    options = _common(settings) | _where(settings)
+        return sentinel.make_blocking(settings, common)
+    options = common | _where(settings)
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
     return blocking.Redis(**options, ssl=settings.ssl)

@@ -41,11 +41,17 @@ class WorkerSeen:
     slots: int
     running: int
     started_ms: int
+    blocked_ms: int = 0
 
     @property
     def started_at(self) -> datetime:
         """When it began, by its own clock."""
         return from_ms(self.started_ms)
+
+    @property
+    def blocked(self) -> timedelta:
+        """How long a job had blocked it when it said this; zero is as it should be."""
+        return timedelta(milliseconds=self.blocked_ms)
 
     def pack(self) -> bytes:
         """As the worker writes it under its key."""

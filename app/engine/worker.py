@@ -17,6 +17,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
@@ -42,6 +43,7 @@ from app.engine.runner import Runner
 from app.engine.schedule import Schedule
 from app.engine.scheduler import Scheduler
 from app.engine.slots import Stopped
+from app.engine.watcher import Watcher
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class Worker(Generic[C]):
         self._dispatcher = self._make_dispatcher(make_context)
         self._slots = self._dispatcher.slots
         self._scheduler = Scheduler(timetable, client)
+        self._watcher = Watcher(self._slots, max_block=options.max_block)
         self._lease = self._make_lease(redis)
         self._claimer = self._make_claimer()
         self._keeper = self._make_keeper()
@@ -123,10 +126,10 @@ class Worker(Generic[C]):
 
     def _make_lease(self, redis: RedisSettings) -> Lease:
         return Lease(
-            lambda: make_blocking_redis(redis),
+            partial(make_blocking_redis, redis),
             worker=self.id,
             length=self._options.lease,
-            max_block=self._options.max_block,
+            watcher=self._watcher,
             describe=self._describe,
         )
 
@@ -240,6 +243,7 @@ class Worker(Generic[C]):
             slots=self._options.concurrency,
             running=self._options.concurrency - self._slots.free,
             started_ms=to_ms(self._started_at),
+            blocked_ms=round(self._watcher.blocked.total_seconds() * 1000),
         )
         return seen.pack()
 

@@ -10,6 +10,7 @@ from app.engine.outcome import Outcome
 from app.engine.run import Claimed
 from app.engine.slots import Running, Slots, Stopped
 from app.engine.store import Store
+from app.engine.watcher import Watcher
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import pass_gate, wait, write
 from tests.eventually import eventually
@@ -93,10 +94,10 @@ async def test_the_keeper_shows_that_the_loop_turns_though_redis_is_away(client:
             turned.append(1)
 
     lease = Turned(
-        lambda: pytest.fail("no thread"),
+        lambda _answer: pytest.fail("no thread"),
         worker="w1",
         length=seconds(1),
-        max_block=seconds(1),
+        watcher=Watcher(slots, max_block=seconds(1)),
         describe=bytes,
     )
     keeper = Keeper(

@@ -1,9 +1,7 @@
 """A worker's sign of life."""
 
-import subprocess
-import sys
-import textwrap
 import time
+from functools import partial
 
 import anyio
 import pytest
@@ -12,17 +10,20 @@ from arq.connections import RedisSettings
 from app.engine import Client, minutes, seconds
 from app.engine.connection import make_blocking_redis
 from app.engine.lease import Lease
+from app.engine.slots import Slots
+from app.engine.watcher import Watcher
 from tests.eventually import eventually
 
 KEY = "steward:worker:w1"
 
 
-def lease(settings: RedisSettings, *, length: float = 0.4, max_block: float = 60) -> Lease:
+def lease(settings: RedisSettings, *, length: float = 0.4) -> Lease:
+    slots = Slots(1, grace=seconds(1), ended=lambda _running, _outcome: None)
     return Lease(
-        lambda: make_blocking_redis(settings),
+        partial(make_blocking_redis, settings),
         worker="w1",
         length=seconds(length),
-        max_block=seconds(max_block),
+        watcher=Watcher(slots, max_block=seconds(60)),
         describe=lambda: b"I am w1",
     )
 
@@ -77,43 +78,6 @@ async def test_an_absent_redis_is_waited_for(
     await eventually(lambda: "could not be renewed" in caplog.text)
 
     await anyio.to_thread.run_sync(ours.stop)
-
-
-BLOCKED = """
-    import sys, time
-    from datetime import timedelta
-    from arq.connections import RedisSettings
-    from app.engine.connection import make_blocking_redis
-    from app.engine.lease import Lease
-
-    settings = RedisSettings(unix_socket_path=sys.argv[1])
-    lease = Lease(lambda: make_blocking_redis(settings), worker="blocked",
-                  length=timedelta(seconds=0.4), max_block=timedelta(seconds=0.5),
-                  describe=lambda: b"{}")
-    lease.start()
-    for _ in range(10):
-        lease.turn()
-        time.sleep(0.1)
-    print("turning was fine", flush=True)
-    time.sleep(20)
-"""
-
-
-async def test_a_loop_that_turns_no_more_ends_the_process(
-    client: Client, clean_redis: RedisSettings
-) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(BLOCKED), str(clean_redis.unix_socket_path)]
-
-    with anyio.fail_after(20):
-        ended = await anyio.run_process(command, check=False, stderr=subprocess.PIPE)
-
-    assert (ended.returncode, ended.stdout) == (70, b"turning was fine\n")
-    assert b"blocked this worker" in ended.stderr
-
-    async def lapsed() -> bool:
-        return not await client.store.redis.exists("steward:worker:blocked")
-
-    await eventually(lapsed)
 
 
 def test_the_longest_block_is_longer_than_the_lease() -> None:
