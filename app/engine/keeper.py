@@ -1,5 +1,6 @@
 """The small duties of a worker: it shows that its loop turns, passes cancellations on to running
-runs, and gives parked runs back to their queues when this worker can run them."""
+runs, gives parked runs back to their queues when this worker can run them, and stops its attempts
+when it is cut off from Redis for so long that others may have begun them again."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,17 @@ class Keeper:
     async def _show_turning(self) -> None:
         while True:  # apart from the rounds: one that waits for Redis blocks nobody
             self._lease.turn()
+            if self._lease.has_lapsed:
+                self._stop_attempts()
             await anyio.sleep(_ROUND)
+
+    def _stop_attempts(self) -> None:
+        """As when the worker stops; what had ended before is committed once Redis is back."""
+        attempts = [each for each in self._slots.running if each.stopped is None]
+        if attempts:
+            log.error("Redis is out of reach for a whole lease: stopped runs: %d", len(attempts))
+        for each in attempts:
+            self._slots.cancel(each.run.id, Stopped.STOPPING)
 
     async def _go_rounds(self) -> None:
         rounds = 0

@@ -4,12 +4,17 @@ A lease on a run counts only while the worker's own key is there. A thread renew
 quarter of its life, so a job that blocks the event loop does not cost the worker its runs. A key
 that lapsed (the machine slept, or Redis was away) is simply set again: commits are fenced by each
 run's own lease, so nothing that was taken over in between can be overwritten.
+
+A worker that is cut off from Redis cannot know whether its runs were taken over. Once it could not
+renew its key for as long as the key lives, it must think so: `has_lapsed` tells, and its attempts
+are given back. Turns of the loop are what counts: a process that stood still first tries again.
 """
 
 import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 
 import redis as blocking
 from redis.exceptions import RedisError
@@ -22,6 +27,7 @@ log = logging.getLogger(__name__)
 _RENEWALS = 4  # in one lease: three may be lost before it lapses
 _QUICK = 1.0  # s; a server may always take so long to answer
 _SOONER = 4  # times: how much sooner a lost renewal is tried again
+_STILL = 1.0  # s between two turns; more is a process that stood still, or a job that blocked it
 
 
 class Lease:
@@ -46,6 +52,9 @@ class Lease:
         self._pause = length.total_seconds() / _RENEWALS
         self._watcher = watcher
         self._describe = describe
+        self._renewals, self._seen = 0, 0  # as the thread counts them, and as the loop has seen
+        self._alone = 0.0  # s since the loop saw one
+        self._turned_at = 0.0
         self._is_absent = False
         self._is_stopping = False
         self._wake = threading.Event()
@@ -53,12 +62,23 @@ class Lease:
 
     def start(self) -> None:
         """Begin renewing; the caller has set the key once itself."""
+        self._turned_at = monotonic()
         self._thread.start()
         self._watcher.start(news=self._wake.set)  # the key tells it, at once
 
     def turn(self) -> None:
         """The event loop is alive: say so, often."""
         self._watcher.turn()
+        turned_at, self._turned_at = self._turned_at, monotonic()
+        if self._seen != self._renewals:
+            self._seen, self._alone = self._renewals, 0.0
+        else:
+            self._alone += min(self._turned_at - turned_at, _STILL)
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether the key was not renewed for so long that others may have the runs by now."""
+        return self._alone >= self._length.total_seconds()
 
     def stop(self) -> None:
         """End the thread and remove the key, so that what is left is taken over at once."""
@@ -81,7 +101,9 @@ class Lease:
         return not self._is_stopping
 
     def _renew(self, redis: blocking.Redis) -> bool:
-        return self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
+        renewed = self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
+        self._renewals += renewed
+        return renewed
 
     def _try(self, act: Callable[[], object]) -> bool:
         try:

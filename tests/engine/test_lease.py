@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from time import monotonic
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from app.engine.lease import Lease
 from app.engine.slots import Slots
 from app.engine.watcher import Watcher
 from tests.eventually import eventually
+from tests.proxy import proxied
 
 KEY = "steward:worker:w1"
 
@@ -78,6 +80,37 @@ async def test_an_absent_redis_is_waited_for(
     await eventually(lambda: "could not be renewed" in caplog.text)
 
     await anyio.to_thread.run_sync(ours.stop)
+
+
+async def test_it_has_lapsed_once_it_was_not_renewed_for_its_whole_length(
+    clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with proxied(clean_redis) as proxy:
+        ours = lease(proxy.settings, length=1.2)
+        ours.start()
+        await eventually(lambda: has_turned_renewed(ours))
+
+        proxy.cut()
+        cut_at = monotonic()
+        await eventually(lambda: has_turned_lapsed(ours))
+        lapsed_after = monotonic() - cut_at
+        proxy.heal()
+        await eventually(lambda: has_turned_renewed(ours))
+
+        await anyio.to_thread.run_sync(ours.stop)
+
+    assert lapsed_after > 0.5  # the last renewal was a quarter of its length before, and a bit
+    assert caplog.text.count("could not be renewed") == 1
+
+
+def has_turned_renewed(ours: Lease) -> bool:
+    ours.turn()
+    return not ours.has_lapsed
+
+
+def has_turned_lapsed(ours: Lease) -> bool:
+    ours.turn()
+    return ours.has_lapsed
 
 
 def test_the_longest_block_is_longer_than_the_lease() -> None:
