@@ -10,7 +10,9 @@ open a worker; arq's own options that concern the command (`burst`, `health_chec
 
     install()
 
-`--watch` starts the whole process again when a file changes, so that changed code is loaded.
+`--watch` starts the whole process again when a file changes, so that changed code is loaded. A
+worker that has done its part (see recycler) says so in a line and the command ends with code 0: to
+start the next one is up to whoever started it.
 """
 
 import inspect

@@ -18,6 +18,10 @@ class WorkerOptions:
     """How long a cancelled run may take to clean up."""
     keep_result: timedelta = timedelta(minutes=60)
     max_block: timedelta = timedelta(seconds=120)
+    max_runs: int = 0
+    """After how many runs the worker ends, for a fresh process to go on; 0: none."""
+    max_memory: int = 0
+    """At how many MiB of resident memory it does the same; 0: none."""
     accept_plain: bool = False
     burst: bool = False
 

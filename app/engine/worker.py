@@ -6,6 +6,7 @@
     committer   which writes it down, together with others
     scheduler   starts runs by the clock; any worker may be the one that does
     keeper      hears what the worker should, with the lease that shows it is alive
+    recycler    ends it when it has done its part
 
 Stopping: nothing more is claimed, short runs finish within the grace, the others are cancelled and
 given back without a charge, the last outcomes are committed. Told twice, it skips the grace.
@@ -39,6 +40,7 @@ from app.engine.lease import Lease
 from app.engine.options import USUAL, WorkerOptions
 from app.engine.over import Over
 from app.engine.overview import WorkerSeen
+from app.engine.recycler import Recycler
 from app.engine.runner import Runner
 from app.engine.schedule import Schedule
 from app.engine.scheduler import Scheduler
@@ -84,7 +86,8 @@ class Worker(Generic[C]):
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
         self._roles = roles
         self._started_at = self._clock.now()
-        self._committer = self._make_committer(heard or _nobody)
+        self._recycler = Recycler(options, stop=self._retire)
+        self._committer = self._make_committer(self._recycler.counting(heard or _nobody))
         self._dispatcher = self._make_dispatcher(make_context)
         self._slots = self._dispatcher.slots
         self._scheduler = Scheduler(timetable, client)
@@ -164,11 +167,21 @@ class Worker(Generic[C]):
             self._hurry.set()
         self._told += 1
 
+    def _retire(self) -> None:
+        """Begin to stop; a signal that comes now is still the first."""
+        self._stop.set()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it stops, or has stopped, because it had done its part."""
+        return self._recycler.is_spent
+
     async def run(self) -> None:
         """Work until stopped; in burst mode, until every queue is empty."""
         async with self._alive(), anyio.create_task_group() as roles:
             roles.start_soon(self._committer.run)
             roles.start_soon(self._keeper.run)
+            roles.start_soon(self._recycler.run)
             for role in self._roles:
                 roles.start_soon(_awaited, role)
             try:

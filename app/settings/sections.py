@@ -92,6 +92,18 @@ class WorkerProcess(Section):
         default=timedelta(seconds=120),
         description="seconds a job may block the worker before the process ends itself",
     )
+    max_runs: int = Field(
+        default=0,
+        ge=0,
+        description="after how many runs a worker process is replaced by a fresh one, as Celery's "
+        "max-tasks-per-child; 0 is never",
+    )
+    max_memory: int = Field(
+        default=0,
+        ge=0,
+        description="MiB of resident memory at which a worker process is replaced by a fresh one; "
+        "0 is never",
+    )
     recorder: bool = Field(
         default=True, description="whether workers also keep the history of runs"
     )
