@@ -1,9 +1,8 @@
 """Stock arq beside us: its clients with our serializer, and its workers over our jobs."""
 
 import asyncio
-import warnings
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -37,7 +36,7 @@ async def plain_client(redis: RedisSettings, codec: Codec) -> AsyncGenerator[Arq
 
 @asynccontextmanager
 async def plain_working(shop: Workshop, **options: Any) -> AsyncGenerator[arq.worker.Worker]:
-    """A worker of stock arq that works while the block lasts."""
+    """A worker of stock arq that works while the block lasts; then it gives back what it runs."""
     worker = _plain_worker(shop, **options)
     async with anyio.create_task_group() as group:
         group.start_soon(_run, worker)
@@ -45,7 +44,10 @@ async def plain_working(shop: Workshop, **options: Any) -> AsyncGenerator[arq.wo
         try:
             yield worker
         finally:
-            await _close(worker)
+            worker.max_jobs = 0  # it claims no more, not even what it is about to
+            await eventually(lambda: _is_idle(worker))
+            group.cancel_scope.cancel()
+    await _close(worker)
 
 
 async def plain_drain(shop: Workshop, **options: Any) -> None:
@@ -53,18 +55,28 @@ async def plain_drain(shop: Workshop, **options: Any) -> None:
     worker = _plain_worker(shop, burst=True, **options)
     with anyio.fail_after(20):
         await worker.async_run()
-        await _close(worker)
+    await _close(worker)
 
 
 async def _run(worker: arq.worker.Worker) -> None:
-    with suppress(asyncio.CancelledError):  # how arq closes it
+    try:
         await worker.async_run()
+    finally:
+        if worker.main_task is not None:
+            worker.main_task.cancel()
+            await asyncio.wait([worker.main_task])
+
+
+def _is_idle(worker: arq.worker.Worker) -> bool:
+    """Cancel the jobs that run; arq's own `close` cancels it in the middle of its commits, too."""
+    for task in worker.job_tasks.values():
+        task.cancel()
+    return not worker.tasks
 
 
 async def _close(worker: arq.worker.Worker) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # arq's own call of redis-py
-        await worker.close()
+    await worker.pool.delete(worker.health_check_key)
+    await worker.pool.aclose()
 
 
 def _plain_worker(shop: Workshop, **options: Any) -> arq.worker.Worker:
