@@ -1,6 +1,5 @@
 """Stock arq beside us: its clients with our serializer, and its workers over our jobs."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -39,14 +38,13 @@ async def plain_working(shop: Workshop, **options: Any) -> AsyncGenerator[arq.wo
     """A worker of stock arq that works while the block lasts; then it gives back what it runs."""
     worker = _plain_worker(shop, **options)
     async with anyio.create_task_group() as group:
-        group.start_soon(_run, worker)
+        group.start_soon(worker.async_run)
         await eventually(lambda: "redis" in worker.ctx)
         try:
             yield worker
         finally:
-            worker.max_jobs = 0  # it claims no more, not even what it is about to
-            await eventually(lambda: _is_idle(worker))
-            group.cancel_scope.cancel()
+            worker.burst, worker.max_burst_jobs, worker.max_jobs = True, 0, 0
+            await eventually(lambda: _has_ended(worker))
     await _close(worker)
 
 
@@ -58,20 +56,11 @@ async def plain_drain(shop: Workshop, **options: Any) -> None:
     await _close(worker)
 
 
-async def _run(worker: arq.worker.Worker) -> None:
-    try:
-        await worker.async_run()
-    finally:
-        if worker.main_task is not None:
-            worker.main_task.cancel()
-            await asyncio.wait([worker.main_task])
-
-
-def _is_idle(worker: arq.worker.Worker) -> bool:
-    """Cancel the jobs that run; arq's own `close` cancels it in the middle of its commits, too."""
+def _has_ended(worker: arq.worker.Worker) -> bool:
+    """Cancel the jobs that run; arq's own `close` cancels its commits with them."""
     for task in worker.job_tasks.values():
         task.cancel()
-    return not worker.tasks
+    return worker.main_task is None or worker.main_task.done()
 
 
 async def _close(worker: arq.worker.Worker) -> None:
