@@ -151,7 +151,7 @@ def services(
 
 @pytest.fixture
 def attempt(clock: ManualClock) -> Attempt:
-    """The first try of a run that is due now; `dataclasses.replace` makes another."""
+    """The first try of a run that is due now; `msgspec.structs.replace` makes another."""
     now = clock.now_ms()
     return Attempt(
         run_id="run-1",

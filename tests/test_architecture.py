@@ -50,7 +50,7 @@ REDIS = {"line", "together", "codec", "connection", "keys", "sentinel", "steps",
 DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview", "plain"}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
-    *("recycler", "runner", "scheduler", "slots", "watcher", "worker"),
+    *("recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),
 }
 ORDER = (PURE, REDIS, DOORS, ROLES)
 INSIDE = {"app.observability.health": {"app.engine.keys"}}  # its key stands in the list of all keys

@@ -1,14 +1,14 @@
 """One try of one run, as the job sees it."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.engine.clock import from_ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which try of which run this is, and how long it may take."""
 
     run_id: str

@@ -1,17 +1,15 @@
 """Taking runs off the queues, whenever there are free slots.
 
-The most urgent queue comes first. A tenth of the slots, at least one, is never filled from the
-less urgent half, so that an urgent run finds a place at once; and every few claims start at a
-lower queue, in turn, so that a flooded urgent queue starves nobody.
-
-While claims bring all they ask for, two are under way, each for half of the slots at most: Redis
-and Python both work. A claim that brings less is the last for now: the next one waits until the
-server tells that a queue has changed, until this worker has written to one itself, or for the next
-run that is due. The sweep every `poll` is a net below: it finds what nobody tells of, such as the
-runs of a worker that died. Where the server refuses to tell, looking often takes its place.
+What a claim may take of which queue, `urgency` says. While claims bring all they ask for, two are
+under way, each for half of the slots at most: Redis and Python both work. A claim that brings less
+is the last for now: the next one waits until the server tells that a queue has changed, until this
+worker has written to one itself, or for the next run that is due. The sweep every `poll` is a net
+below: it finds what nobody tells of, such as the runs of a worker that died. Where the server
+refuses to tell, looking often takes its place.
 
 An answer that was lost may have brought runs. For a while after it claims go one at a time, and
-each names all runs this worker knows it has: what else is leased to it comes again.
+each names all runs this worker knows it has: what else is leased to it comes again. And for one
+lease after the connection broke nothing is taken over from others: they may be on their way back.
 """
 
 import asyncio
@@ -27,16 +25,15 @@ from app.engine.errors import Unavailable
 from app.engine.run import Claim, Claimed, Share
 from app.engine.slots import Slots
 from app.engine.store import Store
+from app.engine.urgency import Urgency
 
 log = logging.getLogger(__name__)
 
-_RESERVED = 10  # one slot in ten is for the more urgent half
 _WARY = 30  # s after an unanswered claim: a server that hung may still act on it
 _SHORTEST_BACK, _LONGEST_BACK = 0.002, 0.05  # s to leave a wake to others, when they were quicker
 _BLIND_POLL = 0.5  # s between two looks where the server does not tell of changes
 _CURSOR = 0.5  # s, as in claim.lua: then a claim looks at the head of its queues again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # s between two tries to claim while Redis is away
-_ROTATE = 8  # every eighth claim starts at a lower queue
 
 
 class Claimer:
@@ -48,38 +45,41 @@ class Claimer:
         slots: Slots,
         *,
         worker: str,
-        queues: Sequence[tuple[str, timedelta]],
-        count: int,
+        urgency: Urgency,
+        most: int,
         poll: timedelta,
+        patience: timedelta,
         start: Callable[[Claimed], None],
         mine: Callable[[], Collection[str]],
     ) -> None:
-        """`queues`: the most urgent first, each with how long a lease on its runs must last.
+        """`most`: runs in one claim. `mine`: the ids of all runs here that are not committed.
 
-        `mine` tells the ids of all runs this worker has and has not committed.
+        `patience`: how long others may take to come back after the connection broke.
         """
         self._store = store
         self._slots = slots
         self._worker = worker
-        self._queues = tuple(queues)
-        self._reserved = min(max(1, count // _RESERVED), count - 1) if len(queues) > 1 else 0
+        self._urgency = urgency
         self._poll = poll.total_seconds()
+        self._patience = patience.total_seconds()
         self._start = start
         self._mine = mine
-        self._most = max(1, count // 2)
+        self._most = most
         self._asked = 0
+        self._under_way: list[Sequence[Share]] = []
+        self._handing_out = asyncio.Lock()
         self._plenty = asyncio.Event()
         self._woken = asyncio.Event()
         self._is_theirs = False
         self._back = 0.0
         self._absent = 0.0
         self._is_blind = False
-        self._claims = 0
         self._wary_until = 0.0
+        self._patient_until = 0.0
 
     async def run(self) -> None:
         """Claim until cancelled; an absent Redis is waited for."""
-        with self._store.listening(changed=self._changed, wrote=self._woken.set):
+        with self._store.listening(changed=self._changed, wrote=self._woken.set, lost=self._lost):
             async with anyio.create_task_group() as group:
                 group.start_soon(self._lead)
                 group.start_soon(self._follow)
@@ -95,6 +95,10 @@ class Claimer:
     @property
     def _is_wary(self) -> bool:
         return monotonic() < self._wary_until
+
+    def _lost(self) -> None:
+        self._patient_until = monotonic() + self._patience
+        self._woken.set()
 
     def _changed(self) -> None:
         self._is_theirs = True
@@ -135,29 +139,49 @@ class Claimer:
 
     async def _claim(self, want: int) -> Claim | None:
         """One claim and what it brings; None when there was no answer."""
-        free = self._slots.free - self._asked
+        shares = self._urgency.shares(self._slots.free - self._asked, self._busy)
         self._asked += want
+        self._under_way.append(shares)
         self._woken.clear()
         claim = None
         with anyio.CancelScope(shield=True):  # what an answer brings must not be lost
-            claim = await self._answered(want, free)
-        self._asked -= want
-        for run in claim.runs if claim else ():
-            self._start(run)
-        self._slots.changed.set()  # there may be room again
+            claim = await self._answered(want, shares)
+            async with self._handing_out:
+                self._asked -= want
+                self._under_way.remove(shares)
+                await self._hand_out(claim.runs if claim else ())
         if claim and len(claim.runs) == want and not self._is_wary:
             self._plenty.set()
         else:
             self._plenty.clear()
         return claim
 
-    async def _answered(self, want: int, free: int) -> Claim | None:
-        self._claims += 1
+    def _busy(self, queue: str) -> int:
+        """How many slots a queue has, or may be about to get."""
+        asked = (each.most for shares in self._under_way for each in shares if each.queue == queue)
+        return self._slots.busy_with(queue) + sum(asked)
+
+    async def _hand_out(self, runs: Sequence[Claimed]) -> None:
+        """Start what came; what came at the same time waits until this is at work.
+
+        Else two answers that arrived together would be asked for together again, and Redis and
+        Python would take turns for good, where they can work at the same time.
+        """
+        for run in runs:
+            self._start(run)
+        self._slots.changed.set()  # there may be room again
+        await asyncio.sleep(0)  # a run that does nothing has ended by then
+
+    async def _answered(self, want: int, shares: Sequence[Share]) -> Claim | None:
         mine = self._mine() if self._is_wary else None
+        is_patient = monotonic() < self._patient_until
         try:
-            claim = await self._store.claim(self._worker, want, self.shares(free), mine=mine)
+            claim = await self._store.claim(
+                self._worker, want, shares, mine=mine, may_take_over=not is_patient
+            )
         except Unavailable as error:
             self._be_wary()
+            self._lost()
             level = logging.DEBUG if self._absent else logging.WARNING  # once is enough
             log.log(level, "claiming waits for Redis: %s", error)
             self._absent = self._absent or _FIRST_PAUSE
@@ -170,21 +194,6 @@ class Claimer:
         if not claim.is_told and not self._is_blind:
             log.warning("the server does not tell of changes; looking every %s s", _BLIND_POLL)
         self._is_blind = not claim.is_told
-
-    def shares(self, free: int) -> list[Share]:
-        """What of these slots each queue may take, in the order to ask them."""
-        urgent = (len(self._queues) + 1) // 2
-        spare = max(0, free - self._reserved)
-        shares = [
-            Share(queue=name, most=free if place < urgent else spare, lease=lease)
-            for place, (name, lease) in enumerate(self._queues)
-        ]
-        return shares[(first := self._first()) :] + shares[:first]
-
-    def _first(self) -> int:
-        turn, left = divmod(self._claims, _ROTATE)
-        others = len(self._queues) - 1
-        return 1 + turn % others if left == 0 and others else 0
 
     async def _wait_for_redis(self) -> None:
         """Longer every time, and no two workers alike."""

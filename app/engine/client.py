@@ -17,16 +17,15 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar, cast
 
 import anyio
-import msgspec
 from arq.connections import RedisSettings
 
 from app.engine.attempt import current_attempt
-from app.engine.clock import Clock, seconds, to_ms
+from app.engine.clock import Clock, seconds, span_ms, to_ms
 from app.engine.codec import Codec, Payload
 from app.engine.connection import open_redis
 from app.engine.errors import BadArguments, Unavailable, UnknownJob
 from app.engine.handle import Handle
-from app.engine.job import Call, Job
+from app.engine.job import Call, Job, Options
 from app.engine.lookup import Lookup
 from app.engine.outcome import RunStatus
 from app.engine.overview import Overview, QueueDepth, RunInfo, WorkerSeen
@@ -129,26 +128,26 @@ class Client:
             id=payload.id,
             queue=job.queue,
             payload=self.codec.seal_payload(payload),
-            at=options.at,
-            delay=options.delay or timedelta(0),
+            at_ms=to_ms(options.at) if options.at else None,
+            delay_ms=span_ms(options.delay) if options.delay else 0,
             key=options.key or "",
             held=options.held,
+            is_counted=job.retry.attempts == 1,
         )
 
     def _payload(self, call: Call[Any], run_id: str) -> Payload:
         job, options, packed = call.job, call.job.options, call.packed()
-        parent, now = current_attempt.get(), self.store.clock.now()
-        due = options.at or (now + options.delay if options.delay else None)
+        parent, now = current_attempt.get(), self.store.clock.now_ms()
         return Payload(
             t=None,
             f=job.name,
-            a=msgspec.Raw(packed.args),
-            k=msgspec.Raw(packed.kwargs),
-            et=to_ms(now),
+            a=packed.args,
+            k=packed.kwargs,
+            et=now,
             v=job.version,
             id=run_id,
             q=job.queue,
-            sf=max(0, to_ms(due)) if due else 0,
+            sf=_scheduled_for(options, now),
             p=parent.run_id if parent else "",
             u=options.owner or (parent.owner if parent else "") or "",
             tp=options.trace or (parent.trace if parent else "") or "",
@@ -172,6 +171,13 @@ class Client:
             again = True
             await anyio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _scheduled_for(options: Options, now: int) -> int:
+    """The moment a run is for, in ms; 0 when that is now."""
+    if options.at is not None:
+        return max(0, to_ms(options.at))
+    return now + span_ms(options.delay) if options.delay else 0
 
 
 def _job_of(call: object) -> Job[Any, ..., Any]:

@@ -28,6 +28,11 @@ def from_ms(ms: float) -> datetime:
     return _EPOCH + ms * _MILLISECOND
 
 
+def span_ms(span: timedelta) -> int:
+    """`span` in whole milliseconds."""
+    return round(span.total_seconds() * 1000)
+
+
 def seconds(count: float) -> timedelta:
     """`count` seconds."""
     return timedelta(seconds=count)
@@ -67,7 +72,7 @@ class Clock:
     @property
     def offset_ms(self) -> int:
         """What a script adds to the server's time."""
-        return round(self.offset.total_seconds() * 1000)
+        return span_ms(self.offset)
 
     def learn(self, server_ms: float) -> None:
         """Take the server's answer (offset included) as the truth from here on."""

@@ -36,7 +36,7 @@ COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 _JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
 
 
-class Payload(msgspec.Struct, omit_defaults=True):
+class Payload(msgspec.Struct, omit_defaults=True, gc=False):
     """A queued run: arq's keys (`t f a k et`), then those that arq ignores."""
 
     t: int | None
@@ -62,7 +62,7 @@ class Payload(msgspec.Struct, omit_defaults=True):
     """The key it holds."""
 
 
-class Kept(msgspec.Struct):
+class Kept(msgspec.Struct, kw_only=True, gc=False):
     """A result, in arq's own keys, so that a plain arq client can read it."""
 
     t: int
@@ -136,19 +136,24 @@ class Codec:
             packed = zlib.compress(body, 1)
             if len(packed) < len(body):
                 body, flags = packed, flags | _COMPRESSED
-        head = bytes((_VERSION, flags, self._signing.id))
+        head = self._signing.heads[flags]
         return head + self._signing.mac(head, body) + body
 
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
         head, mac, body = sealed[:3], sealed[3:_HEAD], sealed[_HEAD:]
-        candidates = self._by_id.get(head[2], ())  # two keys may share an id of one byte
-        if not any(hmac.compare_digest(mac, key.mac(head, body)) for key in candidates):
+        if not self._is_ours(head, mac, body):
             raise BadPayload("the signature is not ours")
         if head[1] & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
         return _inflate(body) if head[1] & _COMPRESSED else body
+
+    def _is_ours(self, head: bytes, mac: bytes, body: bytes) -> bool:
+        for key in self._by_id.get(head[2], ()):  # two keys may share an id of one byte
+            if hmac.compare_digest(mac, key.mac(head, body)):
+                return True
+        return False
 
 
 class _Key:
@@ -156,6 +161,7 @@ class _Key:
 
     def __init__(self, key: bytes) -> None:
         self.id = blake2b(key, digest_size=1, person=b"steward key id").digest()[0]
+        self.heads = [bytes((_VERSION, flags, self.id)) for flags in range(4)]
         self._begun = blake2b(key=key, digest_size=_MAC)
 
     def mac(self, head: bytes, body: bytes) -> bytes:

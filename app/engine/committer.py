@@ -16,11 +16,11 @@ import anyio
 import msgspec
 
 from app.engine import wire
-from app.engine.clock import Clock
+from app.engine.clock import Clock, span_ms
 from app.engine.codec import LARGEST_RESULT, Codec, Kept
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.errors import RemoteError, Unavailable
-from app.engine.events import pack_event
+from app.engine.events import Event
 from app.engine.failure import pack_failure
 from app.engine.outcome import (
     Cancelled,
@@ -31,12 +31,14 @@ from app.engine.outcome import (
     Snoozed,
     Succeeded,
     ending_of,
+    error_of,
 )
 from app.engine.over import Over
 from app.engine.store import Store
 
 log = logging.getLogger(__name__)
 
+_NOTHING = msgspec.Raw(wire.pack(None))
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while Redis is away
 
 
@@ -58,7 +60,7 @@ class Committer:
         self._codec = codec
         self._clock = clock
         self._worker = worker
-        self._keep_result = keep_result
+        self._keep_ms = span_ms(keep_result)
         self._heard = heard
         self._waiting: list[Over] = []
         self._under_way: list[list[Over]] = []
@@ -134,8 +136,8 @@ class Committer:
 
     def _ended(self, over: Over) -> Ended:
         match over.outcome:
-            case Succeeded(value):
-                ended: Ended = self._completed(over, value, succeeded=True)
+            case Succeeded():
+                ended: Ended = self._completed(over, over.outcome.result, succeeded=True)
             case Cancelled():
                 ended = self._completed(over, asyncio.CancelledError(), succeeded=False)
             case Retrying(delay, error):
@@ -155,9 +157,9 @@ class Committer:
     def _completed(self, over: Over, value: object, *, succeeded: bool) -> Completed:
         return Completed(
             run=over.run,
-            ending=ending_of(over.outcome).value,
+            ending=ending_of(over.outcome),
             result=self._sealed(over, value, succeeded=succeeded),
-            keep=self._keep(over),
+            keep_ms=self._keep(over),
             key=over.known.uk,
             event=self._event(over),
         )
@@ -178,15 +180,15 @@ class Committer:
             run=over.run,
             job=over.known.f,
             result=self._sealed(over, error, succeeded=False),
-            keep=self._keep(over),
+            keep_ms=self._keep(over),
             failure=self._failure(over, error),
             key=over.known.uk,
             event=self._event(over),
         )
 
-    def _keep(self, over: Over) -> timedelta:
+    def _keep(self, over: Over) -> int:
         own = over.job.keep_result if over.job else None
-        return self._keep_result if own is None else own
+        return self._keep_ms if own is None else span_ms(own)
 
     def _failure(self, over: Over, error: BaseException) -> bytes:
         return pack_failure(
@@ -198,47 +200,52 @@ class Committer:
         )
 
     def _sealed(self, over: Over, value: object, *, succeeded: bool) -> bytes:
-        payload = over.known
+        run, payload = over.run, over.known
         kept = Kept(
-            t=over.run.attempt,
+            t=run.attempt,
             f=payload.f,
             a=payload.a,
             k=payload.k,
             et=payload.et,
             s=succeeded,
-            r=msgspec.Raw(_packed_result(value)),
+            r=_packed_result(value),
             st=over.started_ms,
             ft=over.ended_ms,
-            q=over.run.queue,
-            id=over.run.id,
+            q=run.queue,
+            id=run.id,
         )
         return self._codec.seal_result(kept)
 
     def _event(self, over: Over) -> bytes:
-        error = getattr(over.outcome, "error", None)
-        return pack_event(
-            run_id=over.run.id,
-            job=over.known.f,
-            queue=over.run.queue,
+        run, payload = over.run, over.known
+        event = Event(
+            run_id=run.id,
+            job=payload.f,
+            queue=run.queue,
             ending=ending_of(over.outcome),
-            attempt=over.run.attempt,
-            enqueued_ms=over.known.et,
-            started_ms=over.started_ms,
-            ended_ms=over.ended_ms,
+            attempt=run.attempt,
+            enqueued=payload.et,
+            started=over.started_ms,
+            ended=over.ended_ms,
             worker=self._worker,
-            owner=over.known.u,
-            parent=over.known.p,
-            error=error,
+            owner=payload.u,
+            parent=payload.p,
         )
+        return event.pack(error_of(over.outcome))
 
 
-def _packed_result(value: object) -> bytes:
+def _packed_result(value: object) -> msgspec.Raw:
     """The result on the wire, or a note in its place: the run is done, whatever it returned."""
+    if value is None:
+        return _NOTHING
     try:
         packed = wire.pack(value)
     except Exception as error:  # a result's own code may run while it is encoded
-        return wire.pack(RemoteError("ResultNotKept", wire.message_of(error)))
+        return _note(wire.message_of(error))
     if len(packed) > LARGEST_RESULT:
-        note = f"{len(packed)} bytes; {LARGEST_RESULT} are kept"
-        return wire.pack(RemoteError("ResultNotKept", note))
-    return packed
+        return _note(f"{len(packed)} bytes; {LARGEST_RESULT} are kept")
+    return msgspec.Raw(packed)
+
+
+def _note(why: str) -> msgspec.Raw:
+    return msgspec.Raw(wire.pack(RemoteError("ResultNotKept", why)))

@@ -91,7 +91,7 @@ class DeadLetters:
             payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now
         )
         sealed = self._client.codec.seal_payload(fresh)
-        return NewRun(id=fresh.id, queue=letter.queue, payload=sealed)
+        return NewRun(id=fresh.id, queue=letter.queue, payload=sealed, is_counted=True)
 
     async def _read(self, run_id: str) -> DeadLetter | None:
         async with answering():

@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from app.engine.clock import Clock
-from app.engine.codec import Payload
 from app.engine.committer import Committer
 from app.engine.job import Job
-from app.engine.outcome import Dead, Outcome
+from app.engine.outcome import Outcome
 from app.engine.over import Over
 from app.engine.run import Claimed
-from app.engine.runner import Prepared, Runner
+from app.engine.runner import Refused, Runner
 from app.engine.slots import Running, Slots
 
 C = TypeVar("C")
@@ -39,24 +38,15 @@ class Dispatcher(Generic[C]):
         self._committer = committer
         self._jobs = jobs
         self._clock = clock
-        self._payloads: dict[Running, Payload] = {}
         self.slots = Slots(concurrency, grace=abandon_after, ended=self._ended)
 
     def start(self, run: Claimed) -> None:
         """Run it, or say at once why it can't be."""
-        now = self._clock.now_ms()
-        payload = self._runner.open(run)
-        if isinstance(payload, Dead):
-            self._commit(run, None, payload, started_ms=now)
-            return
-        prepared = self._runner.prepare(run, payload)
-        if not isinstance(prepared, Prepared):
-            self._commit(run, payload, prepared, started_ms=now)
-            return
-        job = prepared.job
-        running = Running(run=run, job=job.name, started_ms=now, timeout=job.timeout_ms / 1000)
-        self._payloads[running] = payload
-        self.slots.start(running, lambda running: self._runner.attempt(prepared, running))
+        found = self._runner.prepare(run)
+        if isinstance(found, Running):
+            self.slots.start(found, self._runner.attempt)
+        else:
+            self._refused(run, found)
 
     def held(self) -> set[str]:
         """The ids of all runs that are here: at work, or over and not committed yet."""
@@ -64,22 +54,26 @@ class Dispatcher(Generic[C]):
         return {*running, *(over.run.id for over in self._committer.pending)}
 
     def _ended(self, running: Running, outcome: Outcome | None) -> None:
-        payload = self._payloads.pop(running)
-        if outcome is None:
-            job, number = self._jobs[running.job], running.run.attempt
-            outcome = self._runner.cut_off(job, number, running.stopped)
-        self._commit(running.run, payload, outcome, started_ms=running.started_ms)
+        self._committer.add(
+            Over(
+                run=running.run,
+                payload=running.payload,
+                job=running.job,
+                outcome=outcome or self._runner.cut_off(running),
+                started_ms=running.started_ms,
+                ended_ms=self._clock.now_ms(),
+            )
+        )
 
-    def _commit(
-        self, run: Claimed, payload: Payload | None, outcome: Outcome, *, started_ms: int
-    ) -> None:
+    def _refused(self, run: Claimed, refused: Refused) -> None:
+        payload, now = refused.payload, self._clock.now_ms()
         self._committer.add(
             Over(
                 run=run,
                 payload=payload,
                 job=self._jobs.get(payload.f) if payload else None,
-                outcome=outcome,
-                started_ms=started_ms,
-                ended_ms=self._clock.now_ms(),
+                outcome=refused.outcome,
+                started_ms=now,
+                ended_ms=now,
             )
         )

@@ -7,18 +7,18 @@ import msgspec
 from app.engine.run import Claimed
 
 
-class Completed(msgspec.Struct, frozen=True, kw_only=True):
+class Completed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It succeeded or was cancelled: nothing but its result stays."""
 
     run: Claimed
     ending: str
     result: bytes
-    keep: timedelta
+    keep_ms: int
     key: str
     event: bytes
 
 
-class PutBack(msgspec.Struct, frozen=True, kw_only=True):
+class PutBack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It goes on its queue again, `delay` from now, or where it was when that is None."""
 
     run: Claimed
@@ -28,19 +28,19 @@ class PutBack(msgspec.Struct, frozen=True, kw_only=True):
     event: bytes
 
 
-class Buried(msgspec.Struct, frozen=True, kw_only=True):
+class Buried(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It becomes a dead letter."""
 
     run: Claimed
     job: str
     result: bytes
-    keep: timedelta
+    keep_ms: int
     failure: bytes
     key: str
     event: bytes
 
 
-class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+class SetAside(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It waits for a worker that knows its name and version."""
 
     run: Claimed

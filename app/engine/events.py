@@ -1,15 +1,15 @@
 """What happened to runs: a stream that whoever keeps the history reads.
 
-Every commit appends one entry with the events of its batch, numbered without holes. The stream is
-bounded; a reader that falls too far behind sees the next number jump, and knows how much it missed.
-Reading is by a consumer group with one consumer at a time: it holds a short lease, and what it read
-but did not confirm is given to its successor.
+Every commit appends one entry with the events of its batch, an array, numbered without holes. The
+stream is bounded; a reader that falls too far behind sees the next number jump, and knows how much
+it missed. Reading is by a consumer group with one consumer at a time: it holds a short lease, and
+what it read but did not confirm is given to its successor.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from redis.exceptions import ResponseError
@@ -43,8 +43,8 @@ class RunEvent:
     error_message: str = ""
 
 
-class _Line(msgspec.Struct, array_like=True):
-    """An event on the wire, its times in ms."""
+class Event(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """The same on the wire, its times in ms."""
 
     run_id: str
     job: str
@@ -54,68 +54,41 @@ class _Line(msgspec.Struct, array_like=True):
     enqueued: int
     started: int
     ended: int
-    worker: str
-    owner: str
-    parent: str
-    kind: str
-    message: str
+    worker: str = ""
+    owner: str = ""
+    parent: str = ""
+    kind: str = ""
+    message: str = ""
+
+    def pack(self, error: BaseException | None = None) -> bytes:
+        """As the scripts append it, with what went wrong."""
+        if error is not None:
+            self.kind, self.message = wire.kind_of(error), wire.message_of(error)
+        return wire.pack(self)
 
 
-_LINE = msgspec.msgpack.Decoder(_Line)
+_EVENT = msgspec.msgpack.Decoder(Event)
+_EVENTS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
-def pack_event(
-    *,
-    run_id: str,
-    job: str,
-    queue: str,
-    ending: Ending,
-    attempt: int,
-    enqueued_ms: int,
-    started_ms: int,
-    ended_ms: int,
-    worker: str = "",
-    owner: str = "",
-    parent: str = "",
-    error: BaseException | None = None,
-) -> bytes:
-    """An event as the scripts append it."""
-    line = _Line(
-        run_id=run_id,
-        job=job,
-        queue=queue,
-        ending=ending.value,
-        attempt=attempt,
-        enqueued=enqueued_ms,
-        started=started_ms,
-        ended=ended_ms,
-        worker=worker,
-        owner=owner,
-        parent=parent,
-        kind=wire.kind_of(error) if error else "",
-        message=wire.message_of(error) if error else "",
-    )
-    return wire.pack(line)
-
-
-def _unpack_event(data: bytes) -> RunEvent | None:
+def _unpack_event(data: msgspec.Raw) -> RunEvent | None:
     """The event, or None for what isn't one: anybody who can write to Redis can write here."""
     try:
-        line = _LINE.decode(data)
+        event = _EVENT.decode(data)
         return RunEvent(
-            run_id=line.run_id,
-            job=line.job,
-            queue=line.queue,
-            ending=Ending(line.ending),
-            attempt=line.attempt,
-            enqueued_at=from_ms(line.enqueued),
-            started_at=from_ms(line.started),
-            ended_at=from_ms(line.ended),
-            worker=line.worker,
-            owner=line.owner,
-            parent=line.parent,
-            error_kind=line.kind,
-            error_message=line.message,
+            run_id=event.run_id,
+            job=event.job,
+            queue=event.queue,
+            ending=Ending(event.ending),
+            attempt=event.attempt,
+            enqueued_at=from_ms(event.enqueued),
+            started_at=from_ms(event.started),
+            ended_at=from_ms(event.ended),
+            worker=event.worker,
+            owner=event.owner,
+            parent=event.parent,
+            error_kind=event.kind,
+            error_message=event.message,
         )
     except (msgspec.MsgspecError, ValueError, OverflowError):
         return None
@@ -182,13 +155,20 @@ class Events:
 
 
 def _batch(entry_id: str, fields: Mapping[bytes, bytes]) -> Batch:
-    data: list[Any] = [value for name, value in fields.items() if name != b"last"]
-    found = (_unpack_event(each) for each in data)
+    lines = _lines(fields.get(b"events", b""))
+    found = (_unpack_event(each) for each in lines)
     numbered = fields.get(b"last", b"")
     last = int(numbered) if numbered.isdigit() else 0  # 0: no entry of ours
     return Batch(
         entry_id=entry_id,
-        first=last - len(data) + 1,
+        first=last - len(lines) + 1,
         last=last,
         events=tuple(event for event in found if event is not None),
     )
+
+
+def _lines(packed: bytes) -> list[msgspec.Raw]:
+    try:
+        return _EVENTS.decode(packed)
+    except msgspec.MsgspecError:
+        return []

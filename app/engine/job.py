@@ -120,6 +120,11 @@ class Job(Generic[C, P, R]):
     """None: as long as the worker's setting says."""
     version: int = 1
     options: Options = field(default_factory=Options)
+    timeout_ms: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every run needs."""
+        object.__setattr__(self, "timeout_ms", round(self.timeout.total_seconds() * 1000))
 
     def __call__(self, ctx: C, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """Run it here and now, without a queue."""
@@ -147,11 +152,6 @@ class Job(Generic[C, P, R]):
         """
         options = Options(id=id, key=key, held=held, delay=delay, at=at, owner=owner)
         return dataclasses.replace(self, options=options)
-
-    @property
-    def timeout_ms(self) -> int:
-        """`timeout` in milliseconds."""
-        return round(self.timeout.total_seconds() * 1000)
 
     @property
     def description(self) -> str:

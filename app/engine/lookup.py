@@ -12,7 +12,7 @@ from app.engine import keys, wire
 from app.engine.clock import to_ms
 from app.engine.codec import Codec, Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
-from app.engine.events import pack_event
+from app.engine.events import Event
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.job import Job
 from app.engine.outcome import Ending, RunStatus
@@ -75,8 +75,9 @@ class Lookup:
     ) -> Trace:
         payload = self._opened(sealed)
         if lease is not None:
-            worker = lease.decode(errors="replace").rpartition(":")[0]  # arq's own is a bare `1`
-            return Trace(status=RunStatus.RUNNING, payload=payload, attempt=attempt, worker=worker)
+            worker, number = _holder(lease)
+            number = max(attempt, number)
+            return Trace(status=RunStatus.RUNNING, payload=payload, attempt=number, worker=worker)
         due = await self._due(run_id, self._queue_of(payload)) if payload else None
         status = self._status_at(due) if due is not None else RunStatus.QUEUED
         return Trace(status=status, payload=payload, due_ms=due, attempt=attempt)
@@ -156,18 +157,25 @@ class Lookup:
 
     def _cancelled_event(self, run_id: str, payload: Payload) -> bytes:
         now = self.store.clock.now_ms()
-        return pack_event(
+        event = Event(
             run_id=run_id,
             job=payload.f,
             queue=payload.q,
             ending=Ending.CANCELLED,
             attempt=0,
-            enqueued_ms=payload.et,
-            started_ms=now,
-            ended_ms=now,
+            enqueued=payload.et,
+            started=now,
+            ended=now,
             owner=payload.u,
             parent=payload.p,
         )
+        return event.pack()
+
+
+def _holder(lease: bytes) -> tuple[str, int]:
+    """Who runs it, and which attempt this is: of a first one only its lease tells."""
+    worker, _, number = lease.decode(errors="replace").rpartition(":")  # arq's is a bare `1`
+    return worker, int(number) if number.isdigit() else 0
 
 
 def _why_unread(kept: Kept, error: Exception) -> str:

@@ -1,6 +1,7 @@
 """How a worker works."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -10,7 +11,7 @@ class WorkerOptions:
 
     concurrency: int = 100
     lease: timedelta = timedelta(seconds=8)
-    poll: timedelta = timedelta(seconds=2)
+    poll: timedelta = timedelta(seconds=1.5)
     """How often to look at the queues when nothing was heard of them."""
     grace: timedelta = timedelta(seconds=10)
     """How long short runs may take to finish once the worker is told to stop."""
@@ -24,6 +25,10 @@ class WorkerOptions:
     """At how many MiB of resident memory it does the same; 0: none."""
     accept_plain: bool = False
     burst: bool = False
+    turn: int = 8
+    """Every so many claims, one starts at a lower queue: the smaller, the larger their share."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """How many runs of a queue at once; those it doesn't name may have every slot."""
 
 
 USUAL = WorkerOptions()

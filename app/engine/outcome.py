@@ -1,54 +1,48 @@
 """How one attempt ended: decided by the runner, performed by the committer."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import get_args
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+
+class Succeeded(msgspec.Struct, frozen=True):
     """The job returned."""
 
     result: object
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(msgspec.Struct, frozen=True):
     """It failed, and will be tried again after `delay`."""
 
     delay: timedelta
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class Snoozed:
+class Snoozed(msgspec.Struct, frozen=True):
     """It asked to be run later; no attempt is charged."""
 
     delay: timedelta
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(msgspec.Struct, frozen=True):
     """Somebody cancelled the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(msgspec.Struct, frozen=True):
     """This worker gives it back untouched: it is stopping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(msgspec.Struct, frozen=True):
     """No code here can run it: an unknown name, or a newer payload version."""
 
     job: str
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(msgspec.Struct, frozen=True):
     """It failed, and will not be tried again."""
 
     error: BaseException
@@ -83,6 +77,11 @@ class Ending(StrEnum):
 
 
 _ENDINGS = {kind: Ending(kind.__name__.lower()) for kind in get_args(Outcome)}
+
+
+def error_of(outcome: Outcome) -> BaseException | None:
+    """What went wrong, where something did."""
+    return outcome.error if isinstance(outcome, Retrying | Dead) else None
 
 
 def ending_of(outcome: Outcome) -> Ending:

@@ -1,7 +1,5 @@
 """A run on its way in and out of Redis: what is put there, what comes back."""
 
-from base64 import b32encode
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_bytes
 
@@ -9,47 +7,56 @@ import msgspec
 
 from app.engine.job import Held
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # base32, as RFC 4648 has it, in lower case
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]  # ten bits each
+
 
 def new_id() -> str:
     """16 characters, 80 random bits: two of 10**10 runs share one with a chance of 1 in 24,000."""
-    return b32encode(token_bytes(10)).decode().lower()
+    bits, pairs = int.from_bytes(token_bytes(10), "big"), _PAIRS
+    return "".join([pairs[bits >> shift & 1023] for shift in range(0, 80, 10)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
+class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One enqueue, sealed and ready to be written."""
 
     id: str
     queue: str
     payload: bytes
-    at: datetime | None = None
-    delay: timedelta = timedelta(0)
+    at_ms: int | None = None
+    delay_ms: int = 0
     key: str = ""
     held: Held | timedelta = Held.ACTIVE
+    is_counted: bool = False
+    """Whether its attempts are counted from the start, and not just by the lease of the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Redis's answer to an enqueue: the run that stands for the call, and whether it is new."""
 
     id: str
     is_new: bool
 
 
-class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A run this worker holds a lease on."""
 
     id: str
     queue: str
-    due_ms: float
-    attempt: int
-    lease: str
-    cancelled: bool
     payload: bytes | None
+    worker: str
+    attempt: int = 1
+    is_counted: bool = False
+    """Whether its attempts are counted apart from its lease."""
+    cancelled: bool = False
+
+    @property
+    def lease(self) -> str:
+        """What its lease says while this attempt is at work."""
+        return f"{self.worker}:{self.attempt}"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What one claim brought, and when the next run of these queues is due."""
 
     runs: tuple[Claimed, ...]
@@ -60,8 +67,7 @@ class Claim:
     """Whether the server will tell when one of these queues changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one claim a queue may take, and how long its leases last."""
 
     queue: str

@@ -52,13 +52,11 @@ C = TypeVar("C")
 E = TypeVar("E", bound=BaseException)
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that can start: its job, its arguments, and what it may know of itself."""
+class Refused(msgspec.Struct, frozen=True):
+    """A run that can't start: what is known of it, and its outcome."""
 
-    job: Job[Any, ..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    attempt: Attempt
+    payload: Payload | None
+    outcome: Outcome
 
 
 class Runner(Generic[C]):
@@ -82,43 +80,60 @@ class Runner(Generic[C]):
         self._worker = worker
         self._accept_plain = accept_plain
 
-    def open(self, run: Claimed) -> Payload | Dead:
-        """The run's payload, if it is ours and stands where we put it."""
-        if run.payload is None:
-            return Dead(BadPayload("the payload is gone"))
-        try:
-            payload = self._codec.open_payload(run.payload)
-            self._refuse_moved(payload, run)
-        except BadPayload as error:
-            return Dead(error)
-        return payload
-
-    def _refuse_moved(self, payload: Payload, run: Claimed) -> None:
-        if not payload.id and not self._accept_plain:
-            raise BadPayload("from a plain arq client, and STEWARD_WORKER__ACCEPT_PLAIN is off")
-        if payload.id and (payload.id, payload.q) != (run.id, run.queue):
-            raise BadPayload(f"the payload of run {payload.id} on queue {payload.q}")
-
-    def prepare(self, run: Claimed, payload: Payload) -> Prepared | Outcome:
+    def prepare(self, run: Claimed) -> Running | Refused:
         """Everything the attempt needs, or the outcome when it can't even start."""
+        try:
+            payload = self._opened(run)
+        except BadPayload as error:
+            return Refused(None, Dead(error))
         job = self._jobs.get(payload.f)
         if job is None or payload.v > job.version:
-            return Parked(payload.f, payload.v)
+            return Refused(payload, Parked(payload.f, payload.v))
         if run.cancelled:
-            return Cancelled()
+            return Refused(payload, Cancelled())
+        if run.attempt > job.retry.attempts:
+            died = WorkerDied(f"{job.retry.attempts} attempts ended with their worker")
+            return Refused(payload, Dead(died))
         try:
-            args, kwargs = job.signature.unpack(payload.a, payload.k)
+            return self._running(run, payload, job)
         except BadArguments as error:
-            return Dead(error)
+            return Refused(payload, Dead(error))
+
+    def _opened(self, run: Claimed) -> Payload:
+        """The run's payload, if it is ours and stands where we put it; raises `BadPayload`."""
+        if run.payload is None:
+            raise BadPayload("the payload is gone")
+        payload = self._codec.open_payload(run.payload)
+        if payload.id != run.id or payload.q != run.queue:
+            self._refuse_unless_plain(payload)
+        return payload
+
+    def _refuse_unless_plain(self, payload: Payload) -> None:
+        if payload.id:
+            raise BadPayload(f"the payload of run {payload.id} on queue {payload.q}")
+        if not self._accept_plain:
+            raise BadPayload("from a plain arq client, and STEWARD_WORKER__ACCEPT_PLAIN is off")
+
+    def _running(self, run: Claimed, payload: Payload, job: Job[Any, ..., Any]) -> Running:
+        """The run, ready to start; raises `BadArguments`."""
+        args, kwargs = job.signature.unpack(payload.a, payload.k)
         misfit = job.signature.missing(args, kwargs)
         if misfit is not None:
-            return Dead(BadArguments(misfit))
-        if run.attempt > job.retry.attempts:
-            return Dead(WorkerDied(f"{job.retry.attempts} attempts ended with their worker"))
-        attempt = self._attempt(run, payload, job)
-        return Prepared(job=job, args=args, kwargs=kwargs, attempt=attempt)
+            raise BadArguments(misfit)
+        now = self._clock.now_ms()
+        return Running(
+            run=run,
+            payload=payload,
+            job=job,
+            args=args,
+            kwargs=kwargs,
+            attempt=self._attempt(run, payload, job, now),
+            started_ms=now,
+        )
 
-    def _attempt(self, run: Claimed, payload: Payload, job: Job[Any, ..., Any]) -> Attempt:
+    def _attempt(
+        self, run: Claimed, payload: Payload, job: Job[Any, ..., Any], now: int
+    ) -> Attempt:
         return Attempt(
             run_id=run.id,
             job=job.name,
@@ -127,26 +142,25 @@ class Runner(Generic[C]):
             attempts=job.retry.attempts,
             enqueued_ms=payload.et,
             due_ms=payload.sf or payload.et,
-            deadline_ms=self._clock.now_ms() + job.timeout_ms,
+            deadline_ms=now + job.timeout_ms,
             worker=self._worker,
             parent=payload.p or None,
             owner=payload.u or None,
             trace=payload.tp or None,
         )
 
-    async def attempt(self, prepared: Prepared, running: Running) -> Outcome:
+    async def attempt(self, running: Running) -> Outcome:
         """Run the job once; returns how that went, and never raises."""
-        current_attempt.set(prepared.attempt)
+        current_attempt.set(running.attempt)
         try:
-            context = self._make_context(prepared.attempt)
-            return Succeeded(await prepared.job(context, *prepared.args, **prepared.kwargs))
+            context = self._make_context(running.attempt)
+            return Succeeded(await running.job.function(context, *running.args, **running.kwargs))
         except BaseException as error:  # the job's own, whatever it is: the worker goes on
-            return self.failed(prepared.job, prepared.attempt.number, error, running.stopped)
+            return self.failed(running, error)
 
-    def failed(
-        self, job: Job[Any, ..., Any], number: int, error: BaseException, stopped: Stopped | None
-    ) -> Outcome:
+    def failed(self, running: Running, error: BaseException) -> Outcome:
         """What follows from an attempt that ended in `error`."""
+        job, stopped = running.job, running.stopped
         match error:
             case RetryLater():
                 return Snoozed(error.delay, wire.message_of(error))
@@ -157,11 +171,11 @@ class Runner(Generic[C]):
             case _ if stopped is Stopped.STOPPING:
                 return Released()
             case _:
-                return _again_or_dead(job, number, _named(job, error, stopped))
+                return _again_or_dead(job, running.run.attempt, _named(job, error, stopped))
 
-    def cut_off(self, job: Job[Any, ..., Any], number: int, stopped: Stopped | None) -> Outcome:
+    def cut_off(self, running: Running) -> Outcome:
         """What follows when a task ended without an outcome: never begun, or abandoned."""
-        return self.failed(job, number, asyncio.CancelledError(), stopped)
+        return self.failed(running, asyncio.CancelledError())
 
 
 def _again_or_dead(job: Job[Any, ..., Any], number: int, error: BaseException) -> Outcome:

@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder
 from app.engine import wire
 from app.engine.errors import BadArguments, DeclarationError
 
-_NO_KEYWORDS = b"\x80"  # an empty msgpack map
+_NO_KEYWORDS = msgspec.Raw(b"\x80")  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
 _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
 
@@ -28,8 +28,8 @@ _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
 class Packed(NamedTuple):
     """Arguments on the wire: a msgpack array and a msgpack map."""
 
-    args: bytes
-    kwargs: bytes
+    args: msgspec.Raw
+    kwargs: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Signature:
     parameters: inspect.Signature
     types: Mapping[str, Any]
     result: Decoder[Any]
+    _all: Decoder[Any]
+    """Of every positional argument there is, and of no other number."""
     _positional: tuple[Decoder[Any], ...]
     _keywords: Mapping[str, Decoder[Any]]
     _other_keywords: Decoder[Any]
@@ -59,12 +61,14 @@ class Signature:
         parameters = _without_context(inspect.signature(function), name)
         types = {each: hints.get(each, Any) for each in parameters.parameters}
         _refuse_untravelling({**types, "return": hints.get("return", Any)}, name)
+        positional = _positional_decoders(parameters, types)
         return cls(
             name=name,
             parameters=parameters,
             types=types,
             result=wire.decoder(hints.get("return", Any)),
-            _positional=_positional_decoders(parameters, types),
+            _all=positional[len(_by_position(parameters))],
+            _positional=positional,
             _keywords={each: wire.decoder(types[each]) for each in _named(parameters)},
             _other_keywords=_other_keywords(parameters, types),
             _has_times=any(map(_may_hold_times, types.values())),
@@ -73,12 +77,12 @@ class Signature:
 
     def pack(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Packed:
         """Check the arguments and encode them; raises `BadArguments` naming the misfit."""
+        misfit = self.missing(args, kwargs)
+        if misfit is not None:
+            raise BadArguments(misfit)
         try:
-            self.parameters.bind(*args, **kwargs)
-        except TypeError as error:
-            raise BadArguments(f"{self.name}: {error}") from None
-        try:
-            packed = Packed(wire.pack(args), wire.pack(kwargs) if kwargs else _NO_KEYWORDS)
+            named = msgspec.Raw(wire.pack(kwargs)) if kwargs else _NO_KEYWORDS
+            packed = Packed(msgspec.Raw(wire.pack(args)), named)
         except TypeError as error:
             raise BadArguments(f"{self.name}: {error}") from error
         if self._has_times:  # those in a value annotated Any are times only on this side
@@ -87,16 +91,19 @@ class Signature:
         return packed
 
     def unpack(
-        self, args: bytes | msgspec.Raw, kwargs: bytes | msgspec.Raw
+        self, args: msgspec.Raw, kwargs: msgspec.Raw
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The typed arguments; raises `BadArguments` naming the misfit."""
-        positional = self._unpack_positional(args)
-        named = {} if bytes(kwargs) == _NO_KEYWORDS else self._unpack_keywords(kwargs)
+        try:
+            positional: tuple[Any, ...] = self._all.decode(args)
+        except Exception:  # there are fewer or more, or one says what is wrong
+            positional = self._unpack_positional(args)
+        named = {} if kwargs == _NO_KEYWORDS else self._unpack_keywords(kwargs)
         if self._has_times:
             _refuse_naive_times((positional, named), self.name)
         return positional, named
 
-    def _unpack_positional(self, args: bytes | msgspec.Raw) -> tuple[Any, ...]:
+    def _unpack_positional(self, args: msgspec.Raw) -> tuple[Any, ...]:
         try:
             decoded: tuple[Any, ...] = self._positional[_length(args)].decode(args)
         except IndexError:
@@ -105,7 +112,7 @@ class Signature:
             raise BadArguments(f"{self.name}: {self._readable(error)}") from error
         return decoded
 
-    def _unpack_keywords(self, kwargs: bytes | msgspec.Raw) -> dict[str, Any]:
+    def _unpack_keywords(self, kwargs: msgspec.Raw) -> dict[str, Any]:
         each, named = "", dict[str, Any]()
         try:
             for each, value in _RAW_KEYWORDS.decode(kwargs).items():
@@ -137,7 +144,7 @@ def _said(error: Exception) -> str:
     return said if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {said}"
 
 
-def _length(array: bytes | msgspec.Raw) -> int:
+def _length(array: msgspec.Raw) -> int:
     """How many items a short msgpack array has; 15 is more than a job takes by position."""
     head = memoryview(array)[0]
     if head & 0xF0 != _SHORT_ARRAY:
@@ -171,16 +178,18 @@ def _positional_decoders(
     parameters: inspect.Signature, types: Mapping[str, Any]
 ) -> tuple[Decoder[Any], ...]:
     """One decoder for each number of positional arguments the job takes."""
-    by_position = [
-        types[each.name]
-        for each in parameters.parameters.values()
-        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
+    by_position = [types[each] for each in _by_position(parameters)]
     rest = [e.name for e in parameters.parameters.values() if e.kind is e.VAR_POSITIONAL]
     if rest:
         by_position += [types[rest[0]]] * (15 - len(by_position))
     counts = range(len(by_position) + 1)
     return tuple(wire.decoder(GenericAlias(tuple, tuple(by_position[:n]))) for n in counts)
+
+
+def _by_position(parameters: inspect.Signature) -> list[str]:
+    """The parameters that can be given by position, each of its own."""
+    kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    return [each.name for each in parameters.parameters.values() if each.kind in kinds]
 
 
 def _named(parameters: inspect.Signature) -> list[str]:

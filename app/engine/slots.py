@@ -12,10 +12,15 @@ are never many. Tasks are plain asyncio tasks, made here and nowhere else.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
+import msgspec
+
+from app.engine.attempt import Attempt
+from app.engine.codec import Payload
+from app.engine.job import Job
 from app.engine.outcome import Outcome
 from app.engine.run import Claimed
 
@@ -30,20 +35,21 @@ class Stopped(StrEnum):
     STOPPING = "stopping"
 
 
-@dataclass(slots=True, eq=False)
-class Running:
-    """A run at work in this process."""
+class Running(msgspec.Struct, kw_only=True, eq=False):
+    """A run that can start, and then is at work in this process."""
 
     run: Claimed
-    job: str
+    payload: Payload
+    job: Job[Any, ..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    attempt: Attempt
     started_ms: int
-    timeout: float
-    """In seconds."""
     stopped: Stopped | None = None
     is_over: bool = False
     deadline: float = 0.0
     """When it is looked at, by the loop's clock."""
-    task: "asyncio.Task[Outcome] | None" = field(default=None, repr=False)
+    task: "asyncio.Task[None] | None" = None
 
 
 Body = Callable[[Running], Coroutine[None, None, Outcome]]
@@ -59,7 +65,7 @@ class Slots:
         self._grace = grace.total_seconds()
         self._ended = ended
         self._running: set[Running] = set()
-        self._abandoned: set[asyncio.Task[Outcome]] = set()
+        self._abandoned: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.changed = asyncio.Event()
 
@@ -73,15 +79,20 @@ class Slots:
         """The runs at work."""
         return tuple(self._running)
 
+    def busy_with(self, queue: str) -> int:
+        """How many slots hold runs of this queue."""
+        return sum(running.run.queue == queue for running in self._running)
+
     def start(self, running: Running, body: Body) -> None:
         """Run `body` as a task, to be cancelled when the run's time is up."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(body(running))
-        running.task = task
         self._running.add(running)
-        task.add_done_callback(lambda done: self._finished(running, done))
-        running.deadline = loop.time() + running.timeout
+        running.deadline = loop.time() + running.job.timeout_ms / 1000
+        running.task = loop.create_task(self._work(running, body))
         self._watch(running.deadline)
+
+    async def _work(self, running: Running, body: Body) -> None:
+        self._over(running, await body(running))
 
     def cancel(self, run_id: str, why: Stopped) -> None:
         """Ask a run's task to stop; nothing happens if it isn't here or was asked before."""
@@ -92,6 +103,7 @@ class Slots:
     def _stop(self, running: Running, why: Stopped) -> None:
         running.stopped = why
         if running.task is not None:
+            running.task.add_done_callback(lambda _: self._over(running, None))
             running.task.cancel()
         running.deadline = asyncio.get_running_loop().time() + self._grace
         self._watch(running.deadline)
@@ -137,18 +149,17 @@ class Slots:
             self._abandon(running)
 
     def _abandon(self, running: Running) -> None:
-        log.error("run %s of %s ignored its cancellation; abandoned", running.run.id, running.job)
+        name = running.job.name
+        log.error("run %s of %s ignored its cancellation; abandoned", running.run.id, name)
         if running.task is not None:
             self._abandoned.add(running.task)
+            running.task.add_done_callback(self._abandoned.discard)
         self._over(running, None)
 
-    def _finished(self, running: Running, task: "asyncio.Task[Outcome]") -> None:
-        self._abandoned.discard(task)
-        outcome = None if task.cancelled() or task.exception() else task.result()
-        if not running.is_over:
-            self._over(running, outcome)
-
     def _over(self, running: Running, outcome: Outcome | None) -> None:
+        """Tell once: of a task that was cut off before it began, or abandoned, without outcome."""
+        if running.is_over:
+            return
         running.is_over = True
         self._running.remove(running)
         self.changed.set()

@@ -59,6 +59,7 @@ class _Listener:
 
     changed: Callable[[], None]
     wrote: Callable[[], None]
+    lost: Callable[[], None]
 
 
 class Steps:
@@ -87,16 +88,16 @@ class Steps:
 
     @contextmanager
     def listening(
-        self, *, changed: Callable[[], None], wrote: Callable[[], None]
+        self, *, changed: Callable[[], None], wrote: Callable[[], None], lost: Callable[[], None]
     ) -> Generator[None]:
         """Hear, inside, when a queue of the last claim was `changed` by others, once a claim.
 
         Of what this connection `wrote` itself the server says nothing, and forgets what it
-        tracked; and so it does when the connection breaks.
+        tracked; and so it does when the connection is `lost`.
         """
-        listener, line = _Listener(changed, wrote), self._line
+        listener, line = _Listener(changed, wrote, lost), self._line
         self._listening.append(listener)
-        line.on_push, line.on_lost = self._heard, self._wrote
+        line.on_push, line.on_lost = self._heard, self._lost
         try:
             yield
         finally:
@@ -106,6 +107,10 @@ class Steps:
         if _names_a_queue(push):
             for each in self._listening:
                 each.changed()
+
+    def _lost(self) -> None:
+        for each in self._listening:
+            each.lost()
 
     def _wrote(self) -> None:
         for each in self._listening:

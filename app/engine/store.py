@@ -5,12 +5,15 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain, groupby
 from typing import Any, TypeVar, cast
 
+from msgspec.structs import replace
+
 from app.engine import keys
-from app.engine.clock import Clock, from_ms, to_ms
+from app.engine.clock import Clock, from_ms, span_ms
 from app.engine.connection import Connections
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.run import Claim, Claimed, NewRun, Receipt, Share
@@ -24,10 +27,6 @@ _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
-
-
-def _ms(span: timedelta) -> int:
-    return round(span.total_seconds() * 1000)
 
 
 class Store:
@@ -49,15 +48,18 @@ class Store:
         """
         new = (_STORED, _SAME_BYTES) if again else (_STORED,)
         answers = await self._enqueuing.send(runs)
-        return [Receipt(id.decode(), state in new) for state, id in answers]
+        return [Receipt(id, state in new) for state, id in answers]
 
-    async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, bytes]]:
-        answers: list[tuple[int, bytes]] = []
+    async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
+        answers: list[tuple[int, str]] = []
         for some in _chunks(runs):
-            args = [field for run in some for field in _new_run(run)]
-            now, *found = await self._steps.run("enqueue", self.clock.offset_ms, *args)
+            args = flat(_new_run_kind, _new_run, some)
+            now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
-            answers += zip(found[::2], found[1::2], strict=True)
+            found = [(_STORED, run.id) for run in some]
+            for place, state, id in zip(others[::3], others[1::3], others[2::3], strict=True):
+                found[place] = (state, id.decode())
+            answers += found
         return answers
 
     async def claim(
@@ -67,20 +69,23 @@ class Store:
         shares: Sequence[Share],
         *,
         mine: Collection[str] | None = None,
+        may_take_over: bool = True,
     ) -> Claim:
         """Lease up to `want` due runs to `worker`, queue by queue in the order given.
 
         `mine`, after a claim whose answer was lost: all runs the worker knows it has.
+        `may_take_over`: whether to take what workers have left that show no sign of life.
         """
-        fields = [f for each in shares for f in (each.queue, each.most, _ms(each.lease))]
+        fields = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
         known = ("",) if mine is None else (len(mine), *mine)
-        head = (self.clock.offset_ms, worker, want, *known)
+        head = (self.clock.offset_ms, worker, int(may_take_over), want, *known)
         queues = [keys.queue(each.queue) for each in shares]
-        (now, due, is_all, taken), is_told = await self._steps.claim((*head, *fields), queues)
+        answer, is_told = await self._steps.claim((*head, *fields), queues)
+        now, due, is_all, *found = answer
         self.clock.learn(float(now))
         return Claim(
-            tuple(_claimed(each, worker) for each in taken),
-            from_ms(float(due)) if due else None,
+            runs=_claimed(worker, *found),
+            next_due=from_ms(float(due)) if due else None,
             is_all=bool(is_all),
             is_told=is_told,
         )
@@ -96,28 +101,26 @@ class Store:
         return lost
 
     async def _complete(self, ended: Sequence[Completed]) -> list[str]:
-        head = (_LONGEST_STREAM,)
-        return await self._commit_as("complete", head, map(_completed, ended))
+        args = flat(_completed_kind, _completed, ended)
+        return await self._commit_as("complete", (_LONGEST_STREAM,), args)
 
     async def _put_back(self, ended: Sequence[PutBack]) -> list[str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        return await self._commit_as("retry", head, map(_put_back, ended))
+        return await self._commit_as("retry", head, chain.from_iterable(map(_put_back, ended)))
 
     async def _bury(self, ended: Sequence[Buried]) -> list[str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        return await self._commit_as("bury", head, map(_buried, ended))
+        return await self._commit_as("bury", head, chain.from_iterable(map(_buried, ended)))
 
     async def _set_aside(self, ended: Sequence[SetAside]) -> list[str]:
         head = (_LONGEST_STREAM,)
-        return await self._commit_as("park", head, map(_set_aside, ended))
+        return await self._commit_as("park", head, chain.from_iterable(map(_set_aside, ended)))
 
     async def _commit_as(
-        self, step: str, head: tuple[int, ...], items: Iterable[tuple[Any, ...]]
+        self, step: str, head: tuple[int, ...], fields: Iterable[object]
     ) -> list[str]:
-        fields = [field for item in items for field in item]
-        if not fields:
-            return []
-        return [id.decode() for id in await self._steps.run(step, *head, *fields)]
+        args = tuple(fields)
+        return [id.decode() for id in await self._steps.run(step, *head, *args)] if args else []
 
     async def cancelled(self) -> list[str]:
         """Running runs that somebody wants to stop."""
@@ -150,7 +153,7 @@ class Store:
         self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes
     ) -> str:
         """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
-        fields = (run_id, queue, _ms(keep), result, key, event)
+        fields = (run_id, queue, span_ms(keep), result, key, event)
         head = (self.clock.offset_ms, _LONGEST_STREAM)
         answer = cast("bytes", await self._steps.run("cancel", *head, *fields))
         return str(answer, "ascii")
@@ -162,19 +165,18 @@ class Store:
 
         Returns whether we did, and the cursor as it stands.
         """
-        fields = _new_run(run) if run else ()
-        args = (self.clock.offset_ms, known, then, *fields)
+        args = (self.clock.offset_ms, known, then, *_alone(run))
         now, fired, cursor = await self._steps.run("tick", *args, on=[keys.cursor(schedule)])
         self.clock.learn(float(now))
         return bool(fired), cursor.decode()
 
     async def replay(self, dead_id: str, run: NewRun) -> bool:
         """Put `run` on its queue in place of a dead letter; False when that is gone."""
-        return bool(await self._steps.run("replay", self.clock.offset_ms, dead_id, *_new_run(run)))
+        return bool(await self._steps.run("replay", self.clock.offset_ms, dead_id, *_alone(run)))
 
     async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
         """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
-        return bool(await self._steps.run("hold", holder, _ms(lease), on=[key]))
+        return bool(await self._steps.run("hold", holder, span_ms(lease), on=[key]))
 
     async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
         """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
@@ -195,42 +197,86 @@ def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
     return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
 
 
-def _new_run(run: NewRun) -> tuple[Any, ...]:
-    at = to_ms(run.at) if run.at else ""
-    held = _ms(run.held) if isinstance(run.held, timedelta) else run.held.value
-    return (run.id, run.queue, at, _ms(run.delay), run.payload, run.key, held)
+def flat(
+    kind: Callable[[T], tuple[object, ...]],
+    fields: Callable[[T], tuple[object, ...]],
+    items: Iterable[T],
+) -> list[object]:
+    """What the scripts get: for each group of items of one kind, that kind, how many, their fields.
+
+    Groups are of neighbours, so the items keep their order.
+    """
+    args: list[object] = []
+    for alike, group in groupby(items, kind):
+        own = [fields(each) for each in group]
+        args += alike
+        args.append(len(own))
+        args += chain.from_iterable(own)
+    return args
 
 
-def _claimed(taken: Sequence[Any], worker: str) -> Claimed:
-    id, queue, due, attempt, cancelled, payload = taken
-    return Claimed(
-        id=id.decode(errors="replace"),
-        queue=queue.decode(),
-        due_ms=float(due),
-        attempt=attempt,
-        lease=f"{worker}:{attempt}",
-        cancelled=bool(cancelled),
-        payload=payload,
-    )
+def _new_run_kind(run: NewRun) -> tuple[object, ...]:
+    at = "" if run.at_ms is None else run.at_ms
+    held = span_ms(run.held) if isinstance(run.held, timedelta) else run.held.value
+    return (run.queue, at, run.delay_ms, run.key, held, int(run.is_counted))
+
+
+def _new_run(run: NewRun) -> tuple[object, ...]:
+    return (run.id, run.payload)
+
+
+def _alone(run: NewRun | None) -> list[object]:
+    return flat(_new_run_kind, _new_run, [run] if run else [])
+
+
+def _claimed(
+    worker: str,
+    queues: Sequence[Any],
+    ids: Sequence[bytes],
+    payloads: Sequence[bytes | None],
+    unusual: Sequence[int],
+) -> tuple[Claimed, ...]:
+    """The runs a claim brought: `queues` says how many came from each, `unusual` which differ."""
+    counts = zip(queues[::2], queues[1::2], strict=True)
+    names = (name.decode() for name, count in counts for _ in range(count))
+    runs = [
+        Claimed(id=str(id, errors="replace"), queue=queue, payload=payload, worker=worker)
+        for id, queue, payload in zip(ids, names, payloads, strict=True)
+    ]
+    odd = zip(unusual[::3], unusual[1::3], unusual[2::3], strict=True)
+    for place, attempt, cancelled in odd:
+        runs[place - 1] = replace(
+            runs[place - 1],
+            attempt=attempt or 1,
+            is_counted=attempt > 0,
+            cancelled=bool(cancelled),
+        )
+    return tuple(runs)
+
+
+def _completed_kind(each: Completed) -> tuple[object, ...]:
+    run = each.run
+    return (run.queue, run.lease, int(run.is_counted), each.keep_ms, each.ending, each.key)
+
+
+def _completed(each: Completed) -> tuple[object, ...]:
+    return (each.run.id, each.result, each.event)
 
 
 def _held(run: Claimed) -> tuple[str, str, str]:
     return (run.id, run.queue, run.lease)
 
 
-def _completed(each: Completed) -> tuple[Any, ...]:
-    return (*_held(each.run), _ms(each.keep), each.result, each.ending, each.key, each.event)
+def _put_back(each: PutBack) -> tuple[object, ...]:
+    delay = "" if each.delay is None else span_ms(each.delay)
+    counted = (each.run.attempt, int(each.is_charged))
+    return (*_held(each.run), *counted, delay, each.failure, each.event)
 
 
-def _put_back(each: PutBack) -> tuple[Any, ...]:
-    delay = "" if each.delay is None else _ms(each.delay)
-    return (*_held(each.run), delay, int(each.is_charged), each.failure, each.event)
-
-
-def _buried(each: Buried) -> tuple[Any, ...]:
-    kept = (_ms(each.keep), each.result)
+def _buried(each: Buried) -> tuple[object, ...]:
+    kept = (each.keep_ms, each.result)
     return (*_held(each.run), each.job, *kept, each.failure, each.key, each.event)
 
 
-def _set_aside(each: SetAside) -> tuple[Any, ...]:
-    return (*_held(each.run), each.name, each.version, each.run.due_ms, each.event)
+def _set_aside(each: SetAside) -> tuple[object, ...]:
+    return (*_held(each.run), each.run.attempt, each.name, each.version, each.event)

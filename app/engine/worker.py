@@ -45,6 +45,7 @@ from app.engine.runner import Runner
 from app.engine.schedule import Schedule
 from app.engine.scheduler import Scheduler
 from app.engine.slots import Stopped
+from app.engine.urgency import Urgency
 from app.engine.watcher import Watcher
 
 C = TypeVar("C")
@@ -153,11 +154,20 @@ class Worker(Generic[C]):
             self._store,
             self._slots,
             worker=self.id,
-            queues=[(name, self._lease_on(name)) for name in self._queues],
-            count=self._options.concurrency,
+            urgency=self._make_urgency(),
+            most=max(1, self._options.concurrency // 2),
             poll=self._options.poll,
+            patience=self._options.lease,
             start=self._dispatcher.start,
             mine=self._dispatcher.held,
+        )
+
+    def _make_urgency(self) -> Urgency:
+        return Urgency(
+            [(name, self._lease_on(name)) for name in self._queues],
+            slots=self._options.concurrency,
+            turn=self._options.turn,
+            limits=self._options.limits,
         )
 
     def stop(self) -> None:

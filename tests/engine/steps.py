@@ -5,12 +5,17 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.engine import Client, FailedAttempt, Job, keys, seconds
+import msgspec
+
+from app.engine import Attempt, Client, FailedAttempt, Job, keys, seconds
+from app.engine.clock import span_ms
+from app.engine.codec import Payload
 from app.engine.ended import Buried, Completed, PutBack, SetAside
-from app.engine.events import pack_event
+from app.engine.events import Event
 from app.engine.failure import pack_failure, unpack_failure
 from app.engine.outcome import Ending
 from app.engine.run import Claim, Claimed, Share
+from app.engine.slots import Running
 from app.engine.store import Store
 
 HOUR = timedelta(hours=1)
@@ -57,17 +62,18 @@ async def dies(store: Store, worker: str) -> None:
 def event(run: Claimed, ending: Ending = Ending.SUCCEEDED) -> bytes:
     """What happened to a run."""
     now = 1_767_225_600_000
-    return pack_event(
+    event = Event(
         run_id=run.id,
         job="test.write",
         queue=run.queue,
         ending=ending,
         attempt=run.attempt,
-        enqueued_ms=now,
-        started_ms=now,
-        ended_ms=now,
+        enqueued=now,
+        started=now,
+        ended=now,
         worker="w1",
     )
+    return event.pack()
 
 
 def failure(run: Claimed, error: BaseException) -> bytes:
@@ -84,7 +90,12 @@ def read(failure: bytes) -> FailedAttempt:
 def completed(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Completed:
     """It succeeded."""
     return Completed(
-        run=run, ending="succeeded", result=b"result", keep=keep, key=key, event=event(run)
+        run=run,
+        ending="succeeded",
+        result=b"result",
+        keep_ms=span_ms(keep),
+        key=key,
+        event=event(run),
     )
 
 
@@ -106,7 +117,7 @@ def buried(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Buried:
         run=run,
         job="test.write",
         result=b"result",
-        keep=keep,
+        keep_ms=span_ms(keep),
         failure=failure(run, RuntimeError("dead")),
         key=key,
         event=event(run, Ending.DEAD),
@@ -116,6 +127,39 @@ def buried(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Buried:
 def set_aside(run: Claimed, name: str = "test.write", version: int = 1) -> SetAside:
     """Nobody here can run it."""
     return SetAside(run=run, name=name, version=version, event=event(run, Ending.PARKED))
+
+
+def running(run: Claimed, job: Job[Any, ..., Any], **fields: Any) -> Running:
+    """A run at work, as the runner prepares it."""
+    none, no_names = msgspec.Raw(b"\x90"), msgspec.Raw(b"\x80")
+    attempt = Attempt(
+        run_id=run.id,
+        job=job.name,
+        queue=run.queue,
+        number=run.attempt,
+        attempts=job.retry.attempts,
+        enqueued_ms=0,
+        due_ms=0,
+        deadline_ms=0,
+        worker=run.worker,
+    )
+    known: dict[str, Any] = {
+        "run": run,
+        "payload": Payload(t=None, f=job.name, a=none, k=no_names, et=0),
+        "job": job,
+        "args": (),
+        "kwargs": {},
+        "attempt": attempt,
+        "started_ms": 0,
+    }
+    return Running(**{**known, **fields})
+
+
+async def due_ms(store: Store, run: Claimed) -> float:
+    """When its queue says it is due."""
+    score = await store.redis.zscore(keys.queue(run.queue), run.id)
+    assert score is not None
+    return float(score)
 
 
 async def put(client: Client, job: Job[Any, ..., Any], *args: Any) -> str:

@@ -1,7 +1,6 @@
 """What a worker takes of each queue, and when."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +13,10 @@ from app.engine.outcome import Outcome, Succeeded
 from app.engine.run import Claim, Claimed, Share
 from app.engine.slots import Running, Slots
 from app.engine.store import Store
+from app.engine.urgency import Urgency
 from tests.engine.conftest import QUEUES
 from tests.engine.jobs import write
-from tests.engine.steps import LEASE, completed
+from tests.engine.steps import LEASE, claim, completed, running
 from tests.eventually import eventually
 
 
@@ -25,6 +25,7 @@ class Losing(Store):
 
     losses = 0
     claims = 0
+    patient = 0
     is_absent = False
 
     def __init__(self, client: Client) -> None:
@@ -39,12 +40,14 @@ class Losing(Store):
         shares: Sequence[Share],
         *,
         mine: Collection[str] | None = None,
+        may_take_over: bool = True,
     ) -> Claim:
         """Claim, and perhaps say nothing of it."""
         self.claims += 1
         if self.is_absent:
             raise Unavailable("nobody there")
-        claim = await super().claim(worker, want, shares, mine=mine)
+        claim = await super().claim(worker, want, shares, mine=mine, may_take_over=may_take_over)
+        self.patient += not may_take_over
         await self.on_its_way.wait()
         if self.losses:
             self.losses -= 1
@@ -62,6 +65,8 @@ class Desk:
         count: int,
         queues: tuple[str, ...] = QUEUES,
         poll: timedelta = timedelta(seconds=0.05),
+        limits: Mapping[str, int] | None = None,
+        patience: timedelta = timedelta(0),
     ) -> None:
         self.store = Losing(client)
         self.taken: list[Claimed] = []
@@ -71,17 +76,19 @@ class Desk:
             self.store,
             self.slots,
             worker="w1",
-            queues=[(name, LEASE) for name in queues],
-            count=count,
+            urgency=Urgency(
+                [(name, LEASE) for name in queues], slots=count, turn=8, limits=limits or {}
+            ),
+            most=max(1, count // 2),
             poll=poll,
+            patience=patience,
             start=self._start,
             mine=lambda: {each.id for each in self.taken},
         )
 
     def _start(self, run: Claimed) -> None:
         self.taken.append(run)
-        running = Running(run=run, job="test.write", started_ms=0, timeout=3600)
-        self.slots.start(running, self._body)
+        self.slots.start(running(run, write), self._body)
 
     async def _body(self, running: Running) -> Outcome:
         await self.gate.wait()
@@ -100,38 +107,44 @@ class Desk:
         await self.store.commit([completed(run) for run in self.taken])
 
 
-@pytest.mark.parametrize("count", [1, 2, 10, 100])
-async def test_a_tenth_of_the_slots_is_kept_for_the_urgent_half(client: Client, count: int) -> None:
-    desk = Desk(client, count=count, queues=("a", "b", "c", "d"))
+async def test_a_limited_queue_never_has_more_runs_at_once(client: Client) -> None:
+    desk = Desk(client, count=20, limits={write.queue: 3})
+    await client.enqueue_many(write.call(str(n)) for n in range(9))
 
-    shares = {share.queue: share.most for share in desk.claimer.shares(count)}
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: len(desk.taken) == 3)
+        await eventually(lambda: desk.store.claims > 6)
+        group.cancel_scope.cancel()
+    desk.gate.set()
+    await desk.slots.idle()
 
-    kept = 0 if count == 1 else max(1, count // 10)
-    assert shares == {"a": count, "b": count, "c": count - kept, "d": count - kept}
-
-
-async def test_the_less_urgent_half_gets_nothing_of_the_last_slots(client: Client) -> None:
-    desk = Desk(client, count=20, queues=("a", "b"))
-
-    assert {share.queue: share.most for share in desk.claimer.shares(2)} == {"a": 2, "b": 0}
-
-
-async def test_a_worker_of_one_queue_keeps_nothing_back(client: Client) -> None:
-    desk = Desk(client, count=10, queues=("a",))
-
-    assert [share.most for share in desk.claimer.shares(10)] == [10]
+    assert len(desk.taken) == 3
+    await desk.store.commit([completed(run) for run in desk.taken])
 
 
-async def test_every_queue_is_first_now_and_then(client: Client) -> None:
-    desk = Desk(client, count=10, queues=("a", "b", "c"))
-    firsts = Counter[str]()
+async def test_nothing_is_taken_over_for_a_while_after_the_connection_broke(
+    client: Client,
+) -> None:
+    desk = Desk(client, count=5, patience=seconds(0.4))
+    await client.enqueue(write, "theirs")
+    theirs = (await claim(client.store, "w2")).runs  # which shows no sign of life
 
-    claimer: Any = desk.claimer
-    for _ in range(160):
-        await claimer._answered(10, 10)
-        firsts[desk.claimer.shares(10)[0].queue] += 1
+    desk.store.is_absent = True
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: desk.store.claims)
+        desk.store.is_absent = False
+        await eventually(lambda: desk.store.patient > 1)
+        early = list(desk.taken)
+        await eventually(lambda: desk.taken)
+        group.cancel_scope.cancel()
+    desk.gate.set()
+    await desk.slots.idle()
 
-    assert firsts == {"a": 140, "b": 10, "c": 10}
+    assert early == []
+    assert [(run.id, run.attempt) for run in desk.taken] == [(theirs[0].id, 2)]
+    await desk.store.commit([completed(run) for run in desk.taken])
 
 
 async def test_no_more_is_taken_than_there_are_slots(client: Client) -> None:

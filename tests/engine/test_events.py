@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.engine import Client, Ending, Events, RunEvent, RunStatus, Unavailable, seconds
 from app.engine import events as events_module
 from app.engine.clock import to_ms
-from app.engine.events import pack_event
+from app.engine.events import Event
 from tests.engine.conftest import Open
 from tests.engine.jobs import die, fail, hurry, write
 from tests.engine.steps import claim, completed
@@ -83,7 +83,7 @@ async def test_one_reader_at_a_time_holds_the_stream(client: Client) -> None:
 async def test_what_a_stranger_appends_is_skipped_and_shows_as_a_gap(client: Client) -> None:
     events = Events(client.store)
     await events.join()
-    await client.store.redis.xadd("steward:events", {"last": 1, "1": b"\xff nothing"})
+    await client.store.redis.xadd("steward:events", {"last": 1, "events": b"\x91\xff"})
     await client.store.redis.xadd("steward:events", {"odd": "entry"})
 
     batches = await events.read(within=seconds(1))
@@ -98,18 +98,18 @@ MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1)).map(
 
 @given(text=st.text(), moment=MOMENTS, attempt=st.integers(0, 10**6))
 def test_an_event_comes_back_as_it_was_written(text: str, moment: datetime, attempt: int) -> None:
-    packed = pack_event(
+    event = Event(
         run_id=text,
         job=text,
         queue="default",
         ending=Ending.DEAD,
         attempt=attempt,
-        enqueued_ms=to_ms(moment),
-        started_ms=to_ms(moment),
-        ended_ms=to_ms(moment) + 1000,
+        enqueued=to_ms(moment),
+        started=to_ms(moment),
+        ended=to_ms(moment) + 1000,
         worker="w1",
-        error=OSError(text),
     )
+    packed = event.pack(OSError(text))
 
     assert vars(events_module)["_unpack_event"](packed) == RunEvent(
         run_id=text,

@@ -13,6 +13,7 @@ from app.engine.store import Store
 from app.engine.watcher import Watcher
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import pass_gate, wait, write
+from tests.engine.steps import running
 from tests.eventually import eventually
 
 
@@ -104,14 +105,7 @@ async def test_the_keeper_shows_that_the_loop_turns_though_redis_is_away(client:
         store, slots, lease, {}, worker="w1", queues=(), describe=bytes, restored=lambda: None
     )
     slots.start(
-        Running(
-            run=Claimed(
-                id="r", queue="q", due_ms=0, attempt=1, lease="w1:1", cancelled=False, payload=b""
-            ),
-            job="test.job",
-            started_ms=client.store.clock.now_ms(),
-            timeout=60,
-        ),
+        running(Claimed(id="r", queue="q", worker="w1", payload=b""), write),
         _forever,
     )
 

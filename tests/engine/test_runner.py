@@ -42,7 +42,7 @@ from app.engine.outcome import (
     Succeeded,
 )
 from app.engine.run import Claimed
-from app.engine.runner import Prepared, Runner
+from app.engine.runner import Refused, Runner
 from app.engine.slots import Running, Stopped
 
 Raise = Callable[[], BaseException]
@@ -86,13 +86,29 @@ def claimed(payload: bytes | None = b"", **fields: Any) -> Claimed:
     run = Claimed(
         id="run-1",
         queue="default",
-        due_ms=0,
-        attempt=1,
-        lease="w1:1",
-        cancelled=False,
+        worker="w1",
         payload=payload,
     )
     return replace(run, **fields)
+
+
+def sealed(codec: Codec, payload: Payload, **fields: Any) -> Claimed:
+    """A claimed run with this payload."""
+    return claimed(codec.seal_payload(payload), **fields)
+
+
+def prepared(ours: Runner[Trouble], run: Claimed) -> Running:
+    """It can start."""
+    found = ours.prepare(run)
+    assert isinstance(found, Running)
+    return found
+
+
+def refused(ours: Runner[Trouble], run: Claimed) -> Outcome:
+    """It can't start."""
+    found = ours.prepare(run)
+    assert isinstance(found, Refused)
+    return found.outcome
 
 
 def runner(
@@ -117,14 +133,10 @@ async def outcome_of(
     which: Job[Any, ..., Any] = act,
 ) -> Outcome:
     """Run the job once, told to raise something."""
-    run = claimed(attempt=attempt)
     ours = runner(codec, which, raising=raising)
-    prepared = ours.prepare(run, payload_of(f=which.name))
-    assert isinstance(prepared, Prepared)
-    running = Running(
-        run=run, job=which.name, started_ms=Clock().now_ms(), timeout=300, stopped=stopped
-    )
-    return await ours.attempt(prepared, running)
+    running = prepared(ours, sealed(codec, payload_of(f=which.name), attempt=attempt))
+    running.stopped = stopped
+    return await ours.attempt(running)
 
 
 def current_attempt_of(outcome: Succeeded) -> Attempt:
@@ -140,12 +152,12 @@ def current_attempt_of(outcome: Succeeded) -> Attempt:
 def test_a_payload_that_stands_where_we_put_it_opens(codec: Codec) -> None:
     payload = payload_of()
 
-    assert runner(codec).open(claimed(codec.seal_payload(payload))) == payload
+    assert prepared(runner(codec), sealed(codec, payload)).payload == payload
 
 
 @pytest.mark.parametrize("payload", [None, b"", b"\x80\x04K\x01.", b"\x01" * 100])
 def test_a_payload_that_is_not_ours_is_dead(codec: Codec, payload: bytes | None) -> None:
-    outcome = runner(codec).open(claimed(payload))
+    outcome = refused(runner(codec), claimed(payload))
 
     assert isinstance(outcome, Dead)
     assert isinstance(outcome.error, BadPayload)
@@ -153,17 +165,17 @@ def test_a_payload_that_is_not_ours_is_dead(codec: Codec, payload: bytes | None)
 
 @pytest.mark.parametrize("moved", [{"id": "run-2"}, {"q": "urgent"}, {"id": "run-2", "q": "idle"}])
 def test_a_payload_that_was_moved_is_dead(codec: Codec, moved: dict[str, str]) -> None:
-    outcome = runner(codec, plain=True).open(claimed(codec.seal_payload(payload_of(**moved))))
+    outcome = refused(runner(codec, plain=True), sealed(codec, payload_of(**moved)))
 
     assert isinstance(outcome, Dead)
     assert "the payload of run" in str(outcome.error)
 
 
 def test_a_plain_clients_payload_is_taken_only_if_we_accept_them(codec: Codec) -> None:
-    plain = codec.seal_payload(payload_of(id="", q=""))
+    plain = sealed(codec, payload_of(id="", q=""))
 
-    assert isinstance(runner(codec).open(claimed(plain)), Dead)
-    assert isinstance(runner(codec, plain=True).open(claimed(plain)), Payload)
+    assert isinstance(refused(runner(codec), plain), Dead)
+    assert prepared(runner(codec, plain=True), plain).run is plain
 
 
 # preparing
@@ -171,13 +183,13 @@ def test_a_plain_clients_payload_is_taken_only_if_we_accept_them(codec: Codec) -
 
 @pytest.mark.parametrize(("name", "version"), [("test.unknown", 1), ("test.act", 2)])
 def test_what_no_code_here_can_run_is_parked(codec: Codec, name: str, version: int) -> None:
-    outcome = runner(codec).prepare(claimed(), payload_of(f=name, v=version))
+    outcome = refused(runner(codec), sealed(codec, payload_of(f=name, v=version)))
 
     assert outcome == Parked(name, version)
 
 
 def test_a_run_cancelled_before_it_began_is_cancelled(codec: Codec) -> None:
-    assert runner(codec).prepare(claimed(cancelled=True), payload_of()) == Cancelled()
+    assert refused(runner(codec), sealed(codec, payload_of(), cancelled=True)) == Cancelled()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +208,7 @@ def test_a_run_cancelled_before_it_began_is_cancelled(codec: Codec) -> None:
 def test_arguments_that_do_not_fit_are_dead(codec: Codec, args: bytes, kwargs: bytes) -> None:
     payload = payload_of(a=msgspec.Raw(args), k=msgspec.Raw(kwargs))
 
-    outcome = runner(codec).prepare(claimed(), payload)
+    outcome = refused(runner(codec), sealed(codec, payload))
 
     assert isinstance(outcome, Dead)
     assert isinstance(outcome.error, BadArguments)
@@ -206,21 +218,18 @@ def test_arguments_that_do_not_fit_are_dead(codec: Codec, args: bytes, kwargs: b
 def test_a_run_whose_workers_died_too_often_is_dead(
     codec: Codec, attempt: int, is_dead: bool
 ) -> None:
-    outcome = runner(codec).prepare(claimed(attempt=attempt), payload_of())
+    found = runner(codec).prepare(sealed(codec, payload_of(), attempt=attempt))
 
+    outcome = found.outcome if isinstance(found, Refused) else None
     died = isinstance(outcome, Dead) and isinstance(outcome.error, WorkerDied)
     assert died is is_dead
 
 
 async def test_a_job_knows_which_attempt_it_is(codec: Codec) -> None:
     ours = runner(codec)
-    run = claimed(attempt=2)
     payload = payload_of(f="test.tell", p="parent", u="7", tp="00-ab", sf=1_700_000_005_000)
-    prepared = ours.prepare(run, payload)
-    assert isinstance(prepared, Prepared)
-    running = Running(run=run, job="test.tell", started_ms=Clock().now_ms(), timeout=300)
 
-    outcome = await ours.attempt(prepared, running)
+    outcome = await ours.attempt(prepared(ours, sealed(codec, payload, attempt=2)))
 
     assert isinstance(outcome, Succeeded)
     given = current_attempt_of(outcome)
@@ -329,11 +338,9 @@ async def test_a_context_that_cannot_be_made_is_a_failure(codec: Codec) -> None:
         raise OSError("no database")
 
     ours = Runner(by_name([act]), codec, broken, clock=Clock(), worker="w1", accept_plain=False)
-    prepared = ours.prepare(claimed(), payload_of())
-    assert isinstance(prepared, Prepared)
-    running = Running(run=claimed(), job="test.act", started_ms=Clock().now_ms(), timeout=300)
+    running = prepared(ours, sealed(codec, payload_of()))
 
-    assert isinstance(await ours.attempt(prepared, running), Retrying)
+    assert isinstance(await ours.attempt(running), Retrying)
 
 
 class BrokenPolicy:
@@ -372,11 +379,19 @@ async def test_a_policy_that_fails_ends_the_run_and_shows(codec: Codec) -> None:
 def test_a_task_that_was_cut_off_has_an_outcome(
     codec: Codec, stopped: Stopped | None, kind: type[Outcome]
 ) -> None:
-    assert isinstance(runner(codec).cut_off(act, 1, stopped), kind)
+    ours = runner(codec)
+    running = prepared(ours, sealed(codec, payload_of()))
+    running.stopped = stopped
+
+    assert isinstance(ours.cut_off(running), kind)
 
 
 def test_a_cut_off_last_attempt_is_dead(codec: Codec) -> None:
     @job(name="test.once", queue="default", retry=NEVER)
     async def once(ctx: Trouble) -> None: ...
 
-    assert isinstance(runner(codec).cut_off(once, 1, Stopped.TIMEOUT), Dead)
+    ours = runner(codec, once)
+    running = prepared(ours, sealed(codec, payload_of(f="test.once")))
+    running.stopped = Stopped.TIMEOUT
+
+    assert isinstance(ours.cut_off(running), Dead)

@@ -1,7 +1,7 @@
 """The tasks of runs at work."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import anyio
@@ -11,16 +11,16 @@ from app.engine import seconds
 from app.engine.outcome import Outcome, Succeeded
 from app.engine.run import Claimed
 from app.engine.slots import Body, Running, Slots, Stopped
+from tests.engine.jobs import write
+from tests.engine.steps import running
 from tests.eventually import eventually
 
 LONG = seconds(60)
 
 
 def run(id: str = "r1", *, timeout: timedelta = LONG) -> Running:
-    claimed = Claimed(
-        id=id, queue="q", due_ms=0, attempt=1, lease="w:1", cancelled=False, payload=b""
-    )
-    return Running(run=claimed, job="test.job", started_ms=0, timeout=timeout.total_seconds())
+    claimed = Claimed(id=id, queue="q", worker="w", payload=b"")
+    return running(claimed, replace(write, timeout=timeout))
 
 
 @dataclass
@@ -151,12 +151,12 @@ async def test_a_run_that_ignores_its_cancellation_is_abandoned(
 async def test_what_an_abandoned_run_returns_later_counts_for_nothing() -> None:
     told, release = Told(), asyncio.Event()
     ours = slots(told, grace=seconds(0.02))
-    running = run(timeout=seconds(0.02))
+    late = run(timeout=seconds(0.02))
 
-    ours.start(running, deaf(release))
+    ours.start(late, deaf(release))
     await ours.idle()
     release.set()
-    await eventually(lambda: running.task is not None and running.task.done())
+    await eventually(lambda: late.task is not None and late.task.done())
 
     assert told.ended == [("r1", Stopped.TIMEOUT, None)]
 

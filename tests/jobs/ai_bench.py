@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from app.context import Context
 from app.engine import keys
 from app.engine.clock import from_ms
@@ -17,7 +19,7 @@ from app.storage.users import User
 
 def at_attempt(context: Context, run_id: str, *, number: int = 1, **services: Any) -> Context:
     """The same context, for one try of a run."""
-    attempt = replace(context.attempt, run_id=run_id, number=number)
+    attempt = structs.replace(context.attempt, run_id=run_id, number=number)
     return replace(context, attempt=attempt, **services)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
@@ -100,7 +101,7 @@ async def test_a_failed_reminder_can_be_retried_as_a_new_run(
 async def test_an_assistant_that_never_answers_is_a_timeout(
     context: Context, reminder: TaskCreated, clock: ManualClock
 ) -> None:
-    hurried = replace(context.attempt, deadline_ms=clock.now_ms() + 30_050)
+    hurried = structs.replace(context.attempt, deadline_ms=clock.now_ms() + 30_050)
 
     with pytest.raises(TimeoutError):
         await due(replace(context, attempt=hurried), reminder, ai=Silent())

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app.context import Context
 from app.engine.retry import is_permanent
@@ -40,7 +41,7 @@ async def test_a_repeat_of_the_run_is_the_same_mail(
 async def test_another_run_is_another_mail(
     context: Context, owner: User, sender: MemorySender
 ) -> None:
-    again = replace(context, attempt=replace(context.attempt, run_id="run-2"))
+    again = replace(context, attempt=structs.replace(context.attempt, run_id="run-2"))
 
     for each in (context, again):
         await send_notification(each, owner.id, "Hi", "Call Bob.")

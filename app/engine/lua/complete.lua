@@ -1,34 +1,46 @@
 -- Commit runs that ended by themselves or were cancelled: keep the result, remove all the rest.
--- ARGV    longest stream, then for each run: id, queue, lease, result ms, result, ending, unique key or '', event
+-- ARGV    longest stream, then for each group of runs that are alike:
+--         queue, lease, 1 if their attempts were counted, result ms, ending, unique key or '', how many,
+--         then for each of these: id, result, event
 -- Returns the ids that were not ours any more: another worker took them over, its result stands.
-local WIDTH = 8
-local leases, lost, events, gone, queued = {}, {}, {}, {}, {}
-for i = 2, #ARGV, WIDTH do leases[#leases + 1] = LEASE .. ARGV[i] end
-local held = call('MGET', unpack(leases))
+local lost, events = {}, {}
+local aborted = call('EXISTS', ABORT) == 1
 
-for n, holder in ipairs(held) do
-  local i = 2 + (n - 1) * WIDTH
-  local id, queue, key = ARGV[i], ARGV[i + 1], ARGV[i + 6]
-  if holder ~= ARGV[i + 2] then
-    lost[#lost + 1] = id
-  else
-    keep(id, ARGV[i + 4], tonumber(ARGV[i + 3]), ARGV[i + 5])
-    local from = #gone
-    gone[from + 1], gone[from + 2] = JOB .. id, leases[n]
-    gone[from + 3], gone[from + 4] = ATTEMPTS .. id, FAILURES .. id
-    local ids = queued[queue] or {}
-    ids[#ids + 1] = id
-    queued[queue] = ids
-    if key ~= '' then release_key(key, id) end
-    events[#events + 1] = ARGV[i + 7]
+-- The places in ARGV of those runs that are still leased to us.
+local function still_ours(first, last, lease)
+  local leases, ours = {}, {}
+  for i = first, last, 3 do leases[#leases + 1] = LEASE .. ARGV[i] end
+  for n, held in ipairs(call('MGET', unpack(leases))) do
+    local i = first + 3 * (n - 1)
+    if held == lease then ours[#ours + 1] = i else lost[#lost + 1] = ARGV[i] end
   end
+  return ours
 end
 
-if #gone > 0 then call('DEL', unpack(gone)) end
-local aborted = call('EXISTS', ABORT) == 1
-for queue, ids in pairs(queued) do
+local function complete(ours, queue, is_counted, ms, ending)
+  local gone, ids = {}, {}
+  for n, i in ipairs(ours) do
+    local id = ARGV[i]
+    ids[n], events[#events + 1] = id, ARGV[i + 2]
+    gone[#gone + 1], gone[#gone + 2] = JOB .. id, LEASE .. id
+    if is_counted then gone[#gone + 1], gone[#gone + 2] = ATTEMPTS .. id, FAILURES .. id end
+    keep(id, ARGV[i + 1], ms, ending)
+  end
+  call('DEL', unpack(gone))
   call('ZREM', QUEUE .. queue, unpack(ids))
   if aborted then call('ZREM', ABORT, unpack(ids)) end
+end
+
+local i = 2
+while i < #ARGV do
+  local queue, lease, counted, ms, ending, key, count = unpack(ARGV, i, i + 6)
+  local first, last = i + 7, i + 6 + 3 * count
+  local ours = still_ours(first, last, lease)
+  if #ours > 0 then
+    complete(ours, queue, counted == '1', tonumber(ms), ending)
+    release_key(key, ARGV[first])
+  end
+  i = last + 1
 end
 record(events, ARGV[1])
 return lost

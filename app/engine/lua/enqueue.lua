@@ -1,15 +1,55 @@
 -- Put runs on their queues: all of them in one step, each with its own answer.
--- ARGV    offset ms, then for each run: id, queue, at ms or '', delay ms, payload, unique key or '', held
---         (held: 'queued', 'active', or a window in ms)
--- Returns now ms, then for each run: 1 new | 2 the same bytes again | 0 another run stands for it, and that run's id
+-- ARGV    offset ms, then for each group of runs that are alike: queue, at ms or '', delay ms, unique key or '',
+--         held ('queued', 'active', or a window in ms), 1 to count attempts from the start, how many,
+--         then for each of these: id, payload
+-- Returns now ms, then for each run that is not new: its place, 2 for the same bytes again or 0 if another
+--         run stands for it, and that run's id
+local SAME, OTHER = 2, 0
 local now = now_ms(ARGV[1])
-local answers = {score(now)}
-for i = 2, #ARGV, 7 do
-  local run = {unpack(ARGV, i, i + 6)}
-  local place = (i - 2) / 7 * 0.001 -- keeps the order of a batch: scores are ms with three decimals
-  local state, id = put(run, now + place)
-  if state == 0 and id == run[1] and call('GET', JOB .. id) == run[5] then state = 2 end
-  answers[#answers + 1] = state
-  answers[#answers + 1] = id
+local answers, place = {score(now)}, 0
+
+-- Each a little later than the one before, so that a batch keeps its order: scores have three decimals.
+local function now_at(place) return now + place * 0.001 end
+
+local function are_new(first, last)
+  local seen, names = {}, {}
+  for i = first, last, 2 do
+    local id, n = ARGV[i], #names
+    if seen[id] then return false end
+    seen[id] = true
+    names[n + 1], names[n + 2], names[n + 3], names[n + 4] = JOB .. id, RESULT .. id, FINISHED .. id, DEAD_LETTER .. id
+  end
+  return call('EXISTS', unpack(names)) == 0
+end
+
+local function put_all(kind, first, last)
+  local stored, queued = {}, {}
+  for i = first, last, 2 do
+    local id, n = ARGV[i], #stored
+    stored[n + 1], stored[n + 2] = JOB .. id, ARGV[i + 1]
+    queued[n + 1], queued[n + 2] = score(due_at(kind, now_at(place + n / 2))), id
+    if kind[COUNTED] == '1' then call('SET', ATTEMPTS .. id, 0) end
+  end
+  call('MSET', unpack(stored))
+  call('ZADD', QUEUE .. kind[ON], unpack(queued))
+end
+
+local function put_each(kind, first, last)
+  for i = first, last, 2 do
+    local here, n = place + (i - first) / 2, #answers
+    local holder = put(kind, ARGV[i], ARGV[i + 1], now_at(here))
+    if holder then
+      local same = holder == ARGV[i] and call('GET', JOB .. holder) == ARGV[i + 1]
+      answers[n + 1], answers[n + 2], answers[n + 3] = here, same and SAME or OTHER, holder
+    end
+  end
+end
+
+local i = 2
+while i < #ARGV do
+  local kind, count = {unpack(ARGV, i, i + COUNTED - 1)}, tonumber(ARGV[i + COUNTED])
+  local first, last = i + COUNTED + 1, i + COUNTED + 2 * count
+  if kind[KEY] == '' and are_new(first, last) then put_all(kind, first, last) else put_each(kind, first, last) end
+  place, i = place + count, last + 1
 end
 return answers

@@ -1,19 +1,20 @@
 -- Set aside runs this worker can't run: a name it doesn't know, or a payload newer than its code.
 -- They wait at the end of time, without lease or charge, until a worker that can restores them.
--- ARGV    longest stream, then for each run: id, queue, lease, name, version, old score, event
+-- ARGV    longest stream, then for each run: id, queue, lease, attempt, name, version, event
 -- Returns the ids that were not ours any more.
 local END_OF_TIME = '253402300799000' -- the last second of the year 9999, in ms
 local lost, events = {}, {}
 for i = 2, #ARGV, 7 do
-  local id, queue, lease, name, version, due, event = unpack(ARGV, i, i + 6)
+  local id, queue, lease, attempt, name, version, event = unpack(ARGV, i, i + 6)
   if call('GET', LEASE .. id) ~= lease then
     lost[#lost + 1] = id
   else
-    if call('DECR', ATTEMPTS .. id) < 1 then call('DEL', ATTEMPTS .. id) end
+    uncount(id, tonumber(attempt))
     call('DEL', LEASE .. id)
     call('PERSIST', JOB .. id)
+    local due = call('ZSCORE', QUEUE .. queue, id)
     call('ZADD', QUEUE .. queue, END_OF_TIME, id)
-    call('HSET', PARKED, id, name .. '|' .. version .. '|' .. queue .. '|' .. due)
+    call('HSET', PARKED, id, name .. '|' .. version .. '|' .. queue .. '|' .. (due or score(0)))
     events[#events + 1] = event
   end
 end

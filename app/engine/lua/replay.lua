@@ -3,5 +3,5 @@
 -- Returns 1, or 0 when there is no such dead letter
 if call('DEL', DEAD_LETTER .. ARGV[2]) == 0 then return 0 end
 call('ZREM', DEAD, ARGV[2])
-put({unpack(ARGV, 3, 9)}, now_ms(ARGV[1]))
+put_one(3, now_ms(ARGV[1]))
 return 1

@@ -1,16 +1,16 @@
 -- Put attempts back on their queues: failed ones later, released and snoozed ones without a charge.
 -- ARGV    offset ms, longest stream, then for each run:
---         id, queue, lease, delay ms or '' to keep its place, 1 if the attempt counts, failure or '', event
+--         id, queue, lease, attempt, 1 if it counts, delay ms or '' to keep its place, failure or '', event
 -- Returns the ids that were not ours any more.
 local now = now_ms(ARGV[1])
 local FAILURES_KEPT = 100 -- of a run that is tried for ever; each is a few kB, and a dead letter unpacks them all
 local lost, events = {}, {}
-for i = 3, #ARGV, 7 do
-  local id, queue, lease, delay, counts, failure, event = unpack(ARGV, i, i + 6)
+for i = 3, #ARGV, 8 do
+  local id, queue, lease, attempt, counts, delay, failure, event = unpack(ARGV, i, i + 7)
   if call('GET', LEASE .. id) ~= lease then
     lost[#lost + 1] = id
   else
-    if counts == '0' and call('DECR', ATTEMPTS .. id) < 1 then call('DEL', ATTEMPTS .. id) end
+    if counts == '1' then call('SET', ATTEMPTS .. id, attempt) else uncount(id, tonumber(attempt)) end
     if failure ~= '' then
       call('RPUSH', FAILURES .. id, failure)
       call('LTRIM', FAILURES .. id, -FAILURES_KEPT, -1)

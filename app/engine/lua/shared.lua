@@ -45,14 +45,20 @@ local function exists_anywhere(id)
   return call('EXISTS', JOB .. id, RESULT .. id, FINISHED .. id, DEAD_LETTER .. id) > 0
 end
 
--- Put one run on its queue. `run` = {id, queue, at ('' or ms), delay ms, payload, unique key, held}.
--- Returns how it went (1 new, 0 there already) and the id of the run that now stands for the call.
-local function put(run, now)
-  local id, payload, key, held = run[1], run[5], run[6], run[7]
-  if exists_anywhere(id) then return 0, id end
+-- Of what kind a run is, as enqueue.lua gets it: {queue, at ms or '', delay ms, unique key, held, counted}.
+local ON, AT, DELAY, KEY, HELD, COUNTED = 1, 2, 3, 4, 5, 6
+
+local function due_at(kind, now)
+  return kind[AT] ~= '' and math.max(tonumber(kind[AT]), now) or now + tonumber(kind[DELAY])
+end
+
+-- Put one run on its queue. Returns nothing, or the id of the run that stands for it already.
+local function put(kind, id, payload, now)
+  local key, held = kind[KEY], kind[HELD]
+  if exists_anywhere(id) then return id end
   if key ~= '' then
     local holder = holder_of(key, held, now)
-    if holder then return 0, holder end
+    if holder then return holder end
     local window = tonumber(held)
     if window then
       call('SET', UNIQUE .. key, id .. '|' .. string.format('%.0f', now + window), 'PX', math.max(1, window))
@@ -60,10 +66,14 @@ local function put(run, now)
       call('SET', UNIQUE .. key, id .. '|')
     end
   end
-  local due = run[3] ~= '' and math.max(tonumber(run[3]), now) or now + tonumber(run[4])
+  if kind[COUNTED] == '1' then call('SET', ATTEMPTS .. id, 0) end
   call('SET', JOB .. id, payload)
-  call('ZADD', QUEUE .. run[2], score(due), id)
-  return 1, id
+  call('ZADD', QUEUE .. kind[ON], score(due_at(kind, now)), id)
+end
+
+-- Put the one run that ARGV tells of from `first` on: its kind, how many (1), its id, its payload.
+local function put_one(first, now)
+  put({unpack(ARGV, first, first + COUNTED - 1)}, ARGV[first + COUNTED + 1], ARGV[first + COUNTED + 2], now)
 end
 
 -- Let go of a key, if this run still holds it and no window keeps it.
@@ -87,14 +97,16 @@ end
 -- A run has come back to a place that claims may have passed: the next one begins at the head.
 local function look_again(queue) call('DEL', CLAIMED .. queue) end
 
--- Append what happened to the stream: one entry, its events numbered on from the last.
+-- Take back an attempt that was not charged. One that only its lease has counted is not counted any more.
+local function uncount(id, attempt)
+  if attempt > 1 or call('EXISTS', ATTEMPTS .. id) == 1 then call('SET', ATTEMPTS .. id, attempt - 1) end
+end
+
+-- Append what happened to the stream: one entry, its events one msgpack array, numbered on from the last.
 local function record(events, longest)
-  if #events == 0 then return end
-  local last = call('INCRBY', EVENTS_COUNT, #events)
-  local fields = {'last', last}
-  for i, event in ipairs(events) do
-    fields[#fields + 1] = tostring(i)
-    fields[#fields + 1] = event
-  end
-  call('XADD', EVENTS, 'MAXLEN', '~', longest, '*', unpack(fields))
+  local count = #events
+  if count == 0 then return end
+  local head = string.char(0xdc, math.floor(count / 256), count % 256)
+  local last = call('INCRBY', EVENTS_COUNT, count)
+  call('XADD', EVENTS, 'MAXLEN', '~', longest, '*', 'last', last, 'events', head .. table.concat(events))
 end

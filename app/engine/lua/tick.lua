@@ -7,5 +7,5 @@ local now = now_ms(ARGV[1])
 local cursor = call('GET', KEYS[1]) or ''
 if cursor ~= ARGV[2] then return {score(now), 0, cursor} end
 call('SET', KEYS[1], ARGV[3])
-if ARGV[4] then put({unpack(ARGV, 4, 10)}, now) end
+if ARGV[4] then put_one(4, now) end
 return {score(now), 1, ARGV[3]}
