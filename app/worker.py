@@ -53,6 +53,8 @@ async def open_worker(
     """
     if unknown := set(queues).difference(NAMES):
         raise DeclarationError(f"no queue is called {min(unknown)!r}; there are {', '.join(NAMES)}")
+    if unknown := set(settings.worker.limits).difference(NAMES):
+        raise DeclarationError(f"STEWARD_WORKER__LIMITS: no queue is called {min(unknown)!r}")
     codec = make_codec(settings)
     async with (
         open_redis(settings) as redis,

@@ -34,7 +34,7 @@ def _written(value: Any) -> str:
         case timedelta():
             seconds = value.total_seconds()
             return str(int(seconds)) if seconds.is_integer() else str(seconds)
-        case tuple():
+        case tuple() | dict():
             return json.dumps(value, default=str)
         case SecretStr():
             return value.get_secret_value()

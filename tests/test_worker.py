@@ -128,6 +128,14 @@ async def test_a_queue_that_nobody_declared_is_refused(settings: Settings) -> No
     assert not settings.home.exists()
 
 
+async def test_a_limit_for_a_queue_that_nobody_declared_is_refused(settings: Settings) -> None:
+    limited = settings.worker.model_copy(update={"limits": {"celery": 1}})
+
+    with pytest.raises(DeclarationError, match="STEWARD_WORKER__LIMITS: no queue is called"):
+        async with open_worker(settings.model_copy(update={"worker": limited})):
+            pytest.fail("it must not open")
+
+
 def test_each_setting_of_a_worker_reaches_the_engine(settings: Settings) -> None:
     changed = settings.worker.model_copy(update={"concurrency": 7, "accept_plain": True})
     options = worker_options(settings.model_copy(update={"worker": changed}), burst=True)

@@ -27,7 +27,7 @@ class WorkerOptions:
     burst: bool = False
     turn: int = 8
     """Every so many claims, one starts at a lower queue: the smaller, the larger their share."""
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many runs of a queue at once; those it doesn't name may have every slot."""
 
 

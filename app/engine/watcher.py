@@ -106,7 +106,7 @@ class Watcher:
         task = asyncio.current_task(self._loop)
         mine = (each for each in self._slots.running if each.task is task)
         running = next(mine, None)
-        return f"{running.job} (run {running.run.id})" if running else "no run's own task"
+        return f"{running.job.name} (run {running.run.id})" if running else "no run's own task"
 
 
 def _stack_of(thread: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.redis_url import parse_redis_url
-from app.settings.values import Address, Listed, Seconds, Span, Zone
+from app.settings.values import Address, Limits, Listed, Seconds, Span, Zone
 
 PREFIX = "STEWARD_"
 _FEED_SCHEMES = {"http", "https", "webcal", "webcals"}
@@ -78,7 +78,7 @@ class WorkerProcess(Section):
         description="seconds until the runs of a killed worker are taken over",
     )
     poll: Span = Field(
-        default=timedelta(seconds=2),
+        default=timedelta(seconds=1.5),
         description="seconds between two looks at the queues when Redis tells of no change",
     )
     grace: Seconds = Field(
@@ -103,6 +103,17 @@ class WorkerProcess(Section):
         ge=0,
         description="MiB of resident memory at which a worker process is replaced by a fresh one; "
         "0 is never",
+    )
+    turn: int = Field(
+        default=8,
+        ge=2,
+        description="every so many claims, one starts at a lower queue: a smaller number gives the "
+        "less urgent a larger share",
+    )
+    limits: Annotated[dict[str, int], *Limits] = Field(
+        default={},
+        description="JSON: how many runs of a queue one worker has at once, where less than all "
+        'its slots; {"maintenance": 2}',
     )
     recorder: bool = Field(
         default=True, description="whether workers also keep the history of runs"

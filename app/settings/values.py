@@ -54,9 +54,25 @@ def _listed(value: object) -> object:
     raise ValueError('must be a JSON list such as ["a", "b"]')
 
 
+def _limits(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        found: Any = json.loads(value)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and all(
+        type(limit) is int and limit > 0 for limit in cast("dict[str, object]", found).values()
+    ):
+        return cast("dict[str, object]", found)
+    raise ValueError('must be JSON with numbers of 1 or more, such as {"email": 2}')
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Span = Annotated[Seconds, AfterValidator(_positive)]
 Listed = (NoDecode, BeforeValidator(_listed))
 """Marks a tuple that is written as a JSON list."""
+Limits = (NoDecode, BeforeValidator(_limits))
+"""For a field of numbers by name: one JSON value, and what is wrong with it said in one line."""

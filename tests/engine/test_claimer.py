@@ -126,7 +126,7 @@ async def test_a_limited_queue_never_has_more_runs_at_once(client: Client) -> No
 async def test_nothing_is_taken_over_for_a_while_after_the_connection_broke(
     client: Client,
 ) -> None:
-    desk = Desk(client, count=5, patience=seconds(0.4))
+    desk, early = Desk(client, count=5, patience=seconds(0.4)), list[Claimed]()
     await client.enqueue(write, "theirs")
     theirs = (await claim(client.store, "w2")).runs  # which shows no sign of life
 
@@ -136,7 +136,7 @@ async def test_nothing_is_taken_over_for_a_while_after_the_connection_broke(
         await eventually(lambda: desk.store.claims)
         desk.store.is_absent = False
         await eventually(lambda: desk.store.patient > 1)
-        early = list(desk.taken)
+        early += desk.taken
         await eventually(lambda: desk.taken)
         group.cancel_scope.cancel()
     desk.gate.set()
