@@ -124,6 +124,11 @@ def runner(
     )
 
 
+async def attempted(ours: Runner[Trouble], running: Running) -> Outcome:
+    """Its outcome; the attempt has a task of its own, which forgets what was set in it."""
+    return await asyncio.create_task(ours.attempt(running))
+
+
 async def outcome_of(
     codec: Codec,
     raising: Raise | None = None,
@@ -136,7 +141,7 @@ async def outcome_of(
     ours = runner(codec, which, raising=raising)
     running = prepared(ours, sealed(codec, payload_of(f=which.name), attempt=attempt))
     running.stopped = stopped
-    return await asyncio.create_task(ours.attempt(running))
+    return await attempted(ours, running)
 
 
 def current_attempt_of(outcome: Succeeded) -> Attempt:
@@ -229,7 +234,7 @@ async def test_a_job_knows_which_attempt_it_is(codec: Codec) -> None:
     ours = runner(codec)
     payload = payload_of(f="test.tell", p="parent", u="7", tp="00-ab", sf=1_700_000_005_000)
 
-    outcome = await asyncio.create_task(ours.attempt(prepared(ours, sealed(codec, payload, attempt=2))))
+    outcome = await attempted(ours, prepared(ours, sealed(codec, payload, attempt=2)))
 
     assert isinstance(outcome, Succeeded)
     given = current_attempt_of(outcome)
@@ -340,7 +345,7 @@ async def test_a_context_that_cannot_be_made_is_a_failure(codec: Codec) -> None:
     ours = Runner(by_name([act]), codec, broken, clock=Clock(), worker="w1", accept_plain=False)
     running = prepared(ours, sealed(codec, payload_of()))
 
-    assert isinstance(await asyncio.create_task(ours.attempt(running), Retrying))
+    assert isinstance(await attempted(ours, running), Retrying)
 
 
 class BrokenPolicy:
