@@ -5,6 +5,7 @@ shipped; none = no results (a marker stays for a minute, so that a repeated enqu
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -16,13 +17,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import anyio
 from arq.connections import RedisSettings
-from probe import DONE, REDIS_URL, VARIANT, mark
 
-from app.engine import Attempt, Client, Codec, Worker, WorkerOptions, by_name, heeding_signals, job
+from app.engine import (
+    Attempt,
+    Client,
+    Codec,
+    Job,
+    Worker,
+    WorkerOptions,
+    by_name,
+    heeding_signals,
+    job,
+)
+from probe import DONE, REDIS_URL, VARIANT, mark
 
 PACKAGES = ["arq", "redis", "hiredis", "uvloop", "msgspec"]
 VARIANTS = ["kept", "none"]
-CONCURRENCY = 100
+TITLES = {"kept": "Steward", "none": "Steward, no results"}
+CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "100"))
+CROWD = True
 REDIS = RedisSettings.from_dsn(REDIS_URL)
 CODEC = Codec([b"a key for one benchmark, 32 bytes"])
 
@@ -50,7 +63,7 @@ async def nap(_ctx: Context, number: int, seconds: float) -> None:
 
 
 JOBS = by_name([noop, nap])
-TASKS = {"noop": noop, "nap": nap}
+TASKS: dict[str, Job[Context, ..., None]] = {"noop": noop, "nap": nap}
 
 
 def worker_command(_workload: str) -> list[str]:
@@ -84,7 +97,14 @@ async def close(opened: tuple[AsyncExitStack, Client]) -> None:
 
 
 async def work() -> None:
-    """Be a worker until told to stop."""
+    """Be a worker until told to stop; or be BENCH_WORKERS of them, who share nothing."""
+    async with anyio.create_task_group() as group:
+        for _ in range(int(os.environ.get("BENCH_WORKERS", "1"))):
+            group.start_soon(work_alone)
+
+
+async def work_alone() -> None:
+    """Be one worker."""
     keep = timedelta(0) if VARIANT == "none" else timedelta(hours=1)
     async with Client.open(REDIS, CODEC, jobs=JOBS) as client:
         worker = Worker(

@@ -13,11 +13,11 @@ REDIS_URL = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/0")
 VARIANT = os.environ.get("BENCH_VARIANT", "")
 WORKER = int(os.environ.get("BENCH_WORKER", "0"))
 START, DONE = 0, 1
+RECORD = struct.Struct("<dIHH")
 
-_RECORD = struct.Struct("<dIHH")
 _LOG = os.open(os.environ.get("BENCH_RUNLOG", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 def mark(job: int, phase: int = START) -> None:
     """Say that job number `job` has begun, or is done."""
-    os.write(_LOG, _RECORD.pack(time.monotonic(), job, WORKER, phase))
+    os.write(_LOG, RECORD.pack(time.monotonic(), job, WORKER, phase))
