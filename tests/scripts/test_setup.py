@@ -66,7 +66,7 @@ def test_a_python_that_cannot_make_environments_is_told_what_to_install(
     assert not (project / ".venv").exists()
 
 
-@pytest.mark.parametrize("script", ["start", "steward", "test", "check"])
+@pytest.mark.parametrize("script", ["start", "steward", "test", "check", "bench"])
 def test_a_folder_that_cannot_be_written_is_refused(run: Run, project: Path, script: str) -> None:
     (project / ".setup.lock").mkdir()  # what even root cannot write to
 

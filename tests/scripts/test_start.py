@@ -47,6 +47,14 @@ def test_a_link_to_steward_works_from_anywhere(run: Run, ready: Path, tmp_path: 
     assert done.stdout.splitlines()[1:] == [str(ready), "[-m][app][health]"]
 
 
+def test_bench_measures_this_project_wherever_the_user_stands(run: Run, ready: Path) -> None:
+    done = run("bench", "--quick", "--json", "my file.json")
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[2] == "[-P][-m][benchmark][--quick][--json][my file.json]"
+    assert (ready / "scripts" / "benchmark" / "__main__.py").exists()
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [

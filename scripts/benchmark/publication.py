@@ -1,0 +1,55 @@
+"""The results where README shows them: files beside this one, and a section of its own.
+
+Everything published is made from one report, so a test can make it again and compare.
+"""
+
+from pathlib import Path
+
+from benchmark import picture, report, table
+from benchmark.failed import Failed
+from benchmark.report import Report
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
+_README = _ROOT / "README.md"
+REPORT = _HERE / "results.json"
+_BEGIN = "<!-- from here on, `scripts/bench --publish` writes -->"
+_END = "<!-- up to here -->"
+
+
+def publish(found: Report) -> None:
+    """Write the report, the tables and the picture, and README's section of them."""
+    report.save(found, REPORT)
+    for file, text in published(found).items():
+        file.write_text(text, encoding="utf-8")
+
+
+def published(found: Report) -> dict[Path, str]:
+    """Every file that shows this report, as it must be."""
+    readme = _README.read_text(encoding="utf-8")
+    before, begin, rest = readme.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise Failed("README has lost the marks between which the results belong")
+    return {
+        _HERE / "results.svg": picture.draw(found),
+        _HERE / "results.md": f"# What `{found.command}` measured\n\n{table.whole(found)}",
+        _README: f"{before}{_BEGIN}\n{_section(found)}{_END}{after}",
+    }
+
+
+def _section(found: Report) -> str:
+    return f"""
+    {found.command}
+
+{table.conditions(found)}
+
+![Runs a second of one worker, and by the length of its queue](scripts/benchmark/results.svg)
+
+{table.results(found)}
+
+{table.asides(found)}
+
+[The whole table](scripts/benchmark/results.md) also has what each run costs.
+
+"""
