@@ -1,19 +1,24 @@
 """A network between a test's processes and Redis, which the test can cut, freeze and slow down."""
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from arq.connections import RedisSettings
 
+from tests.unanswered import Unanswered
+
 _HOST = "127.0.0.1"
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 Sent = tuple[float, bytes]
 """When it was sent, by the loop's clock, and what."""
+Passes = Callable[[bytes], bool]
+"""Whether this may go on."""
 
 
 class Proxy:
@@ -25,6 +30,7 @@ class Proxy:
         self._links = set[anyio.CancelScope]()
         self._delay = 0.0
         self._is_cut = False
+        self._unanswered = b""
         self._flowing = anyio.Event()
         self._flowing.set()
 
@@ -43,6 +49,10 @@ class Proxy:
         self._is_cut = True
         for link in self._links:
             link.cancel()
+
+    def lose_answer(self, to: bytes) -> None:
+        """Let the next request with this word be carried out, and break the connection then."""
+        self._unanswered = to
 
     def freeze(self) -> None:
         """Let nothing through, neither bytes nor ends; what is sent arrives once it is healed."""
@@ -71,9 +81,18 @@ class Proxy:
     async def _pass_on(self, near: ByteStream) -> None:
         if self._is_cut:
             return
+        link = Unanswered()
         async with await self._connect() as far, anyio.create_task_group() as group:
-            for source, sink in ((near, far), (far, near)):
-                group.start_soon(self._flow, source, sink, group.cancel_scope)
+            for source, sink, passes in (
+                (near, far, partial(self._asks, link)),
+                (far, near, link.answer),
+            ):
+                group.start_soon(self._flow, source, sink, passes, group.cancel_scope)
+
+    def _asks(self, link: Unanswered, data: bytes) -> bool:
+        if link.ask(data, self._unanswered):
+            self._unanswered = b""
+        return True
 
     async def _connect(self) -> ByteStream:
         if path := self._redis.unix_socket_path:
@@ -81,20 +100,26 @@ class Proxy:
         assert isinstance(self._redis.host, str)
         return await anyio.connect_tcp(self._redis.host, self._redis.port)
 
-    async def _flow(self, source: ByteStream, sink: ByteStream, link: anyio.CancelScope) -> None:
+    async def _flow(
+        self, source: ByteStream, sink: ByteStream, passes: Passes, link: anyio.CancelScope
+    ) -> None:
         """One direction; its end, when all that was sent has arrived, is the end of both."""
         sending, arriving = anyio.create_memory_object_stream[Sent](math.inf)
         async with anyio.create_task_group() as group:
             group.start_soon(_read, source, sending)
-            await self._deliver(arriving, sink)
-        link.cancel()
+            await self._deliver(arriving, sink, passes)
+            link.cancel()
 
-    async def _deliver(self, arriving: MemoryObjectReceiveStream[Sent], sink: ByteStream) -> None:
+    async def _deliver(
+        self, arriving: MemoryObjectReceiveStream[Sent], sink: ByteStream, passes: Passes
+    ) -> None:
         with suppress(*_GONE):
             async with arriving:
                 async for at, data in arriving:
                     await anyio.sleep_until(at + self._delay)
                     await self._flowing.wait()
+                    if not passes(data):
+                        return
                     await sink.send(data)
                 await self._flowing.wait()
 

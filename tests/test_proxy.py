@@ -74,3 +74,13 @@ async def test_a_delay_is_added_each_way_and_pieces_do_not_wait_for_each_other(
 
     # ten connections at once: each makes a few trips, none waits for another's
     assert 0.2 <= took < 2
+
+
+async def test_what_was_asked_is_done_though_its_answer_is_lost(proxy: Proxy, redis: Redis) -> None:
+    proxy.lose_answer(to=b"INCRBY")
+
+    assert await redis.ping()
+    with pytest.raises(Disconnected):
+        await redis.incr("steward:health")
+
+    assert await redis.incr("steward:health") == 2

@@ -114,15 +114,19 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Generator[None]:
         redis.close()
 
 
+@asynccontextmanager
+async def workshop_at(
+    redis: RedisSettings, codec: Codec, *jobs: Job[Any, ..., Any], clock: Clock | None = None
+) -> AsyncGenerator[Workshop]:
+    """A workshop on this server."""
+    async with open_redis(redis) as connection:
+        named = by_name(jobs)
+        store = Store(connection, clock or Clock())
+        client = Client(store, codec, jobs=named, queues=QUEUES)
+        yield Workshop(client=client, redis=redis, jobs=named)
+
+
 @pytest.fixture
 def workshop(clean_redis: RedisSettings, codec: Codec, clock: Clock) -> Open:
     """Open a workshop over the jobs given to it."""
-
-    @asynccontextmanager
-    async def opened(*jobs: Job[Any, ..., Any]) -> AsyncGenerator[Workshop]:
-        async with open_redis(clean_redis) as redis:
-            named = by_name(jobs)
-            client = Client(Store(redis, clock), codec, jobs=named, queues=QUEUES)
-            yield Workshop(client=client, redis=clean_redis, jobs=named)
-
-    return opened
+    return lambda *jobs: workshop_at(clean_redis, codec, *jobs, clock=clock)

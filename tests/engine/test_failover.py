@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -11,11 +11,9 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.connection import redis_at
-from app.engine import Client, Clock, Codec, by_name, keys, seconds
-from app.engine.connection import open_redis
-from app.engine.store import Store
+from app.engine import Client, Codec, keys, seconds
 from tests import servers
-from tests.engine.conftest import QUEUES, Workshop
+from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
 from tests.scratch_home import Given
@@ -105,20 +103,11 @@ def _watching(master: Server) -> dict[str, Any]:
     }
 
 
-@asynccontextmanager
-async def opened(settings: RedisSettings, codec: Codec) -> AsyncGenerator[Workshop]:
-    """A workshop on that server."""
-    jobs = by_name((write, pass_gate))
-    async with open_redis(settings) as redis:
-        client = Client(Store(redis, Clock()), codec, jobs=jobs, queues=QUEUES)
-        yield Workshop(client=client, redis=settings, jobs=jobs)
-
-
 async def test_a_worker_goes_on_at_the_new_master(cluster: Cluster, codec: Codec) -> None:
     settings = cluster.settings
 
     async with (
-        opened(settings, codec) as shop,
+        workshop_at(settings, codec, write, pass_gate) as shop,
         Client.open(settings, codec, jobs=shop.jobs) as stranger,
         shop.working(poll=RARELY, lease=seconds(0.8)) as worker,
     ):

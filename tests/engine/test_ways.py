@@ -3,7 +3,6 @@
 import gc
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -12,11 +11,10 @@ from typing import Any
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Client, Clock, Codec, by_name, keys, seconds
-from app.engine.connection import make_blocking_redis, open_redis
-from app.engine.store import Store
+from app.engine import Client, Codec, keys, seconds
+from app.engine.connection import make_blocking_redis
 from tests import servers
-from tests.engine.conftest import QUEUES, Workshop
+from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
@@ -106,15 +104,6 @@ def _rights() -> list[str]:
     return line.partition(USER)[2].split()
 
 
-@asynccontextmanager
-async def opened(settings: RedisSettings, codec: Codec) -> AsyncGenerator[Workshop]:
-    """A workshop on that server."""
-    jobs = by_name((write, pass_gate))
-    async with open_redis(settings) as redis:
-        client = Client(Store(redis, Clock()), codec, jobs=jobs, queues=QUEUES)
-        yield Workshop(client=client, redis=settings, jobs=jobs)
-
-
 @pytest.mark.case(25)
 @pytest.mark.parametrize(("reached", "way"), CASES, indirect=["reached"])
 async def test_a_worker_hears_at_once_commits_and_keeps_its_lease(
@@ -126,7 +115,7 @@ async def test_a_worker_hears_at_once_commits_and_keeps_its_lease(
     settings = way(reached)
 
     async with (
-        opened(settings, codec) as shop,
+        workshop_at(settings, codec, write, pass_gate) as shop,
         Client.open(settings, codec, jobs=shop.jobs) as stranger,
         shop.working(poll=RARELY, lease=seconds(0.8)) as worker,
     ):
