@@ -78,7 +78,7 @@ async def open_worker(
 
 def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
     """What the settings say of the worker, for the engine."""
-    chosen = settings.worker.model_dump(exclude={"recorder"})
+    chosen = settings.worker.model_dump(exclude={"processes", "recorder"})
     return WorkerOptions(burst=burst, **chosen)
 
 

@@ -6,6 +6,7 @@
     health check                        look at Steward itself
     demo                                the tour
 
+    lifetime processes                  how what goes on is stopped, and kept alive
     answer failures options moment      how commands speak and listen
 
 Heavy libraries are imported by the commands that need them, when they run: `--help` and a wrong

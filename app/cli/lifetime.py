@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.cli.failures import OK
@@ -25,6 +26,7 @@ class Stopper:
         self.code = OK
         """The process's exit code: not 0 when the signal came before the work had begun."""
         self._stops: list[Callable[[int], None]] = []
+        self._told = 0
 
     @contextmanager
     def calling(self, stop: Callable[[], None]) -> Generator[None]:
@@ -59,24 +61,41 @@ class Stopper:
         with anyio.open_signal_receiver(*_heeded()) as received:
             task_status.started()
             async for signum in received:
-                self._stops[-1](signum)
+                self._tell(signum)
+
+    def told(self, times: int) -> None:
+        """Stop as if there had been so many signals: those that there were are among them."""
+        while self._told < times:
+            self._tell(signal.SIGTERM)
+
+    def _tell(self, signum: int) -> None:
+        self._told += 1
+        self._stops[-1](signum)
 
 
-def serve(work: Callable[[Stopper], Awaitable[None]]) -> int:
-    """Do this work on a loop of its own until it ends or is told to; returns the exit code."""
+def serve(work: Callable[[Stopper], Awaitable[None]], *, supervised: bool = False) -> int:
+    """Do this work on a loop of its own until it ends or is told to; returns the exit code.
+
+    `supervised`: who tells it is the process that started it, and to be told is never a failure.
+    """
     import anyio
 
     gc.enable()
-    return anyio.run(_serve, work, backend_options={"use_uvloop": True})
+    served = partial(_serve, work, supervised=supervised)
+    return anyio.run(served, backend_options={"use_uvloop": True})
 
 
-async def _serve(work: Callable[[Stopper], Awaitable[None]]) -> int:
+async def _serve(work: Callable[[Stopper], Awaitable[None]], *, supervised: bool) -> int:
     import anyio
 
     stopper = Stopper()
     async with anyio.create_task_group() as group:
-        with stopper.cancelling(is_failure=True):
+        with stopper.cancelling(is_failure=not supervised):
             await group.start(stopper.listen)
+            if supervised:
+                from app.local.lifeline import follow, take_lifeline
+
+                group.start_soon(follow, take_lifeline(), stopper.told)
             await work(stopper)
         group.cancel_scope.cancel()
     return stopper.code

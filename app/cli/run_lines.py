@@ -24,8 +24,10 @@ _LAST_WORDS = 1.0  # s for what waits when the process stops
 class Lines:
     """Prints what it is told, in order, whenever the terminal lets it."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
-        self._as_json = as_json
+    def __init__(self, *, as_json: bool = False, are_shared: bool = False) -> None:
+        """Where other processes print too, each line is written by itself, and stays whole."""
+        self.as_json = as_json
+        self._are_shared = are_shared
         self._waiting: Queue[str | None] = Queue(_MOST)
         self._dropped = 0
 
@@ -49,14 +51,14 @@ class Lines:
     def add(self, facts: Facts, line: str) -> None:
         """Print the line, or in JSON the facts."""
         try:
-            self._waiting.put_nowait(json.dumps(facts, default=plain) if self._as_json else line)
+            self._waiting.put_nowait(json.dumps(facts, default=plain) if self.as_json else line)
         except Full:
             self._dropped += 1
 
     def _print(self) -> None:
         with suppress(OSError, ValueError):  # nobody reads any more, or stdout is closed
             while (line := self._waiting.get()) is not None:
-                print(line, flush=self._waiting.empty())
+                print(line, flush=self._are_shared or self._waiting.empty())
                 self._admit()
 
     def _admit(self) -> None:

@@ -1,19 +1,26 @@
-"""`steward start`: everything in one process, and a line for each run as it happens."""
+"""`steward start`: everything in one command, and a line for each run as it happens.
 
+The worker is this process; where the settings want several, or one that is replaced now and then,
+this process keeps them alive and does nothing else.
+"""
+
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, shown
+from app.cli.failures import FAILED
 from app.cli.lifetime import Stopper, serve
 from app.cli.logs import settings_with_logs
 from app.cli.options import Json
+from app.cli.processes import make_supervisor, needs_supervisor
 from app.cli.run_lines import Lines
 
 if TYPE_CHECKING:
-    from app.engine import Client, Worker
+    from app.engine import Client
     from app.settings import Settings
 
 start = App(name="start")
@@ -41,25 +48,38 @@ async def _start(settings: "Settings", stopper: Stopper, *, as_json: bool) -> No
 
     lines = Lines(as_json=as_json)
     with only_start(settings.home), lines.printing():
-        from app.worker import open_worker  # the heavy part, which a refused start does without
-
-        async with (
-            open_client(settings) as client,
-            open_worker(settings, heard=lines.heard) as worker,
-        ):
-            facts = _facts(settings, worker)
-            lines.add({"event": "started", **facts}, _welcome(facts))
-            with stopper.calling(_Goodbye(worker, settings, lines).begin):
-                await worker.run()
+        async with open_client(settings) as client:
+            work = _supervised if needs_supervisor(settings) else _worked
+            await work(settings, stopper, lines)
             left = await _left(client)
             lines.add({"event": "stopped", **left}, _farewell(left))
 
 
-class _Goodbye:
-    """Says that Steward stops, and tells the worker."""
+async def _worked(settings: "Settings", stopper: Stopper, lines: Lines) -> None:
+    from app.worker import open_worker  # the heavy part, which a refused start does without
 
-    def __init__(self, worker: "Worker[Any]", settings: "Settings", lines: Lines) -> None:
-        self._worker = worker
+    async with open_worker(settings, heard=lines.heard) as worker:
+        facts = _facts(settings, worker.id)
+        lines.add({"event": "started", **facts}, _welcome(facts))
+        with stopper.calling(_Goodbye(worker.stop, settings, lines).begin):
+            await worker.run()
+
+
+async def _supervised(settings: "Settings", stopper: Stopper, lines: Lines) -> None:
+    supervisor = make_supervisor(settings, ["--json"] if lines.as_json else [])
+    count = settings.worker.processes
+    facts = _facts(settings, f"{count} processes" if count > 1 else "1 process, replaced at times")
+    lines.add({"event": "started", **facts}, _welcome(facts))
+    with stopper.calling(_Goodbye(supervisor.stop, settings, lines).begin):
+        if not await supervisor.run():
+            stopper.code = FAILED
+
+
+class _Goodbye:
+    """Says that Steward stops, and tells whoever works."""
+
+    def __init__(self, stop: Callable[[], None], settings: "Settings", lines: Lines) -> None:
+        self._stop = stop
         self._grace = settings.worker.grace
         self._lines = lines
         self._is_told = False
@@ -74,17 +94,17 @@ class _Goodbye:
         said = f"Stopping at once: {again}." if self._is_told else first
         self._lines.add({"event": "stopping", "at_once": self._is_told}, f"\n{said}")
         self._is_told = True
-        self._worker.stop()
+        self._stop()
 
 
-def _facts(settings: "Settings", worker: "Worker[Any]") -> Facts:
+def _facts(settings: "Settings", worker: str) -> Facts:
     from app.queues import NAMES
     from app.timetable import TIMETABLE
 
     home, url, smtp = settings.home.resolve(), settings.redis.url, settings.mail.smtp
     return {
         "home": str(home),
-        "worker": worker.id,
+        "worker": worker,
         "queues": NAMES,
         "concurrency": settings.worker.concurrency,
         "schedules": len(TIMETABLE),

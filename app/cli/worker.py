@@ -8,6 +8,7 @@ from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
 from app.cli.logs import settings_with_logs
 from app.cli.options import Json
+from app.cli.processes import needs_supervisor, supervise
 from app.cli.run_lines import Lines
 
 if TYPE_CHECKING:
@@ -17,9 +18,19 @@ if TYPE_CHECKING:
 worker = App(name="worker")
 
 Queues = Annotated[str | None, Parameter(help="Only these, with commas between: ai,email.")]
+Processes = Annotated[
+    int | None,
+    Parameter(
+        help="How many processes, each replaced when it dies.",
+        validator=validators.Number(gte=1, lte=1_000),
+    ),
+]
 Concurrency = Annotated[
     int | None,
-    Parameter(help="How many runs at once.", validator=validators.Number(gte=1, lte=10_000)),
+    Parameter(
+        help="How many runs at once, in each process.",
+        validator=validators.Number(gte=1, lte=10_000),
+    ),
 ]
 Burst = Annotated[
     bool,
@@ -28,23 +39,36 @@ Burst = Annotated[
     ),
 ]
 DemoJobs = Annotated[bool, Parameter(negative=(), show=False)]
+Supervised = Annotated[bool, Parameter(negative=(), show=False)]
 
 
 @worker.default
 def run_worker(
     *,
     queues: Queues = None,
+    processes: Processes = None,
     concurrency: Concurrency = None,
     burst: Burst = False,
     json: Json = False,
     demo_jobs: DemoJobs = False,
+    supervised: Supervised = False,
 ) -> int:
     """Run jobs until stopped; more of these share the work, and take over from one that dies."""
     names = chosen_queues(queues)
-    settings = with_concurrency(settings_with_logs(as_json=json), concurrency)
-    lines = Lines(as_json=json)
+    settings = settings_with_logs(as_json=json)
+    settings = with_numbers(settings, processes=processes, concurrency=concurrency)
+    if not supervised and needs_supervisor(settings):
+        flags = {"--burst": burst, "--json": json, "--demo-jobs": demo_jobs}
+        words = [
+            f"--queues={','.join(names)}",
+            f"--concurrency={settings.worker.concurrency}",
+            *(name for name, is_set in flags.items() if is_set),
+        ]
+        return supervise(settings, words, is_finite=burst, as_json=json)
+    lines = Lines(as_json=json, are_shared=supervised)
 
     async def work(stopper: Stopper) -> None:
+        from app.local.supervisor import SPENT
         from app.worker import open_worker
 
         jobs = _jobs(demo=demo_jobs)
@@ -57,8 +81,10 @@ def run_worker(
             )
             with lines.printing(), stopper.calling(worker.stop):
                 await worker.run()
+        if worker.is_spent:
+            stopper.code = SPENT
 
-    return serve(work)
+    return serve(work, supervised=supervised)
 
 
 def chosen_queues(text: str | None) -> tuple[str, ...]:
@@ -73,11 +99,13 @@ def chosen_queues(text: str | None) -> tuple[str, ...]:
     return tuple(each for each in NAMES if each in wanted)
 
 
-def with_concurrency(settings: "Settings", count: int | None) -> "Settings":
-    """The settings with as many runs at once as the command line wants."""
-    if count is None:
-        return settings
-    process = settings.worker.model_copy(update={"concurrency": count})
+def with_numbers(
+    settings: "Settings", *, processes: int | None, concurrency: int | None
+) -> "Settings":
+    """The settings with as many processes, and runs at once, as the command line wants."""
+    given = {"processes": processes, "concurrency": concurrency}
+    wanted = {name: number for name, number in given.items() if number is not None}
+    process = settings.worker.model_copy(update=wanted)
     return settings.model_copy(update={"worker": process})
 
 

@@ -72,7 +72,15 @@ class Signing(Section):
 class WorkerProcess(Section):
     """How a worker works."""
 
-    concurrency: int = Field(default=100, ge=1, le=10_000, description="how many runs at once")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=1_000,
+        description="how many worker processes `steward worker` and `start` keep alive",
+    )
+    concurrency: int = Field(
+        default=100, ge=1, le=10_000, description="how many runs at once, in each process"
+    )
     lease: Span = Field(
         default=timedelta(seconds=8),
         description="seconds until the runs of a killed worker are taken over",

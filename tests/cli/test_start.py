@@ -141,3 +141,21 @@ def _valkey_lives(steward: Command) -> bool:
         return False
     with Lock(steward.home / "server.lock") as lock:
         return not lock.take()
+
+
+def test_it_keeps_several_processes_alive_if_the_settings_say_so(steward: Command) -> None:
+    with started(steward, STEWARD_WORKER__PROCESSES="2") as running:
+        for _ in range(2):
+            running.says("works on ai")
+        (first, second) = steward("queues", "--json").json()["workers"]
+        run_id = steward("enqueue", "files.cleanup_temp_files", "--json").json()["id"]
+        line = running.says(run_id)
+        code = running.stops()
+
+    assert "succeeded" in line
+    assert first["pid"] != second["pid"]
+    assert running.process.pid not in (first["pid"], second["pid"])
+    assert code == 0
+    assert any(line.startswith("Stopping: ") for line in running.said)
+    assert running.said[-1].startswith("Stopped. 0 runs wait")
+    assert not _valkey_lives(steward)

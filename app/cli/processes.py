@@ -1,0 +1,68 @@
+"""Worker processes under a supervisor: when one is needed, what it starts, how it goes on."""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.failures import FAILED
+from app.cli.lifetime import Stopper, serve
+from app.cli.run_lines import Lines
+
+if TYPE_CHECKING:
+    from app.local.supervisor import Supervisor
+    from app.settings import Settings
+
+_PROGRAM = Path(__file__).parents[2]  # the folder that `app` is in
+_WINDING_DOWN = 20  # s beyond the grace: to clean up, to commit, to close
+
+
+def needs_supervisor(settings: "Settings") -> bool:
+    """Whether one process does not do, or not for ever."""
+    worker = settings.worker
+    return worker.processes > 1 or worker.max_runs > 0 or worker.max_memory > 0
+
+
+def supervise(settings: "Settings", words: Sequence[str], *, is_finite: bool, as_json: bool) -> int:
+    """Keep worker processes alive until told to stop; returns the exit code."""
+    supervisor = make_supervisor(settings, words, is_finite=is_finite)
+    return serve(partial(_supervise, settings, supervisor, Lines(as_json=as_json)))
+
+
+async def _supervise(
+    settings: "Settings", supervisor: "Supervisor", lines: Lines, stopper: Stopper
+) -> None:
+    from app.connection import open_redis
+
+    async with open_redis(settings):  # a Valkey of our own stays, while processes come and go
+        count = settings.worker.processes
+        lines.add(
+            {"event": "supervising", "processes": count},
+            f"Worker processes kept alive: {count}. Ctrl-C stops them in order.",
+        )
+        with lines.printing(), stopper.calling(supervisor.stop):
+            if not await supervisor.run():
+                stopper.code = FAILED
+
+
+def make_supervisor(
+    settings: "Settings", words: Sequence[str] = (), *, is_finite: bool = False
+) -> "Supervisor":
+    """Of as many `steward worker` as the settings want, with these words."""
+    from app.local.supervisor import Supervisor
+
+    return Supervisor(
+        [sys.executable, "-P", "-m", "app", "worker", *words, "--supervised"],
+        count=settings.worker.processes,
+        environment=_environment(),
+        patience=settings.worker.grace.total_seconds() + _WINDING_DOWN,
+        is_finite=is_finite,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and the way to `app`: -P keeps an `app` in the working directory from being taken."""
+    path = os.pathsep.join(filter(None, (str(_PROGRAM), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
