@@ -43,7 +43,7 @@ MAY_IMPORT = {
 LATE = {"cli": {"worker", "web"}}  # imported where they are used: `--help` is quick
 
 PURE = {
-    *("attempt", "clock", "ended", "errors", "failure", "job", "options", "outcome"),
+    *("attempt", "clock", "ended", "envelope", "errors", "failure", "job", "options", "outcome"),
     *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {"line", "together", "codec", "connection", "keys", "sentinel", "steps", "store"}

@@ -18,7 +18,7 @@ from app.context import (
     redis_at,
 )
 from app.engine import Attempt, BadPayload, UnknownJob
-from app.engine.codec import Payload
+from app.engine.envelope import Payload
 from app.jobs import JOBS
 from app.jobs.maintenance import system_health_check
 from app.services.mail import MailTrouble

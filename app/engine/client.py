@@ -21,8 +21,9 @@ from arq.connections import RedisSettings
 
 from app.engine.attempt import current_attempt
 from app.engine.clock import Clock, seconds, span_ms, to_ms
-from app.engine.codec import Codec, Payload
+from app.engine.codec import Codec
 from app.engine.connection import open_redis
+from app.engine.envelope import Payload
 from app.engine.errors import BadArguments, Unavailable, UnknownJob
 from app.engine.handle import Handle
 from app.engine.job import Call, Job, Options

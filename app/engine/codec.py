@@ -20,7 +20,7 @@ import msgspec
 from msgspec.msgpack import Decoder
 
 from app.engine import wire
-from app.engine.clock import Moment
+from app.engine.envelope import Kept, Payload
 from app.engine.errors import BadPayload, DeclarationError, TooLarge
 
 _VERSION = 1
@@ -32,51 +32,7 @@ LARGEST_PAYLOAD = 256 * 1024  # bytes before compression; more belongs in a file
 LARGEST_RESULT = 4 * 1024 * 1024
 COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 
-
 _JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
-
-
-class Payload(msgspec.Struct, omit_defaults=True, gc=False):
-    """A queued run: arq's keys (`t f a k et`), then those that arq ignores."""
-
-    t: int | None
-    """arq: the try to start from; we leave it empty."""
-    f: str
-    a: msgspec.Raw
-    k: msgspec.Raw
-    et: Moment
-    """When it was enqueued, in ms."""
-    v: int = 1
-    """The job's payload version."""
-    id: str = ""
-    q: str = ""
-    sf: Moment = 0
-    """The moment it is scheduled for, in ms; 0: when it was enqueued."""
-    p: str = ""
-    """The run that enqueued it, or that it replays."""
-    u: str = ""
-    """Whose run it is."""
-    tp: str = ""
-    """W3C traceparent."""
-    uk: str = ""
-    """The key it holds."""
-
-
-class Kept(msgspec.Struct, kw_only=True, gc=False):
-    """A result, in arq's own keys, so that a plain arq client can read it."""
-
-    t: int
-    f: str
-    a: msgspec.Raw
-    k: msgspec.Raw
-    et: int
-    s: bool
-    r: msgspec.Raw
-    st: int
-    ft: int
-    q: str
-    id: str
-
 
 _PAYLOAD = Decoder(Payload)
 _KEPT = Decoder(Kept)

@@ -17,8 +17,9 @@ import msgspec
 
 from app.engine import wire
 from app.engine.clock import Clock, span_ms
-from app.engine.codec import LARGEST_RESULT, Codec, Kept
+from app.engine.codec import LARGEST_RESULT, Codec
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
+from app.engine.envelope import Kept
 from app.engine.errors import RemoteError, Unavailable
 from app.engine.events import Event
 from app.engine.failure import pack_failure

@@ -10,7 +10,8 @@ import msgspec
 
 from app.engine import keys, wire
 from app.engine.clock import to_ms
-from app.engine.codec import Codec, Kept, Payload
+from app.engine.codec import Codec
+from app.engine.envelope import Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
 from app.engine.events import Event
 from app.engine.failure import FailedAttempt, unpack_failure

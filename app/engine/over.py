@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.engine.clock import from_ms
-from app.engine.codec import Payload
+from app.engine.envelope import Payload
 from app.engine.job import Job
 from app.engine.outcome import Outcome
 from app.engine.run import Claimed

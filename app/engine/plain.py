@@ -22,7 +22,8 @@ from arq.worker import Function, Retry
 from app.engine import keys, wire
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, minutes, to_ms
-from app.engine.codec import Codec, Payload
+from app.engine.codec import Codec
+from app.engine.envelope import Payload
 from app.engine.errors import (
     BadArguments,
     BadPayload,

@@ -23,7 +23,8 @@ import msgspec
 from app.engine import wire
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock
-from app.engine.codec import Codec, Payload
+from app.engine.codec import Codec
+from app.engine.envelope import Payload
 from app.engine.errors import (
     BadArguments,
     BadPayload,

@@ -9,8 +9,8 @@ import msgspec
 
 from app.engine import Attempt, Client, FailedAttempt, Job, keys, seconds
 from app.engine.clock import span_ms
-from app.engine.codec import Payload
 from app.engine.ended import Buried, Completed, PutBack, SetAside
+from app.engine.envelope import Payload
 from app.engine.events import Event
 from app.engine.failure import pack_failure, unpack_failure
 from app.engine.outcome import Ending

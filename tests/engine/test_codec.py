@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine import BadPayload, Codec, DeclarationError, RemoteError, TooLarge, wire
-from app.engine.codec import COMPRESS_OVER, LARGEST_PAYLOAD, Kept, Payload
+from app.engine.codec import COMPRESS_OVER, LARGEST_PAYLOAD
+from app.engine.envelope import Kept, Payload
 
 CODEC = Codec([b"k" * 32])
 FOREIGN = Codec([b"another key of 32 bytes, or so..."])

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from app.engine import BadPayload, Client, Codec, RunStatus, UnknownRun, by_name, job
-from app.engine.codec import Kept
+from app.engine.envelope import Kept
 from app.engine.lookup import Lookup
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import pass_gate, write

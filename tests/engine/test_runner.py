@@ -29,7 +29,7 @@ from app.engine import (
     seconds,
     wire,
 )
-from app.engine.codec import Payload
+from app.engine.envelope import Payload
 from app.engine.errors import JobTimeout, SelfCancelled, WorkerDied
 from app.engine.outcome import (
     Cancelled,
