@@ -21,9 +21,8 @@ from arq.connections import RedisSettings
 
 from app.engine.attempt import current_attempt
 from app.engine.clock import Clock, seconds, span_ms, to_ms
-from app.engine.codec import Codec
 from app.engine.connection import open_redis
-from app.engine.envelope import Payload
+from app.engine.envelope import Envelope, Payload
 from app.engine.errors import BadArguments, Unavailable, UnknownJob
 from app.engine.handle import Handle
 from app.engine.job import Call, Job, Options
@@ -45,7 +44,7 @@ class Client:
     def __init__(
         self,
         store: Store,
-        codec: Codec,
+        codec: Envelope,
         *,
         jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
         queues: Collection[str] | None = None,
@@ -65,7 +64,7 @@ class Client:
     async def open(
         cls,
         redis: RedisSettings,
-        codec: Codec,
+        codec: Envelope,
         *,
         jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
         queues: Collection[str] | None = None,

@@ -21,7 +21,7 @@ from msgspec.msgpack import Decoder
 
 from app.engine import wire
 from app.engine.envelope import Kept, Payload
-from app.engine.errors import BadPayload, DeclarationError, TooLarge
+from app.engine.errors import BadPayload, DeclarationError, RemoteError, TooLarge
 
 _VERSION = 1
 _MAC = 16  # bytes; forging one takes 2**128 tries
@@ -34,6 +34,7 @@ COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 
 _JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
 
+_NOTHING = msgspec.Raw(wire.pack(None))
 _PAYLOAD = Decoder(Payload)
 _KEPT = Decoder(Kept)
 
@@ -65,6 +66,18 @@ class Codec:
             return _PAYLOAD.decode(self._open(sealed, _JOB))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadPayload(f"signed, but no job: {error}") from error
+
+    def pack_result(self, value: object) -> msgspec.Raw:
+        """The result on the wire, or a note in its place: the run is done, whatever it returned."""
+        if value is None:
+            return _NOTHING
+        try:
+            packed = wire.pack(value)
+        except Exception as error:  # a result's own code may run while it is encoded
+            return _note(wire.message_of(error))
+        if len(packed) > LARGEST_RESULT:
+            return _note(f"{len(packed)} bytes; {LARGEST_RESULT} are kept")
+        return msgspec.Raw(packed)
 
     def seal_result(self, kept: Kept) -> bytes:
         """Seal what a run left behind."""
@@ -125,6 +138,10 @@ class _Key:
         digest.update(head)
         digest.update(body)
         return digest.digest()
+
+
+def _note(why: str) -> msgspec.Raw:
+    return msgspec.Raw(wire.pack(RemoteError("ResultNotKept", why)))
 
 
 def _flags(sealed: bytes) -> int:

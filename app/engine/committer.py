@@ -13,14 +13,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import anyio
-import msgspec
 
-from app.engine import wire
 from app.engine.clock import Clock, span_ms
-from app.engine.codec import LARGEST_RESULT, Codec
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
-from app.engine.envelope import Kept
-from app.engine.errors import RemoteError, Unavailable
+from app.engine.envelope import Envelope, Kept
+from app.engine.errors import Unavailable
 from app.engine.events import Event
 from app.engine.failure import pack_failure
 from app.engine.outcome import (
@@ -39,7 +36,6 @@ from app.engine.store import Store
 
 log = logging.getLogger(__name__)
 
-_NOTHING = msgspec.Raw(wire.pack(None))
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while Redis is away
 
 
@@ -49,7 +45,7 @@ class Committer:
     def __init__(
         self,
         store: Store,
-        codec: Codec,
+        codec: Envelope,
         *,
         clock: Clock,
         worker: str,
@@ -209,7 +205,7 @@ class Committer:
             k=payload.k,
             et=payload.et,
             s=succeeded,
-            r=_packed_result(value),
+            r=self._codec.pack_result(value),
             st=over.started_ms,
             ft=over.ended_ms,
             q=run.queue,
@@ -233,20 +229,3 @@ class Committer:
             parent=payload.p,
         )
         return event.pack(error_of(over.outcome))
-
-
-def _packed_result(value: object) -> msgspec.Raw:
-    """The result on the wire, or a note in its place: the run is done, whatever it returned."""
-    if value is None:
-        return _NOTHING
-    try:
-        packed = wire.pack(value)
-    except Exception as error:  # a result's own code may run while it is encoded
-        return _note(wire.message_of(error))
-    if len(packed) > LARGEST_RESULT:
-        return _note(f"{len(packed)} bytes; {LARGEST_RESULT} are kept")
-    return msgspec.Raw(packed)
-
-
-def _note(why: str) -> msgspec.Raw:
-    return msgspec.Raw(wire.pack(RemoteError("ResultNotKept", why)))

@@ -1,4 +1,9 @@
-"""What is written of a run: the payload it waits with, and the result it leaves."""
+"""What is written of a run: the payload it waits with, and the result it leaves.
+
+Whoever seals them decides how arguments and results are written. To all others a `Raw` is closed.
+"""
+
+from typing import Protocol
 
 import msgspec
 
@@ -45,3 +50,27 @@ class Kept(msgspec.Struct, kw_only=True, gc=False):
     ft: int
     q: str
     id: str
+
+
+class Envelope(Protocol):
+    """Seals payloads and results, and opens them: our codec, or an arq project's serializer."""
+
+    def seal_payload(self, payload: Payload, /) -> bytes:
+        """Raises `TooLarge` before anything goes to the network."""
+        ...
+
+    def open_payload(self, sealed: bytes, /) -> Payload:
+        """Raises `BadPayload` for what isn't one."""
+        ...
+
+    def pack_result(self, value: object, /) -> msgspec.Raw:
+        """What a job returned or raised, or a note in its place; never raises."""
+        ...
+
+    def seal_result(self, kept: Kept, /) -> bytes:
+        """Seal what a run left behind."""
+        ...
+
+    def open_result(self, sealed: bytes, /) -> Kept:
+        """Raises `BadPayload` for what isn't one."""
+        ...

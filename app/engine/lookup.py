@@ -10,8 +10,7 @@ import msgspec
 
 from app.engine import keys, wire
 from app.engine.clock import to_ms
-from app.engine.codec import Codec
-from app.engine.envelope import Kept, Payload
+from app.engine.envelope import Envelope, Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
 from app.engine.events import Event
 from app.engine.failure import FailedAttempt, unpack_failure
@@ -41,7 +40,9 @@ class Trace:
 class Lookup:
     """Reads runs; shared by a client and its handles."""
 
-    def __init__(self, store: Store, codec: Codec, jobs: Mapping[str, Job[Any, ..., Any]]) -> None:
+    def __init__(
+        self, store: Store, codec: Envelope, jobs: Mapping[str, Job[Any, ..., Any]]
+    ) -> None:
         """`jobs` gives results their types; a job not among them gives plain values."""
         self.store = store
         self._codec = codec

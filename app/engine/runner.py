@@ -23,8 +23,7 @@ import msgspec
 from app.engine import wire
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock
-from app.engine.codec import Codec
-from app.engine.envelope import Payload
+from app.engine.envelope import Envelope, Payload
 from app.engine.errors import (
     BadArguments,
     BadPayload,
@@ -66,7 +65,7 @@ class Runner(Generic[C]):
     def __init__(
         self,
         jobs: Mapping[str, Job[Any, ..., Any]],
-        codec: Codec,
+        codec: Envelope,
         make_context: Callable[[Attempt], C],
         *,
         clock: Clock,

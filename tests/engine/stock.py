@@ -73,6 +73,7 @@ def _plain_worker(shop: Workshop, **options: Any) -> arq.worker.Worker:
         return Bench(attempt=attempt, client=shop.client, page=shop.page, gate=shop.gate)
 
     codec = shop.client.codec
+    assert isinstance(codec, Codec)
     worker: arq.worker.Worker = STOCK(
         arq_functions(shop.jobs, codec, bench),
         queue_name=QUEUE,
