@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from app.engine.errors import BadArguments, DeclarationError, Duplicate
-from app.engine.retry import BY_CLASS, RetryPolicy
+from app.engine.retry import BY_CLASS, RetryPolicy, delay_after
 from app.engine.signature import Packed, Signature
 
 C = TypeVar("C")
@@ -152,6 +152,10 @@ class Job(Generic[C, P, R]):
         """
         options = Options(id=id, key=key, held=held, delay=delay, at=at, owner=owner)
         return dataclasses.replace(self, options=options)
+
+    def delay_after(self, attempt: int, error: BaseException) -> timedelta | None:
+        """How long to wait after `attempt` ended in `error`; None when it must not run again."""
+        return delay_after(self.retry, attempt, error)
 
     @property
     def description(self) -> str:

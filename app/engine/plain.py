@@ -35,7 +35,6 @@ from app.engine.errors import (
 )
 from app.engine.job import Job
 from app.engine.outcome import Dead, Retrying, Snoozed, Succeeded
-from app.engine.retry import delay_after
 from app.engine.steps import source
 
 C = TypeVar("C")
@@ -157,7 +156,7 @@ class _Plain(Generic[C]):
                 error = SelfCancelled("cancelled itself")
             case _:
                 pass
-        delay = delay_after(self.job.retry, number, error)
+        delay = self.job.delay_after(number, error)
         return Dead(error) if delay is None else Retrying(delay, error)
 
 

@@ -44,7 +44,6 @@ from app.engine.outcome import (
     Snoozed,
     Succeeded,
 )
-from app.engine.retry import delay_after
 from app.engine.run import Claimed
 from app.engine.slots import Running, Stopped
 
@@ -180,7 +179,7 @@ class Runner(Generic[C]):
 
 def _again_or_dead(job: Job[Any, ..., Any], number: int, error: BaseException) -> Outcome:
     try:
-        delay = delay_after(job.retry, number, error)
+        delay = job.delay_after(number, error)
     except Exception as broken:  # a policy may be anybody's code
         return Dead(_caused(broken, error))
     return Dead(error) if delay is None else Retrying(delay, error)
