@@ -20,6 +20,8 @@ steward:events:count      string       how many events there ever were
 steward:recorder          string       the recorder at work
 steward:alive             string       what some live worker says of itself: `arq --check`
 steward:health            string       written and read by the health check
+
+A queue that is called `/<key>` is an arq project's own: <key> is the name of its sorted set.
 """
 
 QUEUE = "arq:queue:"
@@ -42,6 +44,7 @@ EVENTS_COUNT = "steward:events:count"
 RECORDER = "steward:recorder"
 ALIVE = "steward:alive"
 HEALTH = "steward:health"
+THEIRS = "/"
 
 LASTING = (RESULT, FINISHED, CLAIMED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
@@ -49,7 +52,7 @@ LASTING = (RESULT, FINISHED, CLAIMED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
 
 def queue(name: str) -> str:
     """The sorted set of a queue."""
-    return QUEUE + name
+    return name.removeprefix(THEIRS) if name.startswith(THEIRS) else QUEUE + name
 
 
 def payload(run_id: str) -> str:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from app.engine import keys
 from app.engine.errors import Unavailable
 from app.engine.line import Command, Line
 
@@ -33,7 +32,6 @@ STEPS: Final = (
     "depth",
 )
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
-_A_QUEUE = keys.QUEUE.encode()
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # the keeper tells of unpark
 
@@ -70,6 +68,7 @@ class Steps:
         self._line = line
         self._scripts: dict[str, _Script] = {}
         self._listening: list[_Listener] = []
+        self._queues: Sequence[str] = ()
 
     async def run(self, step: str, *args: Any, on: Sequence[str] = ()) -> Any:
         """The step's answer; raises `Unavailable`."""
@@ -81,6 +80,7 @@ class Steps:
 
     async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, bool]:
         """A claim's answer, and whether the server will tell of changes."""
+        self._queues = queues
         if not self._listening:
             return await self.run("claim", *args, on=queues), False
         refused, _, answer = await self._sent("claim", args, queues, first=(_TRACKING, _ARM))
@@ -104,7 +104,7 @@ class Steps:
             self._listening.remove(listener)
 
     def _heard(self, push: Any) -> None:
-        if _names_a_queue(push):
+        if _names_one_of(self._queues, push):
             for each in self._listening:
                 each.changed()
 
@@ -134,12 +134,12 @@ class Steps:
         return self._scripts[step]
 
 
-def _names_a_queue(push: Any) -> bool:
-    """Whether it is an invalidation, of a queue; the claim reads other keys too."""
+def _names_one_of(queues: Sequence[str], push: Any) -> bool:
+    """Whether it is an invalidation of one of these; the claim reads other keys too."""
     kind, changed = push[0], push[1] if len(push) > 1 else None
     if kind != b"invalidate":
         return False
-    return changed is None or any(key.startswith(_A_QUEUE) for key in changed)
+    return changed is None or any(key.encode() in changed for key in queues)
 
 
 class _Script:

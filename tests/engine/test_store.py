@@ -21,7 +21,7 @@ from app.engine import (
 from app.engine.connection import open_redis
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.events import Events
-from app.engine.run import Claimed
+from app.engine.run import Claimed, NewRun
 from app.engine.store import Store
 from tests.engine.jobs import hurry, write
 from tests.engine.steps import (
@@ -184,6 +184,36 @@ async def test_a_run_that_lost_its_key_does_not_release_anothers(
     await store.commit([completed(running, key="k")])
 
     assert (await client.enqueue(keyed, "third")).id == second.id
+
+
+# an arq project's queue
+
+
+@pytest.mark.parametrize("key", ["arq:queue", "arq:queue:high", "mail"])
+async def test_a_queue_may_be_a_key_of_an_arq_projects_own(store: Store, key: str) -> None:
+    queue = keys.THEIRS + key
+    for id in ("ended", "buried", "retried", "parked"):
+        await store.enqueue([NewRun(id=id, queue=queue, payload=b"theirs")])
+    placed = await store.redis.zcard(key)
+
+    async with alive(store, "w1"):
+        runs = {run.id: run for run in (await claim(store, queues=[queue])).runs}
+        lost = await store.commit(
+            [
+                completed(runs["ended"]),
+                buried(runs["buried"]),
+                put_back(runs["retried"], minutes(1)),
+                set_aside(runs["parked"]),
+            ]
+        )
+
+    left: Any = await store.redis.zrange(key, 0, -1)
+    assert (placed, lost, set(left)) == (4, [], {b"retried", b"parked"})
+    assert {run.queue for run in runs.values()} == {queue}
+    assert (await letter_of(store, "buried"))[b"queue"] == queue.encode()
+    assert (await store.depth(queue))[:4] == (0, 0, 1, 1)
+    assert await store.unpark("w1", 1, [queue], [("test.write", 1)]) == 1
+    await store.redis.flushdb()  # a queue's key that isn't ours is a stray one here
 
 
 # claim

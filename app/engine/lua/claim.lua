@@ -40,22 +40,22 @@ local function begin(queue)
   local cursor = not mine and call('GET', CLAIMED .. queue)
   local began, due, last = string.match(cursor or '', '^([^|]*)|([^|]*)|(.*)$')
   if not last or now < tonumber(began) or now >= began + CURSOR_MS then return 0, due_now end
-  if call('ZSCORE', QUEUE .. queue, last) == due then
-    return call('ZRANK', QUEUE .. queue, last) + 1, began
+  if call('ZSCORE', queue_key(queue), last) == due then
+    return call('ZRANK', queue_key(queue), last) + 1, began
   end
-  return call('ZCOUNT', QUEUE .. queue, '-inf', '(' .. due), began -- it ended, or went back to wait
+  return call('ZCOUNT', queue_key(queue), '-inf', '(' .. due), began -- it ended, or went back to wait
 end
 
 local function move_cursor(queue, began, id)
-  local due = call('ZSCORE', QUEUE .. queue, id)
+  local due = call('ZSCORE', queue_key(queue), id)
   call('SET', CLAIMED .. queue, began .. '|' .. due .. '|' .. id, 'PX', CURSOR_MS)
 end
 
 -- How many of these runs, which follow each other from `rank` on, are due; notes when the first other is.
 local function count_due(queue, ids, rank)
-  if #ids == 0 or tonumber(call('ZSCORE', QUEUE .. queue, ids[#ids])) <= now then return #ids end
-  local count = math.max(0, call('ZCOUNT', QUEUE .. queue, '-inf', due_now) - rank)
-  local at = tonumber(call('ZSCORE', QUEUE .. queue, ids[count + 1]))
+  if #ids == 0 or tonumber(call('ZSCORE', queue_key(queue), ids[#ids])) <= now then return #ids end
+  local count = math.max(0, call('ZCOUNT', queue_key(queue), '-inf', due_now) - rank)
+  local at = tonumber(call('ZSCORE', queue_key(queue), ids[count + 1]))
   if not next_due or at < next_due then next_due = at end
   return count
 end
@@ -115,7 +115,7 @@ local function take_from(queue, most, lease_ms)
   if rank > 0 then is_all = 0 end
   while got < most and seen < FARTHEST do
     local width = math.min(WIDEST, math.max(NARROWEST, most - got + seen))
-    local ids = call('ZRANGE', QUEUE .. queue, rank, rank + width - 1)
+    local ids = call('ZRANGE', queue_key(queue), rank, rank + width - 1)
     local count = count_due(queue, ids, rank)
     if count == 0 then break end
     local free, looked_at = pick(ids, count, most - got)

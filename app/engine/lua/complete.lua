@@ -27,7 +27,7 @@ local function complete(ours, queue, is_counted, ms, ending)
     keep(id, ARGV[i + 1], ms, ending)
   end
   call('DEL', unpack(gone))
-  call('ZREM', QUEUE .. queue, unpack(ids))
+  call('ZREM', queue_key(queue), unpack(ids))
   if aborted then call('ZREM', ABORT, unpack(ids)) end
 end
 

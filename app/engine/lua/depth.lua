@@ -3,7 +3,7 @@
 -- ARGV    offset ms, queue
 -- Returns ready, running, deferred, parked, and how many ms the longest waiting ready run has waited
 local END_OF_TIME, LOOKED_AT = 253402300799000, 5000
-local now, key = now_ms(ARGV[1]), QUEUE .. ARGV[2]
+local now, key = now_ms(ARGV[1]), queue_key(ARGV[2])
 local parked = call('ZCOUNT', key, END_OF_TIME, '+inf')
 local due = call('ZCOUNT', key, '-inf', score(now))
 local running, waited = 0, 0

@@ -31,7 +31,7 @@ local function put_all(kind, first, last)
     if kind[COUNTED] == '1' then call('SET', ATTEMPTS .. id, 0) end
   end
   call('MSET', unpack(stored))
-  call('ZADD', QUEUE .. kind[ON], unpack(queued))
+  call('ZADD', queue_key(kind[ON]), unpack(queued))
 end
 
 local function put_each(kind, first, last)

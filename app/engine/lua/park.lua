@@ -12,8 +12,8 @@ for i = 2, #ARGV, 7 do
     uncount(id, tonumber(attempt))
     call('DEL', LEASE .. id)
     call('PERSIST', JOB .. id)
-    local due = call('ZSCORE', QUEUE .. queue, id)
-    call('ZADD', QUEUE .. queue, END_OF_TIME, id)
+    local due = call('ZSCORE', queue_key(queue), id)
+    call('ZADD', queue_key(queue), END_OF_TIME, id)
     call('HSET', PARKED, id, name .. '|' .. version .. '|' .. queue .. '|' .. (due or score(0)))
     events[#events + 1] = event
   end

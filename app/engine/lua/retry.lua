@@ -16,7 +16,7 @@ for i = 3, #ARGV, 8 do
       call('LTRIM', FAILURES .. id, -FAILURES_KEPT, -1)
     end
     if delay == '' then look_again(queue)
-    else call('ZADD', QUEUE .. queue, score(now + tonumber(delay)), id) end
+    else call('ZADD', queue_key(queue), score(now + tonumber(delay)), id) end
     call('DEL', LEASE .. id)
     events[#events + 1] = event
   end

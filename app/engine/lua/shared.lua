@@ -4,12 +4,19 @@ local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-pr
 local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
 local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
 local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
+local THEIRS = '/'
 local FINISHED_MS = 60000 -- how long a finished id answers a repeated enqueue when no result is kept
 
 -- The server's time in ms, with microseconds as its fraction, plus a test's offset.
 local function now_ms(offset)
   local t = call('TIME')
   return t[1] * 1000 + t[2] / 1000 + tonumber(offset)
+end
+
+-- The sorted set of a queue; an arq project's own is named after the slash.
+local function queue_key(name)
+  if string.sub(name, 1, 1) == THEIRS then return string.sub(name, 2) end
+  return QUEUE .. name
 end
 
 local function score(ms) return string.format('%.3f', ms) end
@@ -68,7 +75,7 @@ local function put(kind, id, payload, now)
   end
   if kind[COUNTED] == '1' then call('SET', ATTEMPTS .. id, 0) end
   call('SET', JOB .. id, payload)
-  call('ZADD', QUEUE .. kind[ON], score(due_at(kind, now)), id)
+  call('ZADD', queue_key(kind[ON]), score(due_at(kind, now)), id)
 end
 
 -- Put the one run that ARGV tells of from `first` on: its kind, how many (1), its id, its payload.
@@ -84,7 +91,7 @@ end
 -- Everything a run leaves while it is queued or running, apart from its result.
 local function forget(id, queue)
   call('DEL', JOB .. id, LEASE .. id, ATTEMPTS .. id, FAILURES .. id)
-  call('ZREM', QUEUE .. queue, id)
+  call('ZREM', queue_key(queue), id)
   call('ZREM', ABORT, id)
 end
 
