@@ -23,7 +23,7 @@ VARIANTS = ["tuned", "defaults"]
 TITLES = {"tuned": "arq, tuned", "defaults": "arq, defaults"}
 TUNED = VARIANT != "defaults"
 CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "100" if TUNED else "10"))
-MAX_JOBS = 20_000 if TUNED else 500
+MAX_JOBS = 10_000 if TUNED else 500
 MAX_QUEUED = 200_000 if TUNED else 0
 CROWD = True
 REDIS = RedisSettings.from_dsn(REDIS_URL)

@@ -25,14 +25,14 @@ def main(arguments: Sequence[str]) -> int:
     try:
         wanted = options(arguments)
         found = report.load(wanted.earlier) if wanted.earlier else measure(wanted, arguments)
-    except (Failed, LocalError) as error:
+        hand_out(found, wanted)
+    except (Failed, LocalError, OSError) as error:
         print(f"steward: scripts/bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     finally:
         family.kill_all_of_mine()
-    hand_out(found, wanted)
     return int(found.has_faults)
 
 
@@ -65,9 +65,7 @@ def hand_out(found: Report, wanted: Options) -> None:
         report.save(found, wanted.json)
     if wanted.svg:
         wanted.svg.write_text(picture.draw(found), encoding="utf-8")
-    if wanted.publish and found.has_faults:
-        print("steward: scripts/bench: not published, for it has faults", file=sys.stderr)
-    elif wanted.publish:
+    if wanted.publish:
         publication.publish(found)
 
 

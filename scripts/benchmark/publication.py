@@ -12,13 +12,20 @@ from benchmark.report import Report
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
 _README = _ROOT / "README.md"
+_FAULTY = _ROOT / ".cache" / "faulty-bench.json"
 REPORT = _HERE / "results.json"
 _BEGIN = "<!-- from here on, `scripts/bench --publish` writes -->"
 _END = "<!-- up to here -->"
 
 
 def publish(found: Report) -> None:
-    """Write the report, the tables and the picture, and README's section of them."""
+    """Write the report, the tables and the picture, and README's section of them.
+
+    Raises `Failed` for a report with faults, which lies where `--from` finds it.
+    """
+    if found.has_faults:
+        report.save(found, _FAULTY)
+        raise Failed(f"not published, for it has faults; it is in {_FAULTY}")
     report.save(found, REPORT)
     for file, text in published(found).items():
         file.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from benchmark.contestant import Contestant
+from benchmark.failed import Failed
 from benchmark.measured import Measured
 from benchmark.sizes import Sizes
 
@@ -66,5 +67,8 @@ def save(report: Report, file: Path) -> None:
 
 
 def load(file: Path) -> Report:
-    """Read it back."""
-    return msgspec.json.decode(file.read_bytes(), type=Report)
+    """Read it back; raises `Failed` for a file that is something else."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Report)
+    except msgspec.MsgspecError as error:
+        raise Failed(f"{file} is no report: {error}") from error

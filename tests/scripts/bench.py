@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).with_name("toy_queue.py")
+WITH_TOY = ("--quick", "--adapter", str(TOY))
 
 
 def bench_command(*arguments: str) -> list[str]:
@@ -26,7 +27,7 @@ def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
         env=bench_environment(**variables),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=55,
         check=False,
     )
 
