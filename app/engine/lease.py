@@ -7,7 +7,9 @@ run's own lease, so nothing that was taken over in between can be overwritten.
 
 A worker that is cut off from Redis cannot know whether its runs were taken over. Once it could not
 renew its key for as long as the key lives, it must think so: `has_lapsed` tells, and its attempts
-are given back. Turns of the loop are what counts: a process that stood still first tries again.
+are given back. Turns of the loop are what counts: a process that stood still first tries again. A
+server that refuses to be connected to, or still loads, is down for the others too: then nobody can
+take anything over, and the attempts go on.
 """
 
 import logging
@@ -17,7 +19,7 @@ from datetime import timedelta
 from time import monotonic
 
 import redis as blocking
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from app.engine import keys
 from app.engine.watcher import Watcher
@@ -53,7 +55,7 @@ class Lease:
         self._watcher = watcher
         self._describe = describe
         self._renewals, self._seen = 0, 0  # as the thread counts them, and as the loop has seen
-        self._alone = 0.0  # s since the loop saw one
+        self._alone = 0.0  # s since the loop saw one, or saw that there was nothing to lose
         self._turned_at = 0.0
         self._is_absent = False
         self._is_stopping = False
@@ -101,17 +103,23 @@ class Lease:
         return not self._is_stopping
 
     def _renew(self, redis: blocking.Redis) -> bool:
-        renewed = self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
-        self._renewals += renewed
-        return renewed
+        error = self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
+        self._renewals += error is None or _is_down(error)
+        return error is None
 
-    def _try(self, act: Callable[[], object]) -> bool:
+    def _try(self, act: Callable[[], object]) -> Exception | None:
         try:
             act()
         except (RedisError, OSError) as error:
             level = logging.DEBUG if self._is_absent else logging.WARNING  # once is enough
             log.log(level, "the lease could not be renewed: %s", type(error).__name__)
             self._is_absent = True
-            return False
+            return error
         self._is_absent = False
-        return True
+        return None
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether the server is down, rather than out of reach."""
+    missing = (ConnectionRefusedError, FileNotFoundError)  # no port or no socket to connect to
+    return isinstance(error, BusyLoadingError) or isinstance(error.__context__, missing)

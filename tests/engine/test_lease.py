@@ -1,5 +1,6 @@
 """A worker's sign of life."""
 
+import logging
 import time
 from functools import partial
 from time import monotonic
@@ -101,6 +102,25 @@ async def test_it_has_lapsed_once_it_was_not_renewed_for_its_whole_length(
 
     assert lapsed_after > 0.5  # the last renewal was a quarter of its length before, and a bit
     assert caplog.text.count("could not be renewed") == 1
+
+
+async def test_a_server_that_is_down_for_everybody_costs_no_lease(
+    clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    nowhere = RedisSettings(unix_socket_path=f"{clean_redis.unix_socket_path}.none")
+    ours = lease(nowhere, length=0.2)
+
+    ours.start()
+    await eventually(lambda: has_missed(ours, 40, caplog))  # each a sixteenth of its length late
+
+    assert not ours.has_lapsed
+    await anyio.to_thread.run_sync(ours.stop)
+
+
+def has_missed(ours: Lease, renewals: int, caplog: pytest.LogCaptureFixture) -> bool:
+    ours.turn()
+    return caplog.text.count("could not be renewed") >= renewals
 
 
 def has_turned_renewed(ours: Lease) -> bool:
