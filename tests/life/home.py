@@ -34,6 +34,8 @@ class Home:
     folder: Path
     """The working directory of its processes, outside of the home."""
     ledger: Ledger
+    redis_url: str = ""
+    """Another Redis than the home's own."""
     started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
 
     def worker(
@@ -60,14 +62,15 @@ class Home:
             VARIABLE: str(self.ledger.path),
             "PYTHONPATH": str(ROOT),
             "STEWARD_HOME": str(self.path),
+            "STEWARD_REDIS__URL": self.redis_url,
             "STEWARD_WORKER__LEASE": str(LEASE.total_seconds()),
             "STEWARD_WORKER__POLL": "0.05",
         }
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Services]:
-        """Everything a job could reach, for the test: one more user of the home's Valkey."""
-        settings = Given(home=self.path)
+        """Everything a job could reach, for the test: one more user of the home's Redis."""
+        settings = Given.model_validate({"home": self.path, "redis": {"url": self.redis_url}})
         async with (
             open_client(settings, jobs={**JOBS, **jobs.JOBS}) as client,
             open_services(settings, client) as services,

@@ -1,0 +1,152 @@
+"""Redis goes away under work, and comes back: the same workers go on, and nothing is done twice."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from signal import SIGKILL
+from time import monotonic
+
+import anyio
+import pytest
+
+from app.context import Services
+from app.engine import Handle, seconds
+from tests import servers
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.home import LEASE, Home
+from tests.life.processes import WorkerProcess
+from tests.servers import Server
+
+SOON = seconds(20)
+
+
+@pytest.fixture
+async def server(home: Home) -> AsyncGenerator[Server]:
+    """A Redis that a test may stop; it keeps what it was given."""
+    with servers.folder() as place:
+        durable = {"appendonly": "yes", "appendfsync": "everysec"}
+        async with servers.running(servers.program("valkey"), place, **durable) as running:
+            home.redis_url = f"redis://127.0.0.1:{running.port}/0"
+            yield running
+
+
+@pytest.fixture
+async def steward(home: Home, server: Server) -> AsyncGenerator[Services]:
+    """The inside of the home, on that server."""
+    assert home.redis_url.endswith(f":{server.port}/0")
+    async with home.open() as services:
+        yield services
+
+
+@pytest.mark.case(13)
+async def test_a_server_that_is_killed_under_load_costs_no_run_and_no_worker(
+    home: Home, server: Server, steward: Services
+) -> None:
+    worker = await home.worker().ready(steward.client)
+    held = await steward.client.enqueue_many(jobs.hold.call() for _ in range(20))
+    await home.ledger.until("begun", 20)
+
+    async with _enqueuing(steward) as noted:
+        await home.ledger.until("noted", 20)
+        await server.stop(SIGKILL)
+        home.ledger.open_gate()
+        await home.ledger.until("ended", 20)
+        back_at = monotonic()
+        await server.start()
+        before = len(home.ledger.lines("noted"))
+        resumed = (await home.ledger.until("noted", before + 20))[before].at - back_at
+    results = [await each.result(within=SOON) for each in (*held, *noted)]
+
+    lines = home.ledger.lines("noted")
+    print(f"case 13: {len(results)} runs, {resumed:.2f} s from start to the next run, none lost")
+    assert results[:20] == [1] * 20
+    assert [line.attempt for line in home.ledger.lines("begun")] == [1] * 20
+    assert sorted(line.run for line in lines) == sorted(each.id for each in noted)
+    assert {line.pid for line in lines} == {worker.pid}
+    assert worker.is_alive
+    assert "taken over" not in worker.said()
+
+
+@asynccontextmanager
+async def _enqueuing(steward: Services) -> AsyncGenerator[list[Handle[int]]]:
+    """Runs are enqueued, some at the same time, while the block lasts; those that were stored."""
+    handles = list[Handle[int]]()
+
+    async def enqueue() -> None:
+        while True:
+            with anyio.CancelScope(shield=True):
+                handles.append(await steward.client.enqueue(jobs.note))
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(enqueue)
+        yield handles
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.case(13)
+async def test_after_an_outage_longer_than_a_lease_nobody_takes_a_living_workers_runs(
+    home: Home, server: Server, steward: Services
+) -> None:
+    workers, held = await _both_busy(home, steward)
+
+    await _gone_for_a_lease(server, workers)
+    await server.start()
+    for worker in workers:
+        await worker.ready(steward.client)
+    for _ in range(20):
+        await (await steward.client.enqueue(jobs.note)).result(within=SOON)
+    home.ledger.open_gate()
+
+    assert [await each.result(within=SOON) for each in held] == [1] * len(held)
+    assert len(home.ledger.lines("begun")) == len(held)
+    assert not any("taken over" in worker.said() for worker in workers)
+
+
+@pytest.mark.case(13)
+async def test_the_runs_of_one_that_died_in_the_outage_are_taken_over_after_it(
+    home: Home, server: Server, steward: Services
+) -> None:
+    workers, held = await _both_busy(home, steward)
+    victim, other = workers
+    orphans = {line.run for line in home.ledger.lines("begun") if line.pid == victim.pid}
+
+    await _gone_for_a_lease(server, workers)
+    victim.send(SIGKILL)
+    back_at = monotonic()
+    await server.start()
+    home.ledger.open_gate()
+    results = {each.id: await each.result(within=SOON) for each in held}
+
+    again = [line for line in home.ledger.lines("begun") if line.attempt > 1]
+    recovered = max(line.at for line in again) - back_at
+    print(
+        f"case 13: {len(again)} runs of a dead worker taken over {recovered:.1f} s after the return"
+    )
+    assert {line.run for line in again} == orphans
+    assert {line.pid for line in again} == {other.pid}
+    assert {id for id, attempt in results.items() if attempt == 2} == orphans
+    assert recovered <= 2 * LEASE.total_seconds() + 2
+
+
+async def _both_busy(
+    home: Home, steward: Services
+) -> tuple[list[WorkerProcess], list[Handle[int]]]:
+    """Two workers, each in the middle of runs; the second has slots for more."""
+    full = await home.worker(STEWARD_WORKER__CONCURRENCY="4").ready(steward.client)
+    held = await steward.client.enqueue_many(jobs.hold.call() for _ in range(3))
+    await home.ledger.until("begun", 3)
+    other = await home.worker(STEWARD_WORKER__CONCURRENCY="20").ready(steward.client)
+    held += await steward.client.enqueue_many(jobs.hold.call() for _ in range(3))
+    begun = await home.ledger.until("begun", 6)
+    assert [line.pid for line in begun] == [full.pid] * 3 + [other.pid] * 3
+    return [full, other], held
+
+
+async def _gone_for_a_lease(server: Server, workers: list[WorkerProcess]) -> None:
+    """The server is killed; the workers could not renew their leases for longer than these last."""
+    gone_at = monotonic()
+    await server.stop(SIGKILL)
+    await eventually(lambda: monotonic() > gone_at + 1.5 * LEASE.total_seconds())
+    assert all(worker.is_alive for worker in workers)
