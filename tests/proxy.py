@@ -1,5 +1,6 @@
 """A network between a test's processes and Redis, which the test can cut, freeze and slow down."""
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -96,7 +97,7 @@ class Proxy:
 
     async def _connect(self) -> ByteStream:
         if path := self._redis.unix_socket_path:
-            return await anyio.connect_unix(path)
+            return _Unix(*await asyncio.open_unix_connection(path))
         assert isinstance(self._redis.host, str)
         return await anyio.connect_tcp(self._redis.host, self._redis.port)
 
@@ -122,6 +123,35 @@ class Proxy:
                         return
                     await sink.send(data)
                 await self._flowing.wait()
+
+
+class _Unix(ByteStream):
+    """A connection to a unix socket; anyio's breaks if data comes just when it is cancelled."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """What comes next."""
+        if data := await self._reader.read(max_bytes):
+            return data
+        raise anyio.EndOfStream
+
+    async def send(self, item: bytes) -> None:
+        """All of it."""
+        self._writer.write(item)
+        await self._writer.drain()
+
+    async def send_eof(self) -> None:
+        """Say that no more follows."""
+        self._writer.write_eof()
+
+    async def aclose(self) -> None:
+        """Close it."""
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
 
 async def _read(source: ByteStream, sending: MemoryObjectSendStream[Sent]) -> None:

@@ -1,6 +1,7 @@
 """A home, the worker processes in it, and a look inside from the test's own process."""
 
 import os
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,17 @@ class Home:
         )
         self.started.append(process)
         return process
+
+    def supervisor(self, processes: int, *options: str, **variables: str) -> WorkerProcess:
+        """Start `steward worker --processes`, with the stories' jobs among the application's."""
+        return self.worker(
+            "worker",
+            f"--processes={processes}",
+            *options,
+            program=(sys.executable, "-m", "app"),
+            PYTHONPATH=f"{ROOT / 'tests' / 'life' / 'site'}{os.pathsep}{ROOT}",
+            **variables,
+        )
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {

@@ -1,6 +1,7 @@
 """Jobs that leave a trace in the ledger, and wait when a test wants them to be in the middle."""
 
 import os
+import time
 from asyncio import CancelledError
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from app.services.mail import Message
 from app.services.notifications import Channel
 from tests.life.ledger import Ledger
 
+_HOARD = list[bytearray]()
 _SOON = Fixed(timedelta(seconds=0.2), attempts=3)
 
 
@@ -77,6 +79,23 @@ async def stumble(ctx: Context, *, times: int) -> int:
     return ctx.attempt.number
 
 
+@job(name="life.block", queue=MAINTENANCE, timeout=minutes(1))
+async def block(ctx: Context, seconds: float) -> int:
+    """Stop everybody else in this process."""
+    _write(ctx, "blocking")
+    time.sleep(seconds)  # what a job must not do, and some do  # noqa: ASYNC251
+    _write(ctx, "unblocked")
+    return ctx.attempt.number
+
+
+@job(name="life.hoard", queue=MAINTENANCE)
+async def hoard(ctx: Context, mib: int) -> int:
+    """Keep so much memory for ever, as a library that leaks does."""
+    _write(ctx, "hoarded")
+    _HOARD.append(bytearray(b"x") * (mib * 2**20))
+    return os.getpid()
+
+
 UNRULY = {
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
@@ -92,6 +111,6 @@ async def misbehave(ctx: Context, how: str) -> None:
     raise UNRULY[how]
 
 
-JOBS = by_name((note, ask, hold, tell, mail, stumble, misbehave))
+JOBS = by_name((note, ask, hold, tell, mail, stumble, block, hoard, misbehave))
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

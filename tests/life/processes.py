@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
+
 from app.engine import Client, seconds
 from tests.eventually import eventually
 
@@ -77,8 +79,15 @@ class WorkerProcess:
         await eventually(look, within=within)
         return self._process.wait()
 
+    def children(self) -> set[int]:
+        """The processes that it started and that have not ended."""
+        with suppress(psutil.NoSuchProcess):
+            return {each.pid for each in psutil.Process(self.pid).children(recursive=True)}
+        return set()
+
     def end(self) -> None:
         """Leave nothing of it behind, its children included."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        for group in (self.pid, *self.children()):  # a supervised one has a group of its own
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         self._process.wait()

@@ -1,0 +1,79 @@
+"""A job that blocks its loop: its worker keeps its runs and names it, and other workers go on."""
+
+from statistics import quantiles
+from time import monotonic
+
+import pytest
+
+from app.context import Services
+from app.engine import Handle, seconds
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.home import LEASE, Home
+from tests.life.processes import WorkerProcess
+
+BLOCK = 3 * LEASE.total_seconds()
+LONG = seconds(40)
+
+
+@pytest.mark.case(5)
+async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_others_go_on(
+    home: Home, steward: Services
+) -> None:
+    blocked, handle = await _blocking(home, steward, BLOCK)
+    await eventually(lambda: "does not turn" in blocked.said())
+    named_after = monotonic() - home.ledger.lines("blocking")[0].at
+    other = await home.worker().ready(steward.client)
+    waits = sorted([await _waited(steward) for _ in range(20)])
+    (seen,) = [each for each in await steward.client.workers() if each.pid == blocked.pid]
+
+    assert await handle.result(within=LONG) == 1
+    await eventually(lambda: "turns again" in blocked.said())
+
+    p95 = quantiles(waits, n=20)[-1]
+    print(
+        f"case 5: blocked for {BLOCK:g} s, named after {named_after:.1f} s;"
+        f" beside it a run was done after {p95 * 1000:.0f} ms (p95)"
+    )
+    assert [line.pid for line in home.ledger.lines("blocking")] == [blocked.pid]
+    assert {line.pid for line in home.ledger.lines("noted")} == {other.pid}
+    assert f"does not turn: life.block (run {handle.id}) blocked it, at " in blocked.said()
+    assert "jobs.py:" in blocked.said()
+    assert seen.blocked > seconds(0)
+    assert waits[-1] < BLOCK
+    assert blocked.is_alive
+
+
+@pytest.mark.case(5)
+async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_elsewhere(
+    home: Home, steward: Services
+) -> None:
+    supervisor = home.supervisor(2, STEWARD_WORKER__MAX_BLOCK="3", STEWARD_WORKER__GRACE="0")
+    await steward.client.enqueue(jobs.block, 30)
+
+    first, second = await home.ledger.until("blocking", 2)
+
+    recovered = second.at - first.at
+    print(f"case 5: blocked for more than 3 s, its run began elsewhere after {recovered:.1f} s")
+    assert second.pid != first.pid
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert recovered <= 3 + 2 * LEASE.total_seconds() + 5
+    assert f"worker process {first.pid} ended with exit code 70" in supervisor.said()
+    assert "blocked this worker for 3 s; it ends itself" in supervisor.said()
+
+
+async def _blocking(
+    home: Home, steward: Services, block: float
+) -> tuple[WorkerProcess, Handle[int]]:
+    """A worker in which a job has begun to block."""
+    worker = await home.worker().ready(steward.client)
+    handle = await steward.client.enqueue(jobs.block, block)
+    await home.ledger.until("blocking", 1)
+    return worker, handle
+
+
+async def _waited(steward: Services) -> float:
+    """How long a run took that others than the blocked worker can do."""
+    before = monotonic()
+    await (await steward.client.enqueue(jobs.note)).result(within=LONG)
+    return monotonic() - before
