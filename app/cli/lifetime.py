@@ -60,17 +60,19 @@ class Stopper:
 
         with anyio.open_signal_receiver(*_heeded()) as received:
             task_status.started()
+            signals = 0
             async for signum in received:
-                self._tell(signum)
+                signals += 1
+                self._tell(signals, signum)
 
     def told(self, times: int) -> None:
-        """Stop as if there had been so many signals: those that there were are among them."""
-        while self._told < times:
-            self._tell(signal.SIGTERM)
+        """Somebody else has told it so often: what signals told it too is not counted twice."""
+        self._tell(times, signal.SIGTERM)
 
-    def _tell(self, signum: int) -> None:
-        self._told += 1
-        self._stops[-1](signum)
+    def _tell(self, times: int, signum: int) -> None:
+        while self._told < times:
+            self._told += 1
+            self._stops[-1](signum)
 
 
 def serve(work: Callable[[Stopper], Awaitable[None]], *, supervised: bool = False) -> int:

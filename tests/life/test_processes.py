@@ -6,6 +6,7 @@ from signal import SIGKILL, SIGTERM
 from time import monotonic
 
 import psutil
+import pytest
 
 from app.context import Services
 from app.engine import Handle, RunStatus, days, seconds
@@ -46,14 +47,18 @@ async def test_a_process_that_is_killed_is_replaced_and_none_of_its_runs_is_lost
     assert supervisor.is_alive
 
 
-async def test_a_supervisor_stops_its_processes_in_order(home: Home, steward: Services) -> None:
+@pytest.mark.parametrize("told", ["supervisor", "all"])
+async def test_a_supervisor_stops_its_processes_in_order_and_a_signal_to_all_counts_once(
+    home: Home, steward: Services, told: str
+) -> None:
     supervisor = home.supervisor(2, STEWARD_WORKER__GRACE="1.5", STEWARD_WORKER__CONCURRENCY="6")
     pids = await alive(steward, supervisor, 2)
     short = [await steward.client.enqueue(jobs.hold, "short") for _ in range(5)]
     long = [await steward.client.enqueue(jobs.hold, "long") for _ in range(5)]
     begun = await home.ledger.until("begun", 10)
 
-    supervisor.send(SIGTERM)
+    for pid in (supervisor.pid, *(pids if told == "all" else ())):
+        os.kill(pid, SIGTERM)
     home.ledger.open_gate("short")
     code = await supervisor.exit_code()
 
