@@ -1,0 +1,122 @@
+"""Redis far away, or behind a line that swallows everything: slower, and nothing worse."""
+
+from collections.abc import AsyncGenerator
+from time import monotonic
+
+import pytest
+from arq.connections import RedisSettings
+
+from app.engine import Client, Codec, Unavailable, job, seconds
+from tests.engine.conftest import Bench, Workshop, workshop_at
+from tests.engine.jobs import write
+from tests.engine.stock import plain_client, plain_drain
+from tests.eventually import eventually
+from tests.proxy import Proxy, proxied
+
+MANY = 10  # times; measured are far more
+
+
+@pytest.fixture
+async def proxy(clean_redis: RedisSettings) -> AsyncGenerator[Proxy]:
+    async with proxied(clean_redis) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def shop(proxy: Proxy, codec: Codec) -> AsyncGenerator[Workshop]:
+    """A workshop behind the proxy."""
+    async with workshop_at(proxy.settings, codec, write, stamp) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stranger(clean_redis: RedisSettings, codec: Codec) -> AsyncGenerator[Client]:
+    """A client near Redis."""
+    async with Client.open(clean_redis, codec) as opened:
+        yield opened
+
+
+@job(name="test.stamp", queue="default")
+async def stamp(ctx: Bench) -> None:
+    """Write down when."""
+    ctx.page.append(str(monotonic()))
+
+
+@pytest.mark.case(19)
+@pytest.mark.parametrize(("trip", "stocks"), [(0.01, 20), (0.05, 8)])
+async def test_a_long_way_costs_no_lease_and_little_time(
+    shop: Workshop,
+    proxy: Proxy,
+    stranger: Client,
+    codec: Codec,
+    caplog: pytest.LogCaptureFixture,
+    trip: float,
+    stocks: int,
+) -> None:
+    await stranger.enqueue_many(stamp.call() for _ in range(2_000))
+    proxy.delay(trip / 2)
+
+    await shop.drain()
+    ours = _rate(shop.page)
+    proxy.heal()
+    async with plain_client(shop.redis, codec) as plain:
+        for _ in range(stocks):
+            await plain.enqueue_job("test.stamp")
+    proxy.delay(trip / 2)
+    await plain_drain(shop, max_jobs=100, poll_delay=0.5)
+    stock = _rate(shop.page[-stocks:])
+
+    print(
+        f"case 19: with {1000 * trip:.0f} ms more to Redis, {ours:,.0f} runs a second; "
+        f"stock arq {stock:.1f}, {ours / stock:.0f} times less"
+    )
+    assert ours > MANY * stock
+    assert len(shop.page) == 2_000 + stocks
+    assert {over.run.attempt for over in shop.heard} == {1}
+    assert "could not be renewed" not in caplog.text
+
+
+def _rate(page: list[str]) -> float:
+    stamps = [float(at) for at in page]
+    return (len(stamps) - 1) / (max(stamps) - min(stamps))
+
+
+@pytest.mark.case(20)
+async def test_a_line_that_swallows_everything_is_an_error_in_time_and_a_worker_recovers(
+    shop: Workshop, proxy: Proxy, stranger: Client
+) -> None:
+    async with shop.working(poll=seconds(30)):
+        await (await stranger.enqueue(write, "before")).result(within=seconds(2))
+
+        proxy.freeze()
+        started_at = monotonic()
+        with pytest.raises(Unavailable):
+            await shop.client.enqueue(write, "lost")
+        took = monotonic() - started_at
+        await eventually(lambda: monotonic() - started_at > 6)
+        healed_at = monotonic()
+        proxy.heal()
+        await (await stranger.enqueue(write, "after")).result(within=seconds(10))
+
+        print(
+            f"case 20: an enqueue failed after {took:.1f} s of silence; "
+            f"the worker was back {monotonic() - healed_at:.2f} s after 6 s of it"
+        )
+    assert took < 2 * 5  # the client's patience is 5 s
+    assert [text for text in shop.page if text != "lost"] == ["before", "after"]
+
+
+@pytest.mark.case(20)
+@pytest.mark.xfail(reason="a call under way waits for the line, however impatient its caller is")
+async def test_an_enqueue_takes_no_longer_than_its_clients_patience(
+    shop: Workshop, proxy: Proxy
+) -> None:
+    hasty = Client(shop.client.store, shop.client.codec, patience=seconds(0.5))
+    await hasty.enqueue(write, "before")
+
+    proxy.freeze()
+    started_at = monotonic()
+    with pytest.raises(Unavailable):
+        await hasty.enqueue(write, "lost")
+
+    assert monotonic() - started_at < 2

@@ -1,0 +1,111 @@
+"""A Redis that answers, and refuses: callers hear of it in time, workers wait until it is over."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from app.engine import Client, Codec, Unavailable, seconds
+from tests import servers
+from tests.engine.conftest import workshop_at
+from tests.engine.jobs import pass_gate, write
+from tests.eventually import eventually
+from tests.servers import PROGRAMS, Server, asked
+
+SOON = seconds(15)
+PASSWORD = "rotated"
+Refusing = Callable[[Server], Any]
+
+
+@pytest.fixture(params=PROGRAMS)
+async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
+    path = servers.program(request.param)
+    with servers.folder() as place:
+        async with servers.running(path, place, enable_debug_command="yes") as running:
+            yield running
+
+
+@asynccontextmanager
+async def without_memory(server: Server) -> AsyncGenerator[str]:
+    """It has more than it may keep."""
+    await asked(server.nearby, "CONFIG", "SET", "maxmemory", 1)
+    yield "OOM"
+    await asked(server.nearby, "CONFIG", "SET", "maxmemory", 0)
+
+
+@asynccontextmanager
+async def demoted(server: Server) -> AsyncGenerator[str]:
+    """It is somebody's replica."""
+    await asked(server.nearby, "REPLICAOF", "127.0.0.1", 1)
+    yield "READONLY"
+    await asked(server.nearby, "REPLICAOF", "NO", "ONE")
+
+
+@asynccontextmanager
+async def unable_to_save(server: Server) -> AsyncGenerator[str]:
+    """Its disk is full, or the like."""
+    (server.socket.parent / "dump.rdb").mkdir()
+    await asked(server.nearby, "CONFIG", "SET", "save", "3600 1")
+    await asked(server.nearby, "BGSAVE")
+    await eventually(lambda: _says(server, "rdb_last_bgsave_status", "err"))
+    yield "MISCONF"
+    await asked(server.nearby, "CONFIG", "SET", "save", "")
+
+
+@asynccontextmanager
+async def with_another_password(server: Server) -> AsyncGenerator[str]:
+    """Nobody told us."""
+    await asked(server.nearby, "CONFIG", "SET", "requirepass", PASSWORD)
+    known = replace(server.nearby, password=PASSWORD)
+    await asked(known, "CLIENT", "KILL", "TYPE", "normal")
+    yield "Authentication"
+    await asked(known, "CONFIG", "SET", "requirepass", "")
+
+
+@asynccontextmanager
+async def loading(server: Server) -> AsyncGenerator[str]:
+    """It reads its data back, which takes a while."""
+    fill = "for n = 1, 200 do redis.call('SET', 'arq:result:' .. n, string.rep('x', 100)) end"
+    await asked(server.nearby, "EVAL", fill, 0)
+    for name, value in (("key-load-delay", 5_000), ("loading-process-events-interval-bytes", 1024)):
+        await asked(server.nearby, "CONFIG", "SET", name, value)  # 5 ms a key
+    async with anyio.create_task_group() as group:
+        group.start_soon(asked, server.nearby, "DEBUG", "RELOAD")
+        await eventually(lambda: _says(server, "loading", 1))
+        yield "LOADING"
+
+
+async def _says(server: Server, fact: str, expected: object) -> bool:
+    said: dict[str, object] = await asked(server.nearby, "INFO", "persistence")
+    return said[fact] == expected
+
+
+@pytest.mark.case(22)
+@pytest.mark.parametrize(
+    "refusing", [without_memory, demoted, unable_to_save, with_another_password, loading]
+)
+async def test_a_refusal_is_an_error_in_time_and_the_worker_waits_for_its_end(
+    server: Server, codec: Codec, refusing: Refusing, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        workshop_at(server.settings, codec, write, pass_gate) as shop,
+        Client.open(server.settings, codec) as stranger,
+        shop.working(poll=seconds(0.2), lease=seconds(4)),
+    ):
+        hasty = Client(shop.client.store, codec, patience=seconds(0.2))
+        held = await stranger.enqueue(pass_gate, "it")
+        await eventually(lambda: shop.page)
+
+        async with refusing(server) as why:
+            with pytest.raises(Unavailable, match=why):
+                await hasty.enqueue(write, "refused")
+            shop.gate.set()
+            await eventually(lambda: "outcomes wait for Redis" in caplog.text)
+
+        assert await held.result(within=SOON) == "it, attempt 1"
+        await (await stranger.enqueue(write, "after")).result(within=SOON)
+
+    assert shop.page == ["it waits", "it passes", "after"]
