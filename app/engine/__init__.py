@@ -15,7 +15,8 @@ The life of a job, in the order of the files that tell it:
 The store's calls are `steps`, each a Lua file; `line` carries them to Redis, and `together` what
 many callers ask at once. Beside them `lease` and `keeper` keep a worker's claims alive, `watcher`
 sees a job that blocks the others, and `scheduler` goes by the clock.
-The rest of the application imports these names, and nothing deeper.
+The rest of the application imports these names, and nothing deeper. `dropin`, which runs the jobs
+of an arq project, has names of its own, for those few who want it.
 """
 
 from app.engine.arq_worker import ArqWorker, heeding_signals, install

@@ -64,10 +64,12 @@ class DeadLetters:
     async def retry(self, run_id: str) -> Handle[Any]:
         """Run it again from its first attempt, as a new run that names this one as its parent.
 
+        What an arq project wrote is put back as it is: it has no place for a parent.
         Raises `UnknownRun`, or `BadPayload` when what it holds was never a payload of ours.
         """
         letter = await self.get(run_id)
-        run = self._resealed(letter)
+        is_theirs = letter.queue.startswith(keys.THEIRS)
+        run = _as_it_was(letter) if is_theirs else self._resealed(letter)
         if not await self._client.store.replay(run_id, run):
             raise UnknownRun(f"somebody else retried or dropped {run_id}")
         return Handle(run.id, is_new=True, _lookup=self._client.lookup)
@@ -97,6 +99,10 @@ class DeadLetters:
         async with answering():
             fields: Any = await cast("Any", self._redis.hgetall(keys.dead_letter(run_id)))
         return _letter(run_id, fields) if fields else None
+
+
+def _as_it_was(letter: DeadLetter) -> NewRun:
+    return NewRun(id=new_id(), queue=letter.queue, payload=letter.payload, is_counted=True)
 
 
 def _letter(run_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
