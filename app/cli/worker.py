@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter, validators
 
+from app.cli.dropin import Project, Trusted, run_project
 from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
 from app.cli.logs import settings_with_logs
@@ -44,6 +45,7 @@ Supervised = Annotated[bool, Parameter(negative=(), show=False)]
 
 @worker.default
 def run_worker(
+    project: Project = None,
     *,
     queues: Queues = None,
     processes: Processes = None,
@@ -51,9 +53,13 @@ def run_worker(
     burst: Burst = False,
     json: Json = False,
     demo_jobs: DemoJobs = False,
+    i_trust_this_redis: Trusted = False,
     supervised: Supervised = False,
 ) -> int:
     """Run jobs until stopped; more of these share the work, and take over from one that dies."""
+    if project is not None:
+        _refuse_ours(queues=queues, processes=processes, concurrency=concurrency)
+        return run_project(project, burst=burst, trusted=i_trust_this_redis, json=json)
     names = chosen_queues(queues)
     settings = settings_with_logs(as_json=json)
     settings = with_numbers(settings, processes=processes, concurrency=concurrency)
@@ -85,6 +91,12 @@ def run_worker(
             stopper.code = SPENT
 
     return serve(work, supervised=supervised)
+
+
+def _refuse_ours(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise Misused(f"--{name} is for Steward's own jobs; a project says so in its settings")
 
 
 def chosen_queues(text: str | None) -> tuple[str, ...]:
