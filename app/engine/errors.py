@@ -11,6 +11,7 @@ EngineError           raised to whoever called the engine
 │   ├── BadArguments  the arguments do not fit the job's signature
 │   └── TooLarge      the arguments pass the payload limit
 ├── Unavailable       Redis did not answer in time; safe to repeat with the same id
+│   └── PartlyStored  ... but it had answered for some of the calls that were made together
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
 ├── RunFailed         the run whose result was asked for ended without success
@@ -22,6 +23,7 @@ SelfCancelled         ... that was cancelled from within
 WorkerDied            ... whose workers died until none of its attempts was left
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 
@@ -93,6 +95,16 @@ class TooLarge(CallRefused):
 
 class Unavailable(EngineError):
     """Redis did not confirm in time. Repeating the call with the same id is safe."""
+
+
+class PartlyStored(Unavailable):
+    """Redis confirmed some of the runs, and no more in time; both are told in the calls' order."""
+
+    def __init__(self, *, stored: Sequence[str], missing: Sequence[str]) -> None:
+        """`missing` were not confirmed: they may be stored, and may be sent again by their ids."""
+        super().__init__(f"{len(stored)} are stored, {len(missing)} were not confirmed in time")
+        self.stored = tuple(stored)
+        self.missing = tuple(missing)
 
 
 class BadPayload(EngineError):
