@@ -14,6 +14,7 @@ from app.cli.run_lines import Lines
 
 if TYPE_CHECKING:
     from app.engine import WorkerOptions
+    from app.engine.dropin import ArqSettings
     from app.settings import Settings
 
 Project = Annotated[
@@ -32,18 +33,18 @@ Trusted = Annotated[
 def run_project(path: str, *, burst: bool, trusted: bool, json: bool) -> int:
     """Run an arq project's jobs until stopped; returns the exit code."""
     options = _options(settings_with_logs(as_json=json))
+    project = _read(path, trusted=trusted)
     lines = Lines(as_json=json)
 
     async def work(stopper: Stopper) -> None:
-        from app.engine.dropin import open_arq_worker, read_arq_settings
+        from app.engine.dropin import open_arq_worker
 
-        settings = read_arq_settings(_imported(path))
         async with open_arq_worker(
-            settings, burst=burst, is_trusted=trusted, options=options, heard=lines.heard
+            project, burst=burst, is_trusted=trusted, options=options, heard=lines.heard
         ) as worker:
             lines.add(
-                {"event": "started", "worker": worker.id, "queues": [settings.queue_name]},
-                f"{worker.id} works on {settings.queue_name}. Ctrl-C stops it in order.",
+                {"event": "started", "worker": worker.id, "queues": [project.queue_name]},
+                f"{worker.id} works on {project.queue_name}. Ctrl-C stops it in order.",
             )
             with lines.printing(), stopper.calling(worker.stop):
                 await worker.run()
@@ -59,13 +60,31 @@ def _options(settings: "Settings") -> "WorkerOptions":
     return WorkerOptions(lease=worker.lease, poll=worker.poll, max_block=worker.max_block)
 
 
-def _imported(path: str) -> object:
-    """The settings of this name, from the working directory or what is installed."""
-    sys.path.append(os.getcwd())
-    module, _, name = path.rpartition(".")
+def _read(path: str, *, trusted: bool) -> "ArqSettings":
+    """The project's settings; raises `Misused` for what can't be run, or may not."""
+    from app.engine import DeclarationError
+    from app.engine.dropin import Untrusted, read_arq_settings, refuse_pickle
+
     try:
-        return getattr(import_module(module), name)
+        project = read_arq_settings(_imported(path))
+        if not trusted:
+            refuse_pickle(project.deserializer)
+    except Untrusted as error:
+        hint = "give the project a serializer, or say --i-trust-this-redis"
+        raise Misused(f"{path}: {error}: {hint}") from None
+    except DeclarationError as error:
+        raise Misused(f"{path}: {error}") from error
+    return project
+
+
+def _imported(path: str) -> object:
+    """The settings of this name, from what is installed or from the working directory."""
+    sys.path.append(os.getcwd())
+    name, _, attribute = path.rpartition(".")
+    try:
+        module = import_module(name)
     except (ModuleNotFoundError, ValueError) as error:
         raise Misused(f"{path}: {error}") from error
-    except AttributeError:
-        raise Misused(f"{path}: there is no {name} in {module}") from None
+    if not hasattr(module, attribute):
+        raise Misused(f"{path}: there is no {attribute} in {name}")
+    return getattr(module, attribute)

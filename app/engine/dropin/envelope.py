@@ -26,14 +26,15 @@ from app.engine.errors import BadPayload, DeclarationError, JobTimeout, SelfCanc
 _PICKLES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal"}
 
 
+class Untrusted(DeclarationError):
+    """What lies in Redis would run as code here, and nobody has said that it may."""
+
+
 def refuse_pickle(deserializer: Deserializer | None) -> None:
-    """Raises `DeclarationError` if this is arq's default, or pickle by another name."""
+    """Raises `Untrusted` if this is arq's default, or pickle by another name."""
     module = getattr(deserializer, "__module__", None) or ""
     if deserializer is None or module.partition(".")[0] in _PICKLES:
-        raise DeclarationError(
-            "job_deserializer is pickle, as arq has it: what anybody writes to that Redis would"
-            " run as code here. Give it one of its own"
-        )
+        raise Untrusted("job_deserializer is pickle, and a pickle in Redis runs as code here")
 
 
 class ArqEnvelope:

@@ -43,7 +43,7 @@ async def open_arq_worker(
     """A worker of ours over an arq project's functions, on its queue and in its words.
 
     `is_trusted`: who can write to that Redis may run code here, as arq allows by default.
-    `options` are for what arq has no setting for. Raises `DeclarationError`.
+    `options` are for what arq has no setting for. Raises `DeclarationError`, or `Untrusted`.
     """
     if not is_trusted:
         refuse_pickle(settings.deserializer)
