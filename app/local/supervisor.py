@@ -123,7 +123,8 @@ class Supervisor:
         await _tell(process)
         with anyio.move_on_after(_AT_ONCE):
             await kill.wait()
-        process.kill()
+        with suppress(ProcessLookupError):  # it has just gone
+            process.kill()
 
 
 async def _tell(process: Process) -> None:
