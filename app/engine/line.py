@@ -18,11 +18,11 @@ from typing import Any, cast
 import hiredis
 from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as Silent
 
 _ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
-_DEMOTED = "READONLY"  # it was the master when we connected
+_DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
 
 Command = tuple[Any, ...]
 Push = Callable[[Any], None]
@@ -37,6 +37,7 @@ class Line:
         self._patience = patience
         self._opening = asyncio.Lock()
         self._wire: _Wire | None = None
+        self._failures, self._failed_by = 0, ""
         self.on_push: Push = _ignore
         self.on_lost: Callable[[], None] = _nobody
         """Told when the connection breaks: what the server knew of it is gone."""
@@ -74,7 +75,7 @@ class Line:
                 raise Silent(f"no answer in {self._patience:.0f} s") from None
             answer = answered.result()
         answer = _error_or(answer)
-        if isinstance(answer, ResponseError) and str(answer).startswith(_DEMOTED):
+        if isinstance(answer, ResponseError) and _says_demoted(str(answer)):
             wire.lose(answer)  # the next call asks Sentinel, or the name service, again
         return answer
 
@@ -85,11 +86,22 @@ class Line:
         self.on_lost()
 
     async def _open(self) -> "_Wire":
+        """The connection; who waited in vain for somebody's attempt fails with it."""
+        failures = self._failures
         async with self._opening:
             if self._wire is None or self._wire.is_lost:
+                if self._failures != failures:
+                    raise Disconnected(self._failed_by)
                 await self._close()
-                self._wire = await _connect(self._pool, self._heard, self._lost)
+                self._wire = await self._connected()
             return self._wire
+
+    async def _connected(self) -> "_Wire":
+        try:
+            return await _connect(self._pool, self._heard, self._lost)
+        except (RedisError, OSError) as error:
+            self._failures, self._failed_by = self._failures + 1, str(error)
+            raise
 
     async def _close(self) -> None:
         wire, self._wire = self._wire, None
@@ -195,6 +207,10 @@ async def _connect(pool: ConnectionPool, on_push: Push, on_lost: Callable[[], No
     wire = _Wire(connection, on_push, on_lost)
     wire.take_over()
     return wire
+
+
+def _says_demoted(refusal: str) -> bool:
+    return any(word in refusal for word in _DEMOTED)  # Redis 6 has it within a script's error
 
 
 def _ignore(_push: Any) -> None:

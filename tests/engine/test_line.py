@@ -268,15 +268,49 @@ async def test_what_is_no_redis_answer_breaks_the_connection_and_nothing_else() 
                     await redis.line.call("PING")
 
 
-async def test_a_master_that_became_a_replica_is_left() -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"-READONLY You can't write against a read only replica.",
+        b"-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write",
+        b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    ],
+)
+async def test_a_master_that_became_a_replica_is_left(answer: bytes) -> None:
     lost: list[str] = []
-    async with server(answering(b"-READONLY You can't write against a replica\r\n")) as settings:
+    async with server(answering(answer + b"\r\n")) as settings:
         async with open_redis(settings) as redis:
             redis.line.on_lost = lambda: lost.append("lost")
             with pytest.raises(ResponseError):
                 await redis.line.call("SET", "x", "1")
 
             assert lost == ["lost"]
+
+
+async def test_callers_that_wait_for_one_attempt_to_connect_share_its_failure() -> None:
+    attempts: list[SocketStream] = []
+    hang_up = anyio.Event()
+
+    async def serve(stream: SocketStream) -> None:
+        attempts.append(stream)
+        async with stream:
+            await hang_up.wait()
+
+    async with server(serve) as settings, open_redis(settings) as redis:
+        failed: list[RedisError] = []
+
+        async def call() -> None:
+            with pytest.raises(RedisError) as error:
+                await redis.line.call("PING")
+            failed.append(error.value)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(call)
+            await eventually(lambda: attempts)
+            hang_up.set()
+
+    assert (len(failed), len(attempts)) == (10, 1)
 
 
 async def test_a_server_that_is_not_there_is_an_error_of_redis() -> None:
