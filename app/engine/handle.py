@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from app.engine.errors import RunCancelled, RunFailed, UnknownRun
+from app.engine.errors import RunCancelled, RunFailed, Unavailable, UnknownRun
 from app.engine.outcome import RunStatus
 
 if TYPE_CHECKING:
@@ -36,22 +36,28 @@ class Handle(Generic[R]):
         """Wait for it to end, and return what the job returned.
 
         Raises `RunFailed` (with the job's error), `RunCancelled`, `UnknownRun` when its result is
-        not kept, and `TimeoutError` when it has not ended in time.
+        not kept, and when time is up `TimeoutError`, or `Unavailable` if Redis is away then.
         """
-        with anyio.fail_after(within.total_seconds()):
-            value: R = self._value(await self._ended())
-            return value
+        value: R = self._value(await self._ended(within))
+        return value
 
     async def cancel(self) -> bool:
         """Stop it: a waiting run never starts, a running one is told. False when it is over."""
         return await self._lookup.cancel(self.id)
 
-    async def _ended(self) -> "Trace":
-        pause = _FIRST_LOOK
-        while (trace := await self._lookup.trace(self.id)).status not in _OVER:
-            await anyio.sleep(pause)
-            pause = min(pause * 1.5, _RAREST_LOOK)
-        return trace
+    async def _ended(self, within: timedelta) -> "Trace":
+        absent, pause = None, _FIRST_LOOK
+        with anyio.move_on_after(within.total_seconds()):
+            while True:
+                try:
+                    trace, absent = await self._lookup.trace(self.id), None
+                    if trace.status in _OVER:
+                        return trace
+                except Unavailable as error:
+                    absent = error
+                await anyio.sleep(pause)
+                pause = min(pause * 1.5, _RAREST_LOOK)
+        raise absent or TimeoutError(f"run {self.id} has not ended in {within}")
 
     def _value(self, trace: "Trace") -> Any:
         match trace.status:

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, cast
 
 import pytest
+from arq.connections import RedisSettings
 
 from app.engine import (
     Client,
+    Codec,
     ManualClock,
     RunCancelled,
     RunFailed,
     RunStatus,
+    Unavailable,
     UnknownRun,
     hours,
     job,
@@ -22,6 +26,7 @@ from tests.engine.conftest import QUEUES, Bench, Open
 from tests.engine.jobs import die, fail, pass_gate, wait, write
 from tests.engine.steps import alive, claim, completed, dies, set_aside
 from tests.eventually import eventually
+from tests.proxy import proxied
 
 
 @dataclass(frozen=True)
@@ -216,3 +221,21 @@ async def test_a_dead_workers_run_still_counts_as_running(client: Client) -> Non
         await dies(client.store, "w1")
 
     assert await handle.status() == RunStatus.RUNNING
+
+
+async def test_a_redis_that_is_away_is_asked_again_until_time_is_up(
+    clean_redis: RedisSettings, codec: Codec
+) -> None:
+    async with proxied(clean_redis) as way, Client.open(way.settings, codec) as client:
+        handle = await client.enqueue(write, "x")
+        way.cut()
+        started_at = monotonic()
+
+        with pytest.raises(Unavailable):
+            await handle.result(within=seconds(0.3))
+
+        assert monotonic() - started_at >= 0.3
+        way.heal()
+        with pytest.raises(TimeoutError):
+            await handle.result(within=seconds(0.3))
+        assert await handle.cancel()
