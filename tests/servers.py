@@ -26,6 +26,8 @@ from tests.services.mail.capture import CERTIFICATE
 
 PROGRAMS = ("valkey", "redis")
 _STARTING = seconds(30)
+_README = Path(__file__).parents[1] / "README.md"
+_USER = "ACL SETUSER steward on >password "
 
 
 def program(name: str) -> Path:
@@ -164,6 +166,12 @@ def tls_options(port: int) -> dict[str, Any]:
         "tls_ca_cert_file": CERTIFICATE,
         "tls_auth_clients": "no",
     }
+
+
+def rights() -> list[str]:
+    """What the README says that Steward's user needs."""
+    (line,) = (line for line in _README.read_text().splitlines() if _USER in line)
+    return line.partition(_USER)[2].split()
 
 
 async def asked(settings: RedisSettings, *command: Any) -> Any:

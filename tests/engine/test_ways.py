@@ -4,7 +4,6 @@ import gc
 import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -18,12 +17,10 @@ from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
-from tests.servers import PROGRAMS, Server, asked
+from tests.servers import PROGRAMS, Server, asked, rights
 from tests.services.mail.capture import CERTIFICATE
 
 PASSWORD = "p@ss/w:rd %41"
-README = Path(__file__).parents[2] / "README.md"
-USER = "ACL SETUSER steward on >password "
 RARELY = seconds(30)
 SOON = seconds(2)
 
@@ -94,14 +91,8 @@ async def reached(request: pytest.FixtureRequest) -> AsyncGenerator[Reached]:
         guarded: dict[str, Any] = {"requirepass": f'"{PASSWORD}"'}
         async with servers.running(path, place, **guarded, **tls) as server:
             found = Reached(server, tls_port)
-            await asked(found.owner, "ACL", "SETUSER", "steward", "on", f">{PASSWORD}", *_rights())
+            await asked(found.owner, "ACL", "SETUSER", "steward", "on", f">{PASSWORD}", *rights())
             yield found
-
-
-def _rights() -> list[str]:
-    """What the README says that Steward's user needs."""
-    (line,) = (line for line in README.read_text().splitlines() if USER in line)
-    return line.partition(USER)[2].split()
 
 
 @pytest.mark.case(25)
