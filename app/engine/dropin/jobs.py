@@ -4,7 +4,6 @@ A plain exception ends a run for good, `Retry` and a cancellation bring it again
 rules, and they stay. What fails for good becomes a dead letter, beside the result that arq keeps.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,12 +19,13 @@ from app.engine.errors import SelfCancelled
 from app.engine.job import Job
 from app.engine.retry import Fixed
 from app.engine.signature import Signature
+from app.engine.together import Together
 
 _AT_ONCE = timedelta(0)
 _FOREVER = timedelta(days=36_500)  # Redis and timers want a number
 
-Due = Callable[[str], Awaitable[float | None]]
-"""When a run stands in its queue, in ms."""
+Due = Together[str, float | None]
+"""Asks when runs stand in their queue, in ms."""
 
 
 def arq_jobs(
@@ -100,7 +100,7 @@ class _Call:
         ctx["job_try"] += first_try - 1
         if ctx["job_try"] > self.tries:
             raise self._exceeded()
-        score = await self.due(ctx["job_id"])
+        (score,) = await self.due.send([ctx["job_id"]])
         ctx["score"] = ctx["score"] if score is None else int(score)
         try:
             await self.hooks.started(ctx)

@@ -1,7 +1,7 @@
 """Everything that an arq project's worker needs, opened in arq's order and closed again."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from app.engine.options import USUAL, WorkerOptions
 from app.engine.over import Over
 from app.engine.steps import answering
 from app.engine.store import Store
+from app.engine.together import Together
 from app.engine.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class _Project:
         self, ctx: dict[Any, Any], options: WorkerOptions, *, burst: bool
     ) -> Worker[dict[Any, Any]]:
         """Our engine's worker, over the project's functions."""
-        due = partial(_due, self._client.store, self._queue)
+        due = Together(partial(_due, self._client.store, self._queue))
         return Worker(
             self._client,
             self._settings.redis,
@@ -147,14 +148,14 @@ class _Project:
             self._heard(over)
 
 
-async def _due(store: Store, queue: str, run_id: str) -> float | None:
-    """When a run stands in its queue, in ms; nothing when Redis can't say."""
+async def _due(store: Store, queue: str, run_ids: Sequence[str]) -> Sequence[float | None]:
+    """When these runs stand in their queue, in ms; nothing where Redis can't say."""
     try:
         async with answering():
-            found = await store.redis.line.call("ZSCORE", keys.queue(queue), run_id)
+            found = await store.redis.line.call("ZMSCORE", keys.queue(queue), *run_ids)
     except Unavailable:
-        return None
-    return None if found is None else float(found)
+        return [None] * len(run_ids)
+    return [None if score is None else float(score) for score in found]
 
 
 def _sealed(envelope: ArqEnvelope, store: Store, name: str) -> bytes:
