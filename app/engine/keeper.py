@@ -1,6 +1,7 @@
 """The small duties of a worker: it shows that its loop turns, passes cancellations on to running
-runs, gives parked runs back to their queues when this worker can run them, and stops its attempts
-when it is cut off from Redis for so long that others may have begun them again."""
+runs and forgets those of runs that are over, gives parked runs back to their queues when this
+worker can run them, and stops its attempts when it is cut off from Redis for so long that others
+may have begun them again."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +89,8 @@ class Keeper:
 
     async def _each_second(self) -> None:
         await self._store.show_alive(self._describe())
+        if self._slots.running:
+            await self._store.sweep()
         if self._slots.free:
             await self._unpark()
 

@@ -26,14 +26,17 @@ STEPS: Final = (
     "park",
     "unpark",
     "cancel",
+    "sweep",
     "tick",
     "replay",
     "hold",
     "depth",
+    "let_go",
 )
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
-_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # the keeper tells of unpark
+_ELSEWHERE = {"claim", "unpark", "sweep", "hold", "depth", "let_go"}  # the keeper tells of unpark
+_ON_QUEUES = frozenset(STEPS) - _ELSEWHERE
 
 
 def source(step: str) -> str:

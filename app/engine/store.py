@@ -128,6 +128,10 @@ class Store:
             found = await self.redis.zrange(keys.ABORT, 0, -1)
         return [id.decode(errors="replace") for id in found]
 
+    async def sweep(self) -> int:
+        """Forget cancellations of runs that are over; returns how many."""
+        return int(await self._steps.run("sweep"))
+
     async def greet(self, worker: str, description: bytes, lease: timedelta) -> None:
         """Give a worker its sign of life for `lease`."""
         async with answering():

@@ -218,6 +218,24 @@ async def test_a_running_run_is_aborted_by_a_plain_client(workshop: Open, plain:
         assert await DeadLetters(shop.client).count() == 0
 
 
+async def test_an_abort_of_a_run_that_is_over_leaves_nothing(
+    workshop: Open, plain: ArqRedis
+) -> None:
+    async with workshop(write, wait) as shop, shop.working(accept_plain=True):
+        run = await plain.enqueue_job("test.write", "done")
+        assert run is not None
+        await run.result(timeout=5, poll_delay=0.01)
+        await shop.client.enqueue(wait)  # an idle worker has nothing to pass on
+
+        assert not await run.abort(timeout=5)
+
+        await eventually(lambda: _is_gone(shop, keys.ABORT))
+
+
+async def _is_gone(shop: Workshop, key: str) -> bool:
+    return not await shop.client.store.redis.exists(key)
+
+
 async def _aborted(run: PlainRun | None) -> None:
     assert run is not None
     assert await run.abort(timeout=10, poll_delay=0.01)

@@ -31,7 +31,7 @@ def test_a_queue_after_a_slash_is_the_key_it_names() -> None:
 def test_no_step_spells_a_key_itself() -> None:
     shared = (files("app.engine") / "lua/shared.lua").read_text()
 
-    for step in (*STEPS, "let_go"):
+    for step in STEPS:
         own = source(step).removeprefix(shared)
         assert not re.search(r"'(arq|steward):", own), step
 
@@ -39,7 +39,7 @@ def test_no_step_spells_a_key_itself() -> None:
 def test_every_step_has_its_file_and_every_file_its_step() -> None:
     there = {each.name for each in (files("app.engine") / "lua").iterdir()}
 
-    assert there == {f"{step}.lua" for step in (*STEPS, "let_go")} | {"shared.lua"}
+    assert there == {f"{step}.lua" for step in STEPS} | {"shared.lua"}
 
 
 def test_every_key_is_explained() -> None:

@@ -631,6 +631,19 @@ async def test_cancelling_a_finished_run_changes_nothing(client: Client, store: 
     assert await keys_of(client) == before
 
 
+async def test_cancellations_of_runs_that_are_over_are_forgotten(
+    client: Client, store: Store
+) -> None:
+    here = await put(client, write, "x")
+    await store.redis.zadd(keys.ABORT, {"over": 1, here: 2, "never was": 3})
+
+    swept = await store.sweep()
+
+    assert (swept, await store.cancelled()) == (2, [here])
+    assert await store.sweep() == 0
+    await store.redis.delete(keys.ABORT)
+
+
 # the rest
 
 
