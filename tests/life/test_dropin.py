@@ -130,6 +130,23 @@ async def test_a_job_that_a_shutdown_cut_short_is_run_again(start: Start, client
         assert await job.result(**SOON) == "done"
 
 
+async def test_a_killed_workers_job_goes_on_elsewhere(start: Start, client: Client) -> None:
+    async with client("slow") as plain:
+        job = await enqueue(plain, "work", 3)
+        first = start("slow", TRUSTED)
+        await eventually(lambda: "at work" in first.said(), within=seconds(30))
+
+        first.send(signal.SIGKILL)
+        await drained(start("slow", "--burst", TRUSTED))
+
+        info = await job.result_info()
+        assert info is not None
+        assert (info.result, info.job_try) == ("done", 2)
+        took = info.start_time - info.enqueue_time
+        print(f"killed: begun again {took.total_seconds():.1f} s after it was enqueued")
+        assert took < timedelta(seconds=30)  # with arq it waits for 310 s
+
+
 async def test_aborting_jobs(start: Start, client: Client) -> None:
     async with client("slow") as plain:
         running = await enqueue(plain, "work", 60)

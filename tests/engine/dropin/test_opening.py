@@ -110,6 +110,21 @@ async def test_a_function_enqueues_by_its_ctx(project: Open) -> None:
         assert len(theirs.heard) == 2
 
 
+async def test_what_a_function_enqueues_expires_as_the_project_says(project: Open) -> None:
+    async def later(ctx: Ctx) -> str:
+        run = await ctx["redis"].enqueue_job("add", 1, _defer_by=3600)
+        return str(run.job_id)
+
+    async with project(later, expires_extra_ms=60_000) as theirs, theirs.working():
+        run = await theirs.enqueue("later")
+        child = await run.result(**SOON)
+
+        lasts = await theirs.plain.ttl(keys.payload(child))
+        await theirs.plain.flushdb()
+
+    assert 3600 < lasts <= 3660
+
+
 async def test_a_ctx_is_each_runs_own(project: Open) -> None:
     async def mark(ctx: Ctx) -> bool:
         return bool(ctx.setdefault("marked", ctx["job_id"]) == ctx["job_id"])
@@ -298,6 +313,23 @@ async def test_a_stopped_workers_run_starts_again_elsewhere(project: Open) -> No
         await theirs.drain()
 
         assert await run.result(**SOON) == 1  # a stop costs no try
+
+
+async def test_a_stopping_worker_lets_jobs_finish_if_it_is_told_to(project: Open) -> None:
+    gate = anyio.Event()
+
+    async def pass_gate(_ctx: Ctx) -> str:
+        await gate.wait()
+        return "through"
+
+    async with project(pass_gate, job_completion_wait=20) as theirs:
+        run = await theirs.enqueue("pass_gate")
+        async with theirs.working() as worker:
+            await eventually(lambda: theirs.plain.exists(keys.lease(run.job_id)))
+            worker.stop()
+            gate.set()
+
+            assert await run.result(**SOON) == "through"
 
 
 # what is kept
