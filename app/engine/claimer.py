@@ -202,10 +202,14 @@ class Claimer:
 
     async def _pause(self, claim: Claim, *, is_theirs: bool) -> None:
         """Wait for a change, for the next due run, or for the next look."""
-        with anyio.move_on_after(self._longest_pause(claim, is_theirs=is_theirs)):
+        longest = self._longest_pause(claim, is_theirs=is_theirs)
+        alarm = asyncio.get_running_loop().call_later(longest, self._woken.set)
+        try:
             await self._woken.wait()
-            if self._is_theirs:
-                await anyio.sleep(self._back * random.uniform(0.5, 1))
+        finally:
+            alarm.cancel()
+        if self._is_theirs and self._back:
+            await anyio.sleep(self._back * random.uniform(0.5, 1))
 
     def _longest_pause(self, claim: Claim, *, is_theirs: bool) -> float:
         wait = min(self._poll, _BLIND_POLL) if self._is_blind else self._poll

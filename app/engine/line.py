@@ -35,6 +35,8 @@ class Line:
         """Connects the way the pool does; an answer may take `patience` seconds."""
         self._pool = pool
         self._patience = patience
+        self._greeting: Command | None = None
+        self._greeted: asyncio.Future[Any] | None = None
         self._opening = asyncio.Lock()
         self._wire: _Wire | None = None
         self._failures, self._failed_by = 0, ""
@@ -54,11 +56,28 @@ class Line:
         wire = self._wire
         if wire is None or wire.is_lost:
             wire = await self._open()
-        answered = [wire.send(command) for command in commands]
+        answered = wire.send(commands)
         last = await self._answer(wire, answered[-1])
         if isinstance(last, ResponseError):
             raise last
         return [*(_error_or(each.result()) for each in answered[:-1]), last]
+
+    def greet(self, greeting: Command) -> None:
+        """Say this first on every connection, and now if there is one."""
+        self._greeting = greeting
+        if self._wire is not None and not self._wire.is_lost:
+            self._greeted = self._wire.send([greeting])[0]
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether the greeting of this connection was answered, and not by a refusal."""
+        greeted = self._greeted
+        return (
+            greeted is not None
+            and greeted.done()
+            and greeted.exception() is None
+            and not isinstance(greeted.result(), hiredis.ReplyError)
+        )
 
     async def aclose(self) -> None:
         """Close the connection; calls under way fail."""
@@ -93,7 +112,8 @@ class Line:
                 if self._failures != failures:
                     raise Disconnected(self._failed_by)
                 await self._close()
-                self._wire = await self._connected()
+                self._wire = await _connect(self._pool, self._heard, self._lost)
+                self._greeted = self._wire.send([self._greeting])[0] if self._greeting else None
             return self._wire
 
     async def _connected(self) -> "_Wire":
@@ -130,13 +150,13 @@ class _Wire(asyncio.Protocol):
         """Read and write from here on; nothing is on its way at this moment."""
         self._transport.set_protocol(self)
 
-    def send(self, command: Command) -> "asyncio.Future[Any]":
-        """Send with all else of this turn; the future is the answer, an error reply included."""
+    def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
+        """Send with all else of this turn; each future is an answer, an error reply included."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(cast("bytes", hiredis.pack_command(command)))
-        answered = self._loop.create_future()
-        self._waiting.append(answered)
+        self._unsent += [cast("bytes", hiredis.pack_command(command)) for command in commands]
+        answered = [self._loop.create_future() for _ in commands]
+        self._waiting += answered
         return answered
 
     def _flush(self) -> None:

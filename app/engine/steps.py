@@ -12,7 +12,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from app.engine.errors import Unavailable
 from app.engine.line import Command, Line
@@ -86,8 +86,8 @@ class Steps:
         self._queues = queues
         if not self._listening:
             return await self.run("claim", *args, on=queues), False
-        refused, _, answer = await self._sent("claim", args, queues, first=(_TRACKING, _ARM))
-        return answer, not isinstance(refused, ResponseError)
+        *_, answer = await self._sent("claim", args, queues, first=(_ARM,))
+        return answer, self._line.is_welcome
 
     @contextmanager
     def listening(
@@ -100,6 +100,7 @@ class Steps:
         """
         listener, line = _Listener(changed, wrote, lost), self._line
         self._listening.append(listener)
+        line.greet(_TRACKING)
         line.on_push, line.on_lost = self._heard, self._lost
         try:
             yield
