@@ -138,7 +138,6 @@ class _Wire(asyncio.Protocol):
         self._on_lost = on_lost
         self._reader = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._unsent: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = (
             connection._writer.transport
@@ -152,17 +151,11 @@ class _Wire(asyncio.Protocol):
 
     def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
         """Send with all else of this turn; each future is an answer, an error reply included."""
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        self._unsent += [cast("bytes", hiredis.pack_command(command)) for command in commands]
+        packed = [cast("bytes", hiredis.pack_command(command)) for command in commands]
         answered = [self._loop.create_future() for _ in commands]
         self._waiting += answered
+        self._transport.write(b"".join(packed))
         return answered
-
-    def _flush(self) -> None:
-        data, self._unsent = b"".join(self._unsent), []
-        if not self.is_lost:
-            self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         """Hand each complete answer to its call."""
