@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 
 from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
-from app.cli.logs import settings_with_logs
+from app.cli.processes import keep_alive, needs_supervisor
 from app.cli.run_lines import Lines
 
 if TYPE_CHECKING:
@@ -30,26 +31,58 @@ Trusted = Annotated[
 ]
 
 
-def run_project(path: str, *, burst: bool, trusted: bool, json: bool) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the command line says, beside the project."""
+
+    burst: bool
+    json: bool
+    trusted: bool
+    supervised: bool
+
+    def words(self, path: str) -> list[str]:
+        """The same for another process, which is supervised."""
+        flags = {"--burst": self.burst, "--json": self.json, "--i-trust-this-redis": self.trusted}
+        return [path, *(flag for flag, is_set in flags.items() if is_set)]
+
+
+def run_project(path: str, settings: "Settings", told: Told) -> int:
     """Run an arq project's jobs until stopped; returns the exit code."""
-    options = _options(settings_with_logs(as_json=json))
-    project = _read(path, trusted=trusted)
-    lines = Lines(as_json=json)
+    project = _read(path, trusted=told.trusted)
+    lines = Lines(as_json=told.json, are_shared=told.supervised)
 
     async def work(stopper: Stopper) -> None:
-        from app.engine.dropin import open_arq_worker
+        if not told.supervised and needs_supervisor(settings):
+            words = told.words(path)
+            await keep_alive(settings, words, lines, stopper, is_finite=told.burst)
+        else:
+            await _work(project, settings, told, lines, stopper)
 
-        async with open_arq_worker(
-            project, burst=burst, is_trusted=trusted, options=options, heard=lines.heard
-        ) as worker:
-            lines.add(
-                {"event": "started", "worker": worker.id, "queues": [project.queue_name]},
-                f"{worker.id} works on {project.queue_name}. Ctrl-C stops it in order.",
-            )
-            with lines.printing(), stopper.calling(worker.stop):
-                await worker.run()
+    return serve(work, supervised=told.supervised)
 
-    return serve(work)
+
+async def _work(
+    project: "ArqSettings", settings: "Settings", told: Told, lines: Lines, stopper: Stopper
+) -> None:
+    from app.engine.dropin import open_arq_worker
+    from app.local.supervisor import SPENT
+
+    async with open_arq_worker(
+        project,
+        burst=told.burst,
+        is_trusted=told.trusted,
+        options=_options(settings),
+        heard=lines.heard,
+    ) as worker:
+        lines.add(
+            {"event": "started", "worker": worker.id, "queues": [project.queue_name]},
+            f"{worker.id} works on {project.queue_name}. Ctrl-C stops it in order.",
+        )
+        with lines.printing(), stopper.calling(worker.stop):
+            await worker.run()
+    is_all = told.burst and project.max_burst_jobs > 0  # no other is to go on
+    if worker.is_spent and not is_all:
+        stopper.code = SPENT
 
 
 def _options(settings: "Settings") -> "WorkerOptions":
@@ -57,7 +90,13 @@ def _options(settings: "Settings") -> "WorkerOptions":
     from app.engine import WorkerOptions
 
     worker = settings.worker
-    return WorkerOptions(lease=worker.lease, poll=worker.poll, max_block=worker.max_block)
+    return WorkerOptions(
+        lease=worker.lease,
+        poll=worker.poll,
+        max_block=worker.max_block,
+        max_runs=worker.max_runs,
+        max_memory=worker.max_memory,
+    )
 
 
 def _read(path: str, *, trusted: bool) -> "ArqSettings":

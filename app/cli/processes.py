@@ -27,24 +27,32 @@ def needs_supervisor(settings: "Settings") -> bool:
 
 def supervise(settings: "Settings", words: Sequence[str], *, is_finite: bool, as_json: bool) -> int:
     """Keep worker processes alive until told to stop; returns the exit code."""
-    supervisor = make_supervisor(settings, words, is_finite=is_finite)
-    return serve(partial(_supervise, settings, supervisor, Lines(as_json=as_json)))
+    lines = Lines(as_json=as_json)
+    return serve(partial(_supervise, settings, words, lines, is_finite=is_finite))
 
 
 async def _supervise(
-    settings: "Settings", supervisor: "Supervisor", lines: Lines, stopper: Stopper
+    settings: "Settings", words: Sequence[str], lines: Lines, stopper: Stopper, *, is_finite: bool
 ) -> None:
     from app.connection import open_redis
 
     async with open_redis(settings):  # a Valkey of our own stays, while processes come and go
-        count = settings.worker.processes
-        lines.add(
-            {"event": "supervising", "processes": count},
-            f"Worker processes kept alive: {count}. Ctrl-C stops them in order.",
-        )
-        with lines.printing(), stopper.calling(supervisor.stop):
-            if not await supervisor.run():
-                stopper.code = FAILED
+        await keep_alive(settings, words, lines, stopper, is_finite=is_finite)
+
+
+async def keep_alive(
+    settings: "Settings", words: Sequence[str], lines: Lines, stopper: Stopper, *, is_finite: bool
+) -> None:
+    """Have as many `steward worker` with these words as the settings want, until told to stop."""
+    supervisor = make_supervisor(settings, words, is_finite=is_finite)
+    count = settings.worker.processes
+    lines.add(
+        {"event": "supervising", "processes": count},
+        f"Worker processes kept alive: {count}. Ctrl-C stops them in order.",
+    )
+    with lines.printing(), stopper.calling(supervisor.stop):
+        if not await supervisor.run():
+            stopper.code = FAILED
 
 
 def make_supervisor(

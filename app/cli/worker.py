@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter, validators
 
-from app.cli.dropin import Project, Trusted, run_project
+from app.cli.dropin import Project, Told, Trusted, run_project
 from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
 from app.cli.logs import settings_with_logs
@@ -57,12 +57,13 @@ def run_worker(
     supervised: Supervised = False,
 ) -> int:
     """Run jobs until stopped; more of these share the work, and take over from one that dies."""
-    if project is not None:
-        _refuse_ours(queues=queues, processes=processes, concurrency=concurrency)
-        return run_project(project, burst=burst, trusted=i_trust_this_redis, json=json)
     names = chosen_queues(queues)
     settings = settings_with_logs(as_json=json)
     settings = with_numbers(settings, processes=processes, concurrency=concurrency)
+    if project is not None:
+        _refuse_ours(queues=queues, concurrency=concurrency)
+        told = Told(burst=burst, json=json, trusted=i_trust_this_redis, supervised=supervised)
+        return run_project(project, settings, told)
     if not supervised and needs_supervisor(settings):
         flags = {"--burst": burst, "--json": json, "--demo-jobs": demo_jobs}
         words = [

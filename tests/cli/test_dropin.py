@@ -48,6 +48,7 @@ def garden(steward: Command) -> Command:
         (["garden.jobs.Empty"], "garden.jobs.Empty: there is no function and no cron job"),
         (["garden.jobs.Settings", "--queues", "ai"], "--queues is for Steward's own jobs"),
         (["garden.jobs.Settings", "--concurrency", "3"], "--concurrency is for Steward's own jobs"),
+        (["garden.jobs.Pickled", "--processes", "2"], "job_deserializer is pickle"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(

@@ -147,6 +147,17 @@ async def test_a_killed_workers_job_goes_on_elsewhere(start: Start, client: Clie
         assert took < timedelta(seconds=30)  # with arq it waits for 310 s
 
 
+async def test_several_processes_share_a_project(start: Start, client: Client) -> None:
+    async with client("slow") as plain:
+        jobs = [await enqueue(plain, "work", 0.2) for _ in range(40)]
+
+        said = await drained(start("slow", "--burst", TRUSTED, "--processes=2"))
+
+        assert [await job.result(**SOON) for job in jobs] == ["done"] * 40
+        assert said.count("at work") == 40
+        assert said.count("works on arq:queue") == 2
+
+
 async def test_aborting_jobs(start: Start, client: Client) -> None:
     async with client("slow") as plain:
         running = await enqueue(plain, "work", 60)
