@@ -27,7 +27,7 @@ from tests.local.conftest import server_pid
 from tests.scratch_home import Given, scratch_folder
 
 ONE_KEY, OTHER_KEY = "a" * 32, "b" * 32
-PAYLOAD = Payload(t=None, f="a.job", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=1)
+PAYLOAD = Payload(f="a.job", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=1)
 AT_ONCE = 0.001  # s; opening the services takes longer
 
 

@@ -139,7 +139,6 @@ class Client:
         job, options, packed = call.job, call.job.options, call.packed()
         parent, now = current_attempt.get(), self.store.clock.now_ms()
         return Payload(
-            t=None,
             f=job.name,
             a=packed.args,
             k=packed.kwargs,

@@ -1,13 +1,13 @@
 """The envelope around everything we leave in Redis: signed, perhaps compressed, never code.
 
     byte    0        1       2         3 .. 18    19 ..
-            version  flags   key id    MAC        msgpack of arq's dictionary
+            version  flags   key id    MAC        msgpack: a payload's fields, or arq's result
 
 The MAC (keyed BLAKE2b, 16 bytes) covers all the other bytes. Redis is storage, not a friend: what
 does not verify is `BadPayload`, whatever it says. Keys rotate: the first signs, all of them verify.
-A job's dictionary also names its run and queue, and the worker compares them with where it found
-it, so a payload can't be copied to another id. `dumps` and `loads` are the same envelope for plain
-arq clients and workers (`job_serializer`, `job_deserializer`).
+A payload also names its run and queue, and the worker compares them with where it found it, so it
+can't be copied to another id. `dumps` and `loads` turn arq's dictionaries into the same envelope
+and back, for plain arq clients and workers (`job_serializer`, `job_deserializer`).
 """
 
 import hmac
@@ -17,6 +17,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from msgspec.msgpack import Decoder
 
 from app.engine import wire
@@ -92,13 +93,18 @@ class Codec:
 
     def dumps(self, data: dict[str, Any]) -> bytes:
         """arq's `job_serializer`; a result is told from a job by its key `r`."""
-        return self._seal(wire.pack(data), _RESULT if "r" in data else _JOB)
+        if "r" in data:
+            return self._seal(wire.pack(data), _RESULT)
+        packed = {name: msgspec.Raw(wire.pack(data[name])) for name in "ak"}
+        return self.seal_payload(Payload(**{**data, **packed}))
 
     def loads(self, sealed: bytes) -> dict[str, Any]:
         """arq's `job_deserializer`."""
-        kind = _RESULT if _flags(sealed) & _RESULT else _JOB
-        data: dict[str, Any] = wire.unpack(self._open(sealed, kind))
-        return data
+        if _flags(sealed) & _RESULT:
+            data: dict[str, Any] = wire.unpack(self._open(sealed, _RESULT))
+            return data
+        payload = self.open_payload(sealed)
+        return {**structs.asdict(payload), "a": wire.unpack(payload.a), "k": wire.unpack(payload.k)}
 
     def _seal(self, body: bytes, flags: int) -> bytes:
         if len(body) > COMPRESS_OVER:

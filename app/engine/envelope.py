@@ -8,22 +8,21 @@ from typing import Protocol
 import msgspec
 
 from app.engine.clock import Moment
+from app.engine.signature import NO_KEYWORDS
 
 
-class Payload(msgspec.Struct, omit_defaults=True, gc=False):
-    """A queued run: arq's keys (`t f a k et`), then those that arq ignores."""
+class Payload(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """A queued run: arq's `f a et k`, then what arq has no words for. An array on the wire."""
 
-    t: int | None
-    """arq: the try to start from; we leave it empty."""
     f: str
     a: msgspec.Raw
-    k: msgspec.Raw
     et: Moment
     """When it was enqueued, in ms."""
-    v: int = 1
-    """The job's payload version."""
     id: str = ""
     q: str = ""
+    k: msgspec.Raw = NO_KEYWORDS
+    v: int = 1
+    """The job's payload version."""
     sf: Moment = 0
     """The moment it is scheduled for, in ms; 0: when it was enqueued."""
     p: str = ""
@@ -34,6 +33,8 @@ class Payload(msgspec.Struct, omit_defaults=True, gc=False):
     """W3C traceparent."""
     uk: str = ""
     """The key it holds."""
+    t: int | None = None
+    """arq: the try to start from; only a plain arq client's may say, and a plain worker heed it."""
 
 
 class Kept(msgspec.Struct, kw_only=True, gc=False):

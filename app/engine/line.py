@@ -22,7 +22,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as Silent
 
 _ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
-_DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
+_LOOKS = 4  # within that time, and each finds nothing
+_DEMOTED = "READONLY"  # it was the master when we connected
 
 Command = tuple[Any, ...]
 Push = Callable[[Any], None]
@@ -85,18 +86,13 @@ class Line:
             await self._close()
 
     async def _answer(self, wire: "_Wire", answered: "asyncio.Future[Any]") -> Any:
-        try:
-            async with asyncio.timeout(self._patience):
-                answer = await answered
-        except TimeoutError:
-            if not answered.done() or answered.cancelled():  # else a blocked loop was late, not it
-                wire.lose(Silent("no answer in time"))
-                raise Silent(f"no answer in {self._patience:.0f} s") from None
-            answer = answered.result()
-        answer = _error_or(answer)
-        if isinstance(answer, ResponseError) and _says_demoted(str(answer)):
-            wire.lose(answer)  # the next call asks Sentinel, or the name service, again
-        return answer
+        answer = await answered
+        if not isinstance(answer, hiredis.ReplyError):
+            return answer
+        error = _error(answer)
+        if str(error).startswith(_DEMOTED):
+            wire.lose(error)  # the next call asks Sentinel, or the name service, again
+        return error
 
     def _heard(self, push: Any) -> None:
         self.on_push(push)
@@ -112,16 +108,15 @@ class Line:
                 if self._failures != failures:
                     raise Disconnected(self._failed_by)
                 await self._close()
-                self._wire = await _connect(self._pool, self._heard, self._lost)
+                self._wire = await self._connected()
                 self._greeted = self._wire.send([self._greeting])[0] if self._greeting else None
             return self._wire
 
     async def _connected(self) -> "_Wire":
-        try:
-            return await _connect(self._pool, self._heard, self._lost)
-        except (RedisError, OSError) as error:
-            self._failures, self._failed_by = self._failures + 1, str(error)
-            raise
+        connection = await _connect(self._pool)
+        wire = _Wire(connection, self._heard, self._lost, patience=self._patience)
+        wire.take_over()
+        return wire
 
     async def _close(self) -> None:
         wire, self._wire = self._wire, None
@@ -132,8 +127,13 @@ class Line:
 class _Wire(asyncio.Protocol):
     """The bytes of one connection, from the moment redis-py hands it over."""
 
-    def __init__(self, connection: Any, on_push: Push, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Any, on_push: Push, on_lost: Callable[[], None], *, patience: float
+    ) -> None:
         self._connection = connection
+        self._patience = patience
+        self._watch: asyncio.TimerHandle | None = None
+        self._has_answered = True
         self._on_push = on_push
         self._on_lost = on_lost
         self._reader = hiredis.Reader()
@@ -154,11 +154,27 @@ class _Wire(asyncio.Protocol):
         packed = [cast("bytes", hiredis.pack_command(command)) for command in commands]
         answered = [self._loop.create_future() for _ in commands]
         self._waiting += answered
+        if self._watch is None:
+            self._has_answered = True  # until the first look there is nothing to miss
+            self._look()
         self._transport.write(b"".join(packed))
         return answered
 
+    def _look(self) -> None:
+        """Lose a server that said nothing at one look after the other.
+
+        Time alone is no proof: what blocked the loop may have left an answer to be read.
+        """
+        self._silent = 0 if self._has_answered else self._silent + 1
+        self._has_answered, self._watch = False, None
+        if self._silent == _LOOKS:
+            self.lose(Silent(f"no answer in {self._patience:.0f} s"))
+        elif self._waiting:
+            self._watch = self._loop.call_later(self._patience / _LOOKS, self._look)
+
     def data_received(self, data: bytes) -> None:
         """Hand each complete answer to its call."""
+        self._has_answered = True
         try:
             self._reader.feed(data)
             self._read()
@@ -196,12 +212,14 @@ class _Wire(asyncio.Protocol):
         if self.is_lost:
             return
         self.is_lost = True
+        if self._watch is not None:
+            self._watch.cancel()
         self._transport.abort()
         self._on_lost()
         while self._waiting:
             answered = self._waiting.popleft()
             if not answered.done():
-                answered.set_exception(Disconnected(f"the connection broke: {cause}"))
+                answered.set_exception(_broken(cause))
                 answered.exception()  # seen: whoever waited may be gone
 
     async def close(self) -> None:
@@ -210,16 +228,22 @@ class _Wire(asyncio.Protocol):
         await self._connection.disconnect()
 
 
-async def _connect(pool: ConnectionPool, on_push: Push, on_lost: Callable[[], None]) -> _Wire:
+async def _connect(pool: ConnectionPool) -> Any:
+    """A connection of redis-py's that speaks RESP3, ready to be taken over."""
     connect: Any = pool.connection_class
     connection = connect(**{**pool.connection_kwargs, "protocol": 3})
     async with AsyncExitStack() as unfinished:
         unfinished.push_async_callback(connection.disconnect, nowait=True)
         await connection.connect()
         unfinished.pop_all()
-    wire = _Wire(connection, on_push, on_lost)
-    wire.take_over()
-    return wire
+    return connection
+
+
+def _broken(cause: Exception | None) -> RedisError:
+    """A new error for each call: whoever raises one writes its traceback into it."""
+    if isinstance(cause, Silent):
+        return Silent(str(cause))
+    return Disconnected(f"the connection broke: {cause}")
 
 
 def _says_demoted(refusal: str) -> bool:

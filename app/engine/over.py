@@ -11,7 +11,7 @@ from app.engine.job import Job
 from app.engine.outcome import Outcome
 from app.engine.run import Claimed
 
-_UNREADABLE = Payload(t=None, f="?", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=0)
+_UNREADABLE = Payload(f="?", a=msgspec.Raw(b"\x90"), k=msgspec.Raw(b"\x80"), et=0)
 
 
 class Over(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,19 +2,26 @@
 
 from datetime import datetime, timedelta
 from secrets import token_bytes
+from string import ascii_letters, digits
 
 import msgspec
 
 from app.engine.job import Held
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # base32, as RFC 4648 has it, in lower case
-_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]  # ten bits each
+_LETTERS = ascii_letters + digits
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
 def new_id() -> str:
-    """16 characters, 80 random bits: two of 10**10 runs share one with a chance of 1 in 24,000."""
-    bits, pairs = int.from_bytes(token_bytes(10), "big"), _PAIRS
-    return "".join([pairs[bits >> shift & 1023] for shift in range(0, 80, 10)])
+    """14 letters and digits: two of 10**10 runs share one with a chance of 1 in 250,000.
+
+    With two more each run would take 16 bytes more of Redis's memory, which comes in such steps.
+    """
+    bits, pairs = int.from_bytes(token_bytes(12), "big"), []
+    for _ in range(7):
+        bits, left = divmod(bits, len(_PAIRS))
+        pairs.append(_PAIRS[left])
+    return "".join(pairs)
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder
 from app.engine import wire
 from app.engine.errors import BadArguments, DeclarationError
 
-_NO_KEYWORDS = msgspec.Raw(b"\x80")  # an empty msgpack map
+NO_KEYWORDS = msgspec.Raw(b"\x80")  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
 _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
 
@@ -81,7 +81,7 @@ class Signature:
         if misfit is not None:
             raise BadArguments(misfit)
         try:
-            named = msgspec.Raw(wire.pack(kwargs)) if kwargs else _NO_KEYWORDS
+            named = msgspec.Raw(wire.pack(kwargs)) if kwargs else NO_KEYWORDS
             packed = Packed(msgspec.Raw(wire.pack(args)), named)
         except TypeError as error:
             raise BadArguments(f"{self.name}: {error}") from error
@@ -98,7 +98,7 @@ class Signature:
             positional: tuple[Any, ...] = self._all.decode(args)
         except Exception:  # there are fewer or more, or one says what is wrong
             positional = self._unpack_positional(args)
-        named = {} if kwargs == _NO_KEYWORDS else self._unpack_keywords(kwargs)
+        named = {} if kwargs == NO_KEYWORDS else self._unpack_keywords(kwargs)
         if self._has_times:
             _refuse_naive_times((positional, named), self.name)
         return positional, named

@@ -35,8 +35,8 @@ STEPS: Final = (
 )
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
-_ELSEWHERE = {"claim", "unpark", "sweep", "hold", "depth", "let_go"}  # the keeper tells of unpark
-_ON_QUEUES = frozenset(STEPS) - _ELSEWHERE
+_BROKEN = (RedisError, OSError, TimeoutError)
+_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # the keeper tells of unpark
 
 
 def source(step: str) -> str:
@@ -50,8 +50,12 @@ async def answering() -> AsyncGenerator[None]:
     """Turn what the connection raises into `Unavailable`."""
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+    except _BROKEN as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(f"Redis: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,14 @@ class Steps:
     ) -> Sequence[Any]:
         script, line = self._script(step), self._line
         command = ("EVALSHA", script.sha, len(on), *on, *args)
-        async with answering():
+        try:
             try:
                 return await line.calls(*first, command)
             except NoScriptError:
                 await line.call("SCRIPT", "LOAD", script.source)
                 return await line.calls(*first, command)
+        except _BROKEN as error:
+            raise _unavailable(error) from error
 
     def _script(self, step: str) -> "_Script":
         if step not in self._scripts:

@@ -145,7 +145,7 @@ def running(run: Claimed, job: Job[Any, ..., Any], **fields: Any) -> Running:
     )
     known: dict[str, Any] = {
         "run": run,
-        "payload": Payload(t=None, f=job.name, a=none, k=no_names, et=0),
+        "payload": Payload(f=job.name, a=none, k=no_names, et=0),
         "job": job,
         "args": (),
         "kwargs": {},

@@ -24,7 +24,7 @@ FOREIGN = Codec([b"another key of 32 bytes, or so..."])
 def payload(text: str = "hello", **others: Any) -> Payload:
     args = msgspec.Raw(wire.pack((text,)))
     fields: dict[str, Any] = {"id": "run-1", "q": "default", "et": 1_700_000_000_000, **others}
-    return Payload(t=None, f="test.write", a=args, k=msgspec.Raw(b"\x80"), **fields)
+    return Payload(f="test.write", a=args, k=msgspec.Raw(b"\x80"), **fields)
 
 
 def kept(value: object = 5) -> Kept:

@@ -10,4 +10,4 @@ def test_a_generated_id_is_one_that_could_be_chosen() -> None:
 
 def test_generated_ids_differ() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000
-    assert len(new_id()) == 16
+    assert len(new_id()) == 14

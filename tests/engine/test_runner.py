@@ -79,7 +79,7 @@ def payload_of(**fields: Any) -> Payload:
         "id": "run-1",
         "q": "default",
     }
-    return Payload(t=None, **{**known, **fields})
+    return Payload(**{**known, **fields})
 
 
 def claimed(payload: bytes | None = b"", **fields: Any) -> Claimed:

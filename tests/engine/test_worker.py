@@ -307,7 +307,9 @@ MUTATIONS: dict[str, Callable[[bytes], bytes]] = {
     "large": lambda _: b"\x01" * 1_000_000,
     "other version": lambda sealed: b"\x02" + sealed[1:],
     "result": lambda sealed: sealed[:1] + b"\x02" + sealed[2:],
-    "foreign": lambda _: Codec([b"a key that nobody here signs with"]).dumps({"f": "x"}),
+    "foreign": lambda _: Codec([b"a key that nobody here signs with"]).dumps(
+        {"t": None, "f": "x", "a": (), "k": {}, "et": 0}
+    ),
 }
 
 
