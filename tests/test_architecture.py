@@ -47,7 +47,10 @@ PURE = {
     *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {"line", "together", "codec", "connection", "keys", "sentinel", "steps", "store"}
-DOORS = {"client", "dead_letters", "events", "handle", "lookup", "overview", "plain"}
+DOORS = {
+    *("client", "dead_letters", "events", "handle", "lookup", "overview", "plain", "sealer"),
+    "sender",
+}
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
     *("recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),

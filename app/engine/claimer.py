@@ -76,6 +76,7 @@ class Claimer:
         self._is_blind = False
         self._wary_until = 0.0
         self._patient_until = 0.0
+        self._is_cut_off = False
 
     async def run(self) -> None:
         """Claim until cancelled; an absent Redis is waited for."""
@@ -97,8 +98,16 @@ class Claimer:
         return monotonic() < self._wary_until
 
     def _lost(self) -> None:
-        self._patient_until = monotonic() + self._patience
+        self._is_cut_off = True
         self._woken.set()
+
+    def _back_again(self) -> None:
+        self._is_cut_off = False
+        self._patient_until = monotonic() + self._patience
+
+    @property
+    def _is_patient(self) -> bool:
+        return self._is_cut_off or monotonic() < self._patient_until
 
     def _changed(self) -> None:
         self._is_theirs = True
@@ -174,10 +183,9 @@ class Claimer:
 
     async def _answered(self, want: int, shares: Sequence[Share]) -> Claim | None:
         mine = self._mine() if self._is_wary else None
-        is_patient = monotonic() < self._patient_until
         try:
             claim = await self._store.claim(
-                self._worker, want, shares, mine=mine, may_take_over=not is_patient
+                self._worker, want, shares, mine=mine, may_take_over=not self._is_patient
             )
         except Unavailable as error:
             self._be_wary()
@@ -187,6 +195,8 @@ class Claimer:
             self._absent = self._absent or _FIRST_PAUSE
             return None
         self._absent = 0.0
+        if self._is_cut_off:
+            self._back_again()
         self._say_if_blind(claim)
         return claim
 

@@ -96,7 +96,8 @@ class Codec:
         if "r" in data:
             return self._seal(wire.pack(data), _RESULT)
         packed = {name: msgspec.Raw(wire.pack(data[name])) for name in "ak"}
-        return self.seal_payload(Payload(**{**data, **packed}))
+        fields: dict[str, Any] = {**data, **packed}
+        return self.seal_payload(Payload(**fields))
 
     def loads(self, sealed: bytes) -> dict[str, Any]:
         """arq's `job_deserializer`."""

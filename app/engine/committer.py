@@ -9,7 +9,7 @@ logged and counted: the other worker's result stands.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 import anyio
@@ -17,7 +17,7 @@ import anyio
 from app.engine.clock import Clock, span_ms
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.envelope import Envelope, Kept
-from app.engine.errors import Unavailable
+from app.engine.errors import Unanswered, Unavailable
 from app.engine.events import Event
 from app.engine.failure import pack_failure
 from app.engine.outcome import (
@@ -113,7 +113,7 @@ class Committer:
 
     async def _commit(self, batch: list[Over]) -> None:
         ended = [self._ended(over) for over in batch]
-        lost = set(await self._stored(ended))
+        lost = await self._stored(ended)
         for over in batch:
             if over.run.id in lost:
                 self.lost += 1
@@ -121,15 +121,23 @@ class Committer:
             else:
                 self._heard(over)
 
-    async def _stored(self, ended: Sequence[Ended]) -> list[str]:
-        pause = _FIRST_PAUSE
+    async def _stored(self, ended: Sequence[Ended]) -> Collection[str]:
+        """Commit for as long as it takes; returns the ids that another worker took over."""
+        pause, again = _FIRST_PAUSE, False
         while True:
             try:
-                return await self._store.commit(ended)
+                lost = await self._store.commit(ended)
             except Unavailable as error:
+                again = again or isinstance(error, Unanswered)
                 log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
+            else:
+                return {id for id, lease in lost.items() if not again or self._is_theirs(lease)}
             await anyio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _is_theirs(self, lease: str) -> bool:
+        """Whether another worker has it: if not, an earlier try had landed, unheard of."""
+        return bool(lease) and lease.rpartition(":")[0] != self._worker
 
     def _ended(self, over: Over) -> Ended:
         match over.outcome:

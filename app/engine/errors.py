@@ -10,7 +10,8 @@ EngineError           raised to whoever called the engine
 │   ├── UnknownJob    no such job is registered
 │   ├── BadArguments  the arguments do not fit the job's signature
 │   └── TooLarge      the arguments pass the payload limit
-├── Unavailable       Redis did not answer in time; safe to repeat with the same id
+├── Unavailable       Redis can't be reached; safe to repeat with the same id
+│   ├── Unanswered    ... it was asked, and may have done it
 │   └── PartlyStored  ... but it had answered for some of the calls that were made together
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
@@ -95,6 +96,10 @@ class TooLarge(CallRefused):
 
 class Unavailable(EngineError):
     """Redis did not confirm in time. Repeating the call with the same id is safe."""
+
+
+class Unanswered(Unavailable):
+    """Redis was asked, and the connection broke before it answered: it may have done it."""
 
 
 class PartlyStored(Unavailable):

@@ -49,14 +49,17 @@ class Line:
         """Send one command and wait for its answer; raises what redis-py would."""
         return (await self.calls(command))[0]
 
+    async def connect(self) -> "_Wire":
+        """Make sure that there is a connection; raises what redis-py would."""
+        wire = self._wire
+        return await self._open() if wire is None or wire.is_lost else wire
+
     async def calls(self, *commands: Command) -> Sequence[Any]:
         """Send these commands, nothing between them; raises what the last one's answer is.
 
         What the others were refused for stands among the answers, as a `ResponseError`.
         """
-        wire = self._wire
-        if wire is None or wire.is_lost:
-            wire = await self._open()
+        wire = await self.connect()
         answered = wire.send(commands)
         last = await self._answer(wire, answered[-1])
         if isinstance(last, ResponseError):
@@ -134,6 +137,7 @@ class _Wire(asyncio.Protocol):
         self._patience = patience
         self._watch: asyncio.TimerHandle | None = None
         self._has_answered = True
+        self._silent = 0  # looks in a row
         self._on_push = on_push
         self._on_lost = on_lost
         self._reader = hiredis.Reader()

@@ -17,7 +17,7 @@ def new_id() -> str:
 
     With two more each run would take 16 bytes more of Redis's memory, which comes in such steps.
     """
-    bits, pairs = int.from_bytes(token_bytes(12), "big"), []
+    bits, pairs = int.from_bytes(token_bytes(12), "big"), list[str]()
     for _ in range(7):
         bits, left = divmod(bits, len(_PAIRS))
         pairs.append(_PAIRS[left])
@@ -36,6 +36,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     held: Held | timedelta = Held.ACTIVE
     is_counted: bool = False
     """Whether its attempts are counted from the start, and not just by the lease of the first."""
+    is_named: bool = False
+    """Whether its id was chosen, and so may be another run's."""
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

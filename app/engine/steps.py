@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisError
 
-from app.engine.errors import Unavailable
+from app.engine.errors import Unanswered, Unavailable
 from app.engine.line import Command, Line
 
 STEPS: Final = (
@@ -51,11 +51,15 @@ async def answering() -> AsyncGenerator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise _unavailable(error) from error
+        raise Unavailable(_said(error)) from error
 
 
-def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"Redis: {type(error).__name__}: {error}")
+def _said(error: Exception) -> str:
+    return f"Redis: {type(error).__name__}: {error}"
+
+
+class _NotLoaded(Unavailable):
+    """The server has forgotten the script; it did nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +131,24 @@ class Steps:
     async def _sent(
         self, step: str, args: Sequence[Any], on: Sequence[str], *, first: Sequence[Command] = ()
     ) -> Sequence[Any]:
-        script, line = self._script(step), self._line
+        script = self._script(step)
         command = ("EVALSHA", script.sha, len(on), *on, *args)
         try:
-            try:
-                return await line.calls(*first, command)
-            except NoScriptError:
-                await line.call("SCRIPT", "LOAD", script.source)
-                return await line.calls(*first, command)
+            return await self._asked(*first, command)
+        except _NotLoaded:
+            await self._asked(("SCRIPT", "LOAD", script.source))
+            return await self._asked(*first, command)
+
+    async def _asked(self, *commands: Command) -> Sequence[Any]:
+        """The answers; raises `Unavailable`, and `Unanswered` once they were sent."""
+        async with answering():
+            await self._line.connect()
+        try:
+            return await self._line.calls(*commands)
+        except NoScriptError as error:
+            raise _NotLoaded(_said(error)) from error
         except _BROKEN as error:
-            raise _unavailable(error) from error
+            raise Unanswered(_said(error)) from error
 
     def _script(self, step: str) -> "_Script":
         if step not in self._scripts:

@@ -26,6 +26,7 @@ _STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
+CHUNK = 500  # runs that are put on their queues in one step, of some milliseconds
 _BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
 
 
@@ -44,15 +45,16 @@ class Store:
         """Store runs; an id or key that is taken answers with the run that holds it.
 
         `again`: the same runs were sent before, unanswered; what is there now is new all the same.
-        Calls of the same turn of the loop share a trip.
+        Single runs share a trip with others that come at the same time.
         """
-        new = (_STORED, _SAME_BYTES) if again else (_STORED,)
-        answers = await self._enqueuing.send(runs)
-        return [Receipt(id, state in new) for state, id in answers]
+        carry = self._enqueuing.send if len(runs) == 1 else self._enqueue
+        answers = await carry(runs)
+        pairs = zip(runs, answers, strict=True)
+        return [Receipt(id, _is_new(run, state, id, again=again)) for run, (state, id) in pairs]
 
     async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []
-        for some in _chunks(runs):
+        for some in _chunks(runs, CHUNK):
             args = flat(_new_run_kind, _new_run, some)
             now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
@@ -90,37 +92,42 @@ class Store:
             is_told=is_told,
         )
 
-    async def commit(self, ended: Sequence[Ended]) -> list[str]:
-        """Write how these attempts ended; returns the ids that were no longer ours."""
-        lost: list[str] = []
-        for some in _chunks(ended):
-            lost += await self._complete([each for each in some if isinstance(each, Completed)])
-            lost += await self._put_back([each for each in some if isinstance(each, PutBack)])
-            lost += await self._bury([each for each in some if isinstance(each, Buried)])
-            lost += await self._set_aside([each for each in some if isinstance(each, SetAside)])
+    async def commit(self, ended: Sequence[Ended]) -> dict[str, str]:
+        """Write how these attempts ended; returns the ids that were no longer ours.
+
+        With each comes the lease it has now: none, when it is over or waits again.
+        """
+        lost: dict[str, str] = {}
+        for some in _chunks(ended, _BATCH):
+            lost |= await self._complete([each for each in some if isinstance(each, Completed)])
+            lost |= await self._put_back([each for each in some if isinstance(each, PutBack)])
+            lost |= await self._bury([each for each in some if isinstance(each, Buried)])
+            lost |= await self._set_aside([each for each in some if isinstance(each, SetAside)])
         return lost
 
-    async def _complete(self, ended: Sequence[Completed]) -> list[str]:
+    async def _complete(self, ended: Sequence[Completed]) -> dict[str, str]:
         args = flat(_completed_kind, _completed, ended)
         return await self._commit_as("complete", (_LONGEST_STREAM,), args)
 
-    async def _put_back(self, ended: Sequence[PutBack]) -> list[str]:
+    async def _put_back(self, ended: Sequence[PutBack]) -> dict[str, str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
         return await self._commit_as("retry", head, chain.from_iterable(map(_put_back, ended)))
 
-    async def _bury(self, ended: Sequence[Buried]) -> list[str]:
+    async def _bury(self, ended: Sequence[Buried]) -> dict[str, str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
         return await self._commit_as("bury", head, chain.from_iterable(map(_buried, ended)))
 
-    async def _set_aside(self, ended: Sequence[SetAside]) -> list[str]:
+    async def _set_aside(self, ended: Sequence[SetAside]) -> dict[str, str]:
         head = (_LONGEST_STREAM,)
         return await self._commit_as("park", head, chain.from_iterable(map(_set_aside, ended)))
 
     async def _commit_as(
         self, step: str, head: tuple[int, ...], fields: Iterable[object]
-    ) -> list[str]:
-        args = tuple(fields)
-        return [id.decode() for id in await self._steps.run(step, *head, *args)] if args else []
+    ) -> dict[str, str]:
+        if not (args := tuple(fields)):
+            return {}
+        lost = [each.decode(errors="replace") for each in await self._steps.run(step, *head, *args)]
+        return dict(zip(lost[::2], lost[1::2], strict=True))
 
     async def cancelled(self) -> list[str]:
         """Running runs that somebody wants to stop."""
@@ -197,8 +204,8 @@ class Store:
         return self.clock.now()
 
 
-def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
+def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def flat(
@@ -217,6 +224,12 @@ def flat(
         args.append(len(own))
         args += chain.from_iterable(own)
     return args
+
+
+def _is_new(run: NewRun, state: int, id: str, *, again: bool) -> bool:
+    """Whether it was stored now, or by an earlier try: a made-up id is nobody else's."""
+    is_its_own = state == _SAME_BYTES or (id == run.id and not run.is_named)
+    return state == _STORED or (again and is_its_own)
 
 
 def _new_run_kind(run: NewRun) -> tuple[object, ...]:

@@ -1,9 +1,9 @@
-"""Calls that are awaited in the same turn of the loop travel together.
+"""Calls that come while others are under way travel together.
 
-The first caller of a turn begins a trip, which waits for the turn to end, takes what all of them
-have brought, carries it in one go, and hands each its own answers. The trip is a task: whoever is
+A call that finds nobody on the way goes at once, alone. Those that come until it is back share the
+next trip, and so on: the more there are, the more travel in one. A trip is a task: whoever is
 cancelled while it is under way, the others' calls are in its hands. It ends by itself, because
-`carry` does. A failure of the trip is everybody's.
+`carry` does. A failure of a trip is everybody's in it.
 """
 
 import asyncio
@@ -30,33 +30,50 @@ class Together(Generic[T, R]):
         """`carry` must end by itself: it has a deadline, or a connection that has."""
         self._carry = carry
         self._waiting: list[_Place[T, R]] = []
+        self._is_under_way = False
         self._trips: set[asyncio.Task[None]] = set()
 
     async def send(self, items: Sequence[T]) -> Sequence[R]:
         """The answers to these items; raises what `carry` raises."""
-        loop = asyncio.get_running_loop()
-        place: _Place[T, R] = _Place(items, loop.create_future())
-        self._waiting.append(place)
-        if self._waiting[0] is place:
-            trip = loop.create_task(self._go())
-            self._trips.add(trip)
-            trip.add_done_callback(self._trips.discard)
-        return await place.answers
+        if self._is_under_way:
+            place: _Place[T, R] = _Place(items, asyncio.get_running_loop().create_future())
+            self._waiting.append(place)
+            return await place.answers
+        self._is_under_way = True
+        try:
+            return await self._carry(items)
+        finally:
+            self._next()
 
-    async def _go(self) -> None:
+    def _next(self) -> None:
+        """Begin a trip with those who wait, if there are any."""
         places, self._waiting = self._waiting, []
         places = [place for place in places if not place.answers.done()]
+        self._is_under_way = bool(places)
+        if places:
+            loop = asyncio.get_running_loop()
+            trip = loop.create_task(self._go(places))
+            self._trips.add(trip)
+            trip.add_done_callback(self._trips.discard)
+
+    async def _go(self, places: Sequence[_Place[T, R]]) -> None:
         try:
             answers = await self._carry([item for place in places for item in place.items])
         except Exception as error:  # whatever it is, each caller hears of it
             for place in places:
                 _tell(place, error)
-            return
-        start = 0
-        for place in places:
-            if not place.answers.done():
-                place.answers.set_result(answers[start : start + len(place.items)])
-            start += len(place.items)
+        else:
+            _hand_out(answers, places)
+        finally:
+            self._next()
+
+
+def _hand_out(answers: Sequence[R], places: Sequence[_Place[T, R]]) -> None:
+    start = 0
+    for place in places:
+        if not place.answers.done():
+            place.answers.set_result(answers[start : start + len(place.items)])
+        start += len(place.items)
 
 
 def _tell(place: _Place[T, R], error: Exception) -> None:

@@ -9,7 +9,17 @@ import anyio
 import pytest
 from msgspec import structs
 
-from app.engine import Client, Clock, Codec, Over, RunStatus, Unavailable, hours, seconds
+from app.engine import (
+    Client,
+    Clock,
+    Codec,
+    Over,
+    RunStatus,
+    Unanswered,
+    Unavailable,
+    hours,
+    seconds,
+)
 from app.engine.committer import Committer
 from app.engine.ended import Ended
 from app.engine.outcome import Outcome, Succeeded
@@ -27,7 +37,7 @@ class Shaky(Store):
     after = 0
     commits = 0
 
-    async def commit(self, ended: Sequence[Ended]) -> list[str]:
+    async def commit(self, ended: Sequence[Ended]) -> dict[str, str]:
         """Commit, unless it is this one's turn to fail."""
         self.commits += 1
         await anyio.lowlevel.checkpoint()
@@ -37,7 +47,7 @@ class Shaky(Store):
         lost = await super().commit(ended)
         if self.after:
             self.after -= 1
-            raise Unavailable("the answer got lost")
+            raise Unanswered("the answer got lost")
         return lost
 
 

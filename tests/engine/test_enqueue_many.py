@@ -133,7 +133,6 @@ async def test_calls_made_together_whose_answer_is_lost_are_each_stored_once(
 
 
 @pytest.mark.case(18)
-@pytest.mark.xfail(reason="a run that is over already is taken for somebody else's")
 async def test_a_run_that_is_over_before_its_enqueue_was_confirmed_is_new(
     shop: Workshop, proxy: Proxy, stranger: Client
 ) -> None:
@@ -166,7 +165,6 @@ async def _cut_within(shop: Workshop, proxy: Proxy, stranger: Client) -> Unavail
     return errors[0]
 
 
-@pytest.mark.xfail(reason="what was confirmed before the cut is forgotten")
 async def test_when_the_deadline_has_passed_the_error_lists_what_is_stored(
     shop: Workshop, proxy: Proxy, stranger: Client
 ) -> None:

@@ -46,7 +46,6 @@ async def stranger(clean_redis: RedisSettings, codec: Codec) -> AsyncGenerator[C
 
 
 @pytest.mark.case(13)
-@pytest.mark.xfail(reason="patience counts from the last claim that failed, not from the return")
 async def test_whoever_is_back_first_takes_nothing_over_for_a_lease(
     parties: tuple[Party, Party], stranger: Client, caplog: pytest.LogCaptureFixture
 ) -> None:

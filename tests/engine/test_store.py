@@ -208,7 +208,7 @@ async def test_a_queue_may_be_a_key_of_an_arq_projects_own(store: Store, key: st
         )
 
     left: Any = await store.redis.zrange(key, 0, -1)
-    assert (placed, lost, set(left)) == (4, [], {b"retried", b"parked"})
+    assert (placed, lost, set(left)) == (4, {}, {b"retried", b"parked"})
     assert {run.queue for run in runs.values()} == {queue}
     assert (await letter_of(store, "buried"))[b"queue"] == queue.encode()
     assert (await store.depth(queue))[:4] == (0, 0, 1, 1)
@@ -383,10 +383,10 @@ async def test_nothing_is_committed_under_anothers_lease(
 
     lost = await store.commit([forms(stale)[form]])
 
-    assert lost == [stale.id]
+    assert lost == {stale.id: ours.lease}
     assert await store.redis.get(f"arq:in-progress:{ours.id}") == b"w2:2"
     assert await store.redis.exists(f"arq:job:{ours.id}", "steward:events") == 1
-    assert await store.commit([completed(ours)]) == []
+    assert await store.commit([completed(ours)]) == {}
 
 
 @pytest.mark.parametrize("form", range(4))
@@ -397,7 +397,7 @@ async def test_committing_twice_changes_nothing_more(
     await store.commit([forms(run)[form]])
     before = await keys_of(client)
 
-    assert await store.commit([forms(run)[form]]) == [run.id]
+    assert await store.commit([forms(run)[form]]) == {run.id: ""}
     assert await keys_of(client) == before
 
 
@@ -496,7 +496,7 @@ async def test_many_outcomes_of_every_kind_are_committed_at_once(
 
     lost = await store.commit([forms(run)[n % 4] for n, run in enumerate(runs)])
 
-    assert lost == []
+    assert lost == {}
     assert await store.redis.zcard("arq:queue:default") == 200  # those put back or set aside
     assert await store.redis.zcard("steward:dead") == 100
 
@@ -599,7 +599,7 @@ async def test_cancelling_a_dead_workers_run_ends_it(client: Client, store: Stor
     assert await client.run(run.id).cancel()
 
     assert await claimed_ids(store, "w2") == []
-    assert await store.commit([completed(run)]) == [run.id]
+    assert await store.commit([completed(run)]) == {run.id: ""}
 
 
 async def test_a_run_cancelled_while_it_went_back_is_claimed_as_cancelled(

@@ -49,28 +49,42 @@ async def finished(*callers: Caller) -> None:
         await asyncio.wait([each.task for each in callers])
 
 
-async def test_calls_of_one_turn_share_a_trip_and_get_their_own_answers() -> None:
+async def test_those_who_come_during_a_trip_share_the_next_and_get_their_own_answers() -> None:
     carrier = Carrier()
+    carrier.gate.clear()
 
-    callers = [Caller(carrier, 1, 2), Caller(carrier), Caller(carrier, 3)]
+    callers = [Caller(carrier, 7), Caller(carrier, 1, 2), Caller(carrier), Caller(carrier, 3)]
+    await eventually(lambda: carrier.trips)
+    carrier.gate.set()
     await finished(*callers)
 
-    assert carrier.trips == [[1, 2, 3]]
-    assert [each.answers for each in callers] == [[2, 4], [], [6]]
+    assert carrier.trips == [[7], [1, 2, 3]]
+    assert [each.answers for each in callers] == [[14], [2, 4], [], [6]]
 
 
-async def test_whoever_comes_during_a_trip_takes_another_at_once() -> None:
+async def test_one_trip_is_under_way_at_a_time() -> None:
     carrier = Carrier()
     carrier.gate.clear()
 
     first = Caller(carrier, 1)
-    await eventually(lambda: len(carrier.trips) == 1)
-    second = Caller(carrier, 2)
-    await eventually(lambda: len(carrier.trips) == 2)
+    await eventually(lambda: carrier.trips)
+    others = [Caller(carrier, n) for n in (2, 3)]
+    await anyio.lowlevel.checkpoint()
+    alone = list(carrier.trips)
     carrier.gate.set()
-    await finished(first, second)
+    await finished(first, *others)
 
-    assert (first.answers, second.answers) == ([2], [4])
+    assert alone == [[1]]
+    assert carrier.trips == [[1], [2, 3]]
+
+
+async def test_after_the_last_trip_the_next_caller_goes_at_once() -> None:
+    carrier = Carrier()
+    await finished(Caller(carrier, 1), Caller(carrier, 2))
+
+    await finished(Caller(carrier, 3))
+
+    assert carrier.trips == [[1], [2], [3]]
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
@@ -81,6 +95,7 @@ async def test_a_caller_cancelled_on_the_way_drops_nobody_elses_call(which: int)
     await eventually(lambda: carrier.trips)
 
     callers[which].task.cancel()
+    await anyio.lowlevel.checkpoint()
     carrier.gate.set()
     await finished(*callers)
 
@@ -89,30 +104,35 @@ async def test_a_caller_cancelled_on_the_way_drops_nobody_elses_call(which: int)
     assert others == [[2 * n] for n in range(3) if n != which]
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
-async def test_a_caller_cancelled_before_the_trip_sends_nothing(which: int) -> None:
+async def test_a_caller_cancelled_before_its_trip_sends_nothing() -> None:
     carrier = Carrier()
+    carrier.gate.clear()
     callers = [Caller(carrier, n) for n in range(3)]
-    asyncio.get_running_loop().call_soon(callers[which].task.cancel)
+    await eventually(lambda: carrier.trips)
+
+    callers[1].task.cancel()
+    await finished(callers[1])
+    carrier.gate.set()
     await finished(*callers)
 
-    assert isinstance(callers[which].error, asyncio.CancelledError)
-    assert carrier.trips == [[n for n in range(3) if n != which]]
-    others = [each.answers for each in callers if each is not callers[which]]
-    assert others == [[2 * n] for n in range(3) if n != which]
+    assert carrier.trips == [[0], [2]]
 
 
-async def test_a_failed_trip_fails_every_call_and_not_the_next_trip() -> None:
+async def test_a_failed_trip_fails_all_its_calls_and_not_the_next_trip() -> None:
     carrier = Carrier()
     carrier.error = OSError("cut")
+    carrier.gate.clear()
 
     callers = [Caller(carrier, n) for n in range(3)]
+    await eventually(lambda: carrier.trips)
+    carrier.gate.set()
     await finished(*callers)
     carrier.error = None
     after = Caller(carrier, 7)
     await finished(after)
 
     assert all(isinstance(each.error, OSError) for each in callers)
+    assert carrier.trips == [[0], [1, 2], [7]]
     assert after.answers == [14]
 
 

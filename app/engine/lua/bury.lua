@@ -1,13 +1,14 @@
 -- End runs without success: each becomes a dead letter that keeps its payload and what went wrong.
 -- ARGV    offset ms, longest stream, then for each run:
 --         id, queue, lease, job, result ms, result, failure, unique key or '', event
--- Returns the ids that were not ours any more.
+-- Returns each id that was not ours any more, and the lease it has now or ''.
 local now = now_ms(ARGV[1])
 local lost, events = {}, {}
 for i = 3, #ARGV, 9 do
   local id, queue, lease, job, ms, result, failure, key, event = unpack(ARGV, i, i + 8)
-  if call('GET', LEASE .. id) ~= lease then
-    lost[#lost + 1] = id
+  local held = call('GET', LEASE .. id)
+  if held ~= lease then
+    give_up(lost, id, held)
   else
     local died = score(now + (i - 3) / 9 * 0.001) -- keeps the order of a batch
     local letter = {'job', job, 'queue', queue, 'died', died, 'payload', payload_of(id) or ''}

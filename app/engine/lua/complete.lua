@@ -2,7 +2,7 @@
 -- ARGV    longest stream, then for each group of runs that are alike:
 --         queue, lease, 1 if their attempts were counted, result ms, ending, unique key or '', how many,
 --         then for each of these: id, result, event
--- Returns the ids that were not ours any more: another worker took them over, its result stands.
+-- Returns each id that was not ours any more, and the lease it has now or '': its new owner's result stands.
 local lost, events = {}, {}
 local aborted = call('EXISTS', ABORT) == 1
 
@@ -12,7 +12,7 @@ local function still_ours(first, last, lease)
   for i = first, last, 3 do leases[#leases + 1] = LEASE .. ARGV[i] end
   for n, held in ipairs(call('MGET', unpack(leases))) do
     local i = first + 3 * (n - 1)
-    if held == lease then ours[#ours + 1] = i else lost[#lost + 1] = ARGV[i] end
+    if held == lease then ours[#ours + 1] = i else give_up(lost, ARGV[i], held) end
   end
   return ours
 end

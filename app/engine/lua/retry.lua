@@ -1,14 +1,15 @@
 -- Put attempts back on their queues: failed ones later, released and snoozed ones without a charge.
 -- ARGV    offset ms, longest stream, then for each run:
 --         id, queue, lease, attempt, 1 if it counts, delay ms or '' to keep its place, failure or '', event
--- Returns the ids that were not ours any more.
+-- Returns each id that was not ours any more, and the lease it has now or ''.
 local now = now_ms(ARGV[1])
 local FAILURES_KEPT = 100 -- of a run that is tried for ever; each is a few kB, and a dead letter unpacks them all
 local lost, events = {}, {}
 for i = 3, #ARGV, 8 do
   local id, queue, lease, attempt, counts, delay, failure, event = unpack(ARGV, i, i + 7)
-  if call('GET', LEASE .. id) ~= lease then
-    lost[#lost + 1] = id
+  local held = call('GET', LEASE .. id)
+  if held ~= lease then
+    give_up(lost, id, held)
   else
     if counts == '1' then call('SET', ATTEMPTS .. id, attempt) else uncount(id, tonumber(attempt)) end
     if failure ~= '' then

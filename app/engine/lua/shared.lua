@@ -101,6 +101,11 @@ local function keep(id, result, ms, ending)
   else call('SET', FINISHED .. id, ending, 'PX', FINISHED_MS) end
 end
 
+-- Note a run that is not ours any more, and its lease now: '' when it is over, or waits again.
+local function give_up(lost, id, held)
+  lost[#lost + 1], lost[#lost + 2] = id, held or ''
+end
+
 -- A run has come back to a place that claims may have passed: the next one begins at the head.
 local function look_again(queue) call('DEL', CLAIMED .. queue) end
 
