@@ -46,7 +46,17 @@ PURE = {
     *("attempt", "clock", "ended", "envelope", "errors", "failure", "job", "options", "outcome"),
     *("retry", "run", "schedule", "signature", "wire"),
 }
-REDIS = {"line", "together", "codec", "connection", "keys", "sentinel", "steps", "store"}
+REDIS = {
+    "line",
+    "exchange",
+    "together",
+    "codec",
+    "connection",
+    "keys",
+    "sentinel",
+    "steps",
+    "store",
+}
 DOORS = {
     *("client", "dead_letters", "events", "handle", "lookup", "overview", "plain", "sealer"),
     "sender",

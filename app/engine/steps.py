@@ -15,7 +15,8 @@ from typing import Any, Final
 from redis.exceptions import NoScriptError, RedisError
 
 from app.engine.errors import Unanswered, Unavailable
-from app.engine.line import Command, Line
+from app.engine.exchange import Command
+from app.engine.line import Line
 
 STEPS: Final = (
     "enqueue",
