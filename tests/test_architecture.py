@@ -47,15 +47,8 @@ PURE = {
     *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {
-    "line",
-    "exchange",
+    *("codec", "connection", "exchange", "keys", "line", "sentinel", "steps", "store"),
     "together",
-    "codec",
-    "connection",
-    "keys",
-    "sentinel",
-    "steps",
-    "store",
 }
 DOORS = {
     *("client", "dead_letters", "events", "handle", "lookup", "overview", "plain", "sealer"),

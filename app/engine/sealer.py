@@ -11,6 +11,8 @@ from app.engine.job import Call, Job, Options
 from app.engine.run import NewRun, new_id
 from app.engine.signature import Packed
 
+_SMALL = 256  # bytes of arguments; with so few nothing is too large
+
 
 class Sealer:
     """Makes runs of calls."""
@@ -36,7 +38,10 @@ class Sealer:
             raise UnknownJob(f"{job.name} is not among the registered jobs")
         if self._queues is not None and job.queue not in self._queues:
             raise BadArguments(f"{job.name}: no queue is called {job.queue!r}")
-        return call.packed()
+        packed = call.packed()
+        if len(packed.args) + len(packed.kwargs) > _SMALL:
+            self.seal(call, packed)  # which tells whether it is too large
+        return packed
 
     def seal(self, call: Call[Any], packed: Packed) -> NewRun:
         """The run, named and signed; raises `TooLarge`."""

@@ -37,7 +37,8 @@ STEPS: Final = (
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _BROKEN = (RedisError, OSError, TimeoutError)
-_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "hold", "depth"}  # the keeper tells of unpark
+_ELSEWHERE = {"claim", "unpark", "sweep", "hold", "depth", "let_go"}  # the keeper tells of unpark
+_ON_QUEUES = frozenset(STEPS) - _ELSEWHERE
 
 
 def source(step: str) -> str:

@@ -19,7 +19,6 @@ from app.engine import (
     ManualClock,
     RunStatus,
     TooLarge,
-    Unavailable,
     UnknownJob,
     current_attempt,
     hours,
@@ -293,6 +292,15 @@ async def test_one_wrong_call_refuses_the_whole_batch(strict: Client) -> None:
 
     with pytest.raises(BadArguments):
         await strict.enqueue_many([write.call("x"), write.call(wrong)])
+
+    assert await keys_of(strict) == set()
+
+
+async def test_one_call_that_is_too_large_refuses_the_whole_batch(strict: Client) -> None:
+    calls = [write.call("x")] * 2_000
+
+    with pytest.raises(TooLarge):
+        await strict.enqueue_many([*calls, write.call("x" * 1_000_000)])
 
     assert await keys_of(strict) == set()
 
