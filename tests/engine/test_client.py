@@ -19,6 +19,7 @@ from app.engine import (
     ManualClock,
     RunStatus,
     TooLarge,
+    Unavailable,
     UnknownJob,
     current_attempt,
     hours,
