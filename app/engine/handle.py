@@ -1,10 +1,10 @@
 """What enqueue returns: a run on its way, and whether it is a new one."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
+import msgspec
 
 from app.engine.errors import RunCancelled, RunFailed, Unavailable, UnknownRun
 from app.engine.outcome import RunStatus
@@ -19,14 +19,16 @@ _FIRST_LOOK, _RAREST_LOOK = 0.005, 0.1  # s between two looks at a result: often
 _OVER = {RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.DEAD, RunStatus.UNKNOWN}
 
 
-@dataclass(frozen=True, slots=True)
-class Handle(Generic[R]):
+class Handle(msgspec.Struct, Generic[R], frozen=True, eq=False, gc=False):
     """One run, known by its id; `is_new` is False when the call found it already there."""
 
     id: str
     is_new: bool
-    _lookup: "Lookup" = field(repr=False, compare=False)
-    _job: "Job[Any, ..., R] | None" = field(default=None, repr=False, compare=False)
+    _lookup: "Lookup"
+    _job: "Job[Any, ..., R] | None" = None
+
+    def __repr__(self) -> str:
+        return f"Handle(id={self.id!r}, is_new={self.is_new})"
 
     async def status(self) -> RunStatus:
         """Where it stands; `UNKNOWN` once nothing of it is kept."""

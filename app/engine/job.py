@@ -18,6 +18,8 @@ from enum import StrEnum
 from types import ModuleType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+import msgspec
+
 from app.engine.errors import BadArguments, DeclarationError, Duplicate
 from app.engine.retry import BY_CLASS, RetryPolicy, delay_after
 from app.engine.signature import Packed, Signature
@@ -85,8 +87,7 @@ def _refuse_name(name: str, value: object) -> None:
         raise BadArguments(f"{name} must be 1 to 200 of letters, digits and . : @ + - _")
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[R]):
+class Call(msgspec.Struct, Generic[R], frozen=True):
     """A job with its arguments, ready to be enqueued or scheduled."""
 
     job: "Job[Any, ..., R]"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import msgspec
 from msgspec.msgpack import Decoder
@@ -25,7 +25,7 @@ _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
 _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
 
 
-class Packed(NamedTuple):
+class Packed(msgspec.Struct, frozen=True, gc=False):
     """Arguments on the wire: a msgpack array and a msgpack map."""
 
     args: msgspec.Raw

@@ -1,5 +1,6 @@
 """What a job may be called with."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -50,6 +51,14 @@ async def loose(ctx: object, anything: Any, values: list[datetime] | None = None
     """Take anything."""
 
 
+def there_and_back(
+    signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments as a worker gets them."""
+    packed = signature.pack(args, kwargs)
+    return signature.unpack(packed.args, packed.kwargs)
+
+
 @given(
     number=st.integers(-(2**63), 2**63),
     moment=MOMENTS,
@@ -68,7 +77,7 @@ def test_every_kind_of_parameter_comes_back_as_annotated(
     args = (number, moment, date(2026, 2, 2), *rest)
     kwargs = {"price": price, "colour": Colour.BLUE, **others}
 
-    back = signature.unpack(*signature.pack(args, kwargs))
+    back = there_and_back(signature, args, kwargs)
 
     assert back == (args, kwargs)
     assert all(type(value) is type(kwargs[name]) for name, value in back[1].items())
@@ -78,9 +87,7 @@ def test_every_kind_of_parameter_comes_back_as_annotated(
 def test_dataclasses_come_back_whether_by_position_or_by_name(line: Line, point: Point) -> None:
     signature = of(typed)
 
-    args, kwargs = signature.unpack(
-        *signature.pack((line,), {"point": point, "error": ValueError("x")})
-    )
+    args, kwargs = there_and_back(signature, (line,), {"point": point, "error": ValueError("x")})
 
     assert args == (line,)
     assert kwargs["point"] == point
@@ -90,7 +97,7 @@ def test_dataclasses_come_back_whether_by_position_or_by_name(line: Line, point:
 def test_defaults_do_not_travel() -> None:
     signature = of(everything)
 
-    args, kwargs = signature.unpack(*signature.pack((1, AWARE), {"price": Decimal(1)}))
+    args, kwargs = there_and_back(signature, (1, AWARE), {"price": Decimal(1)})
 
     assert (args, kwargs) == ((1, AWARE), {"price": Decimal(1)})
 
@@ -201,9 +208,8 @@ async def choose(ctx: object, choosy: Choosy) -> None:
 
 def test_what_a_dataclass_raises_about_itself_is_a_misfit() -> None:
     signature = of(choose)
-    packed = signature.pack(({"number": 2},), {})
 
-    assert signature.unpack(*packed) == ((Choosy(2),), {})
+    assert there_and_back(signature, ({"number": 2},), {}) == ((Choosy(2),), {})
     with pytest.raises(BadArguments, match="KeyError"):
         signature.pack(({"number": 1},), {})
 
