@@ -1,7 +1,7 @@
 """The small duties of a worker: it shows that its loop turns, passes cancellations on to running
 runs and forgets those of runs that are over, gives parked runs back to their queues when this
-worker can run them, and stops its attempts when it is cut off from Redis for so long that others
-may have begun them again."""
+worker can run them, keeps what plain arq clients have enqueued from expiring, and stops its
+attempts when it is cut off from Redis for so long that others may have begun them again."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -35,10 +35,12 @@ class Keeper:
         queues: Sequence[str],
         describe: Callable[[], bytes],
         restored: Callable[[], None],
+        lifting: Sequence[str] = (),
     ) -> None:
         """`jobs` are the ones this worker can run; `describe` says what it says of itself.
 
-        `restored` is told when parked runs wait to be claimed by this worker.
+        `restored` is told when parked runs wait to be claimed by this worker. `lifting`: the queues
+        whose payloads would expire, if plain arq clients have put them there.
         """
         self._store = store
         self._slots = slots
@@ -47,6 +49,7 @@ class Keeper:
         self._queues = queues
         self._describe = describe
         self._restored = restored
+        self._ranks = dict.fromkeys(lifting, 0)
         self._versions = [(job.name, job.version) for job in jobs.values()]
 
     async def run(self) -> None:
@@ -91,6 +94,8 @@ class Keeper:
         await self._store.show_alive(self._describe())
         if self._slots.running:
             await self._store.sweep()
+        if self._ranks:
+            self._ranks = await self._store.lift(self._ranks)
         if self._slots.free:
             await self._unpark()
 

@@ -28,6 +28,7 @@ STEPS: Final = (
     "unpark",
     "cancel",
     "sweep",
+    "lift",
     "tick",
     "replay",
     "hold",
@@ -37,8 +38,8 @@ STEPS: Final = (
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _BROKEN = (RedisError, OSError, TimeoutError)
-_ELSEWHERE = {"claim", "unpark", "sweep", "hold", "depth", "let_go"}  # the keeper tells of unpark
-_ON_QUEUES = frozenset(STEPS) - _ELSEWHERE
+_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "sweep", "lift", "hold", "depth", "let_go"}
+"""The steps that change a queue, but for `unpark`: of that the keeper tells."""
 
 
 def source(step: str) -> str:

@@ -5,7 +5,7 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 from typing import Any, TypeVar, cast
@@ -138,6 +138,12 @@ class Store:
     async def sweep(self) -> int:
         """Forget cancellations of runs that are over; returns how many."""
         return int(await self._steps.run("sweep"))
+
+    async def lift(self, ranks: Mapping[str, int]) -> dict[str, int]:
+        """Lift the expiry of some payloads of each queue, from this rank on; returns the next."""
+        args = (field for each in ranks.items() for field in each)
+        found = await self._steps.run("lift", *args)
+        return dict(zip(ranks, map(int, found), strict=True))
 
     async def greet(self, worker: str, description: bytes, lease: timedelta) -> None:
         """Give a worker its sign of life for `lease`."""

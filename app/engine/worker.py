@@ -26,6 +26,7 @@ import anyio
 from anyio.abc import TaskGroup
 from arq.connections import RedisSettings
 
+from app.engine import keys
 from app.engine.attempt import Attempt
 from app.engine.claimer import Claimer
 from app.engine.client import Client
@@ -147,7 +148,13 @@ class Worker(Generic[C]):
             queues=self._queues,
             describe=self._describe,
             restored=self._claimer.look_for_ours,
+            lifting=self._queues_of_plain_clients(),
         )
+
+    def _queues_of_plain_clients(self) -> list[str]:
+        """Where plain clients may put runs of ours; an arq project's own expire as it says."""
+        is_plain = self._options.accept_plain
+        return [name for name in self._queues if is_plain and not name.startswith(keys.THEIRS)]
 
     def _make_claimer(self) -> Claimer:
         return Claimer(

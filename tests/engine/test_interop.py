@@ -133,6 +133,24 @@ async def test_a_plain_clients_deferred_run_starts_when_it_is_due(
         assert 0.45 < monotonic() - begun < RARELY.total_seconds() / 10
 
 
+async def test_a_plain_clients_run_does_not_expire_while_it_waits(
+    workshop: Open, plain: ArqRedis
+) -> None:
+    async with workshop(write) as shop:
+        runs = [await plain.enqueue_job("test.write", "x", _defer_by=60) for _ in range(300)]
+        ids = [run.job_id for run in runs if run]
+
+        async with shop.working(accept_plain=True):
+            await eventually(lambda: _never_expire(shop, ids))
+
+        for id in ids:
+            await shop.client.run(id).cancel()
+
+
+async def _never_expire(shop: Workshop, ids: Sequence[str]) -> bool:
+    return all([await shop.client.store.redis.ttl(keys.payload(id)) == -1 for id in ids])
+
+
 # leases
 
 
