@@ -5,6 +5,8 @@ import time
 from asyncio import CancelledError
 from datetime import timedelta
 
+import anyio
+
 from app.context import Context
 from app.engine import NEVER, Fixed, by_name, job, minutes, schedule, seconds
 from app.queues import AI, EMAIL, MAINTENANCE
@@ -40,6 +42,13 @@ async def hold(ctx: Context, gate: str = "gate") -> int:
     await Ledger.here().through_gate(gate)
     _write(ctx, "ended")
     return ctx.attempt.number
+
+
+@job(name="life.rest", queue=MAINTENANCE)
+async def rest(ctx: Context) -> None:
+    """Keep a slot for longer than any test lasts."""
+    _write(ctx, "resting")
+    await anyio.sleep_forever()
 
 
 @job(name="life.tell", queue=MAINTENANCE, timeout=minutes(1))
@@ -111,6 +120,6 @@ async def misbehave(ctx: Context, how: str) -> None:
     raise UNRULY[how]
 
 
-JOBS = by_name((note, ask, hold, tell, mail, stumble, block, hoard, misbehave))
+JOBS = by_name((note, ask, hold, rest, tell, mail, stumble, block, hoard, misbehave))
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

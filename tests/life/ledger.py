@@ -4,6 +4,7 @@ A line is written with one append, so a process killed in the middle leaves a wh
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -55,10 +56,18 @@ class Ledger:
 
     def lines(self, what: str) -> list[Line]:
         """The lines that say `what`, in the order they were written."""
-        if not self.path.exists():
-            return []
-        written = map(_LINE.decode, self.path.read_bytes().splitlines())
-        return [line for line in written if line.what == what]
+        return [line for line in self._all() if line.what == what]
+
+    async def begin_of(self, run: str) -> Line:
+        """What a run wrote first, as soon as it has."""
+
+        async def look() -> list[Line]:
+            return [line for line in self._all() if line.run == run]
+
+        return (await eventually(look))[0]
+
+    def _all(self) -> Iterable[Line]:
+        return map(_LINE.decode, self.path.read_bytes().splitlines()) if self.path.exists() else ()
 
     async def until(self, what: str, count: int) -> list[Line]:
         """The same, as soon as there are so many."""
