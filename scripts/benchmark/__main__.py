@@ -44,10 +44,11 @@ def measure(wanted: Options, arguments: Sequence[str]) -> Report:
     tournament = Tournament(
         contestants, workloads, asides, binary=wanted.binary, sizes=wanted.sizes
     )
+    machine = report.machine()
     rounds = tournament.play(wanted.rounds)
     return Report(
         command=shlex.join(["scripts/bench", *arguments]),
-        machine=report.machine(),
+        machine=machine,
         server=tournament.server,
         versions=report.versions(contestants),
         sizes=wanted.sizes,

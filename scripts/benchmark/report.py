@@ -48,9 +48,10 @@ class Report:
 
 
 def machine() -> str:
-    """What this is, without saying whose."""
+    """What this is, without saying whose, and how busy others keep it: asked before it begins."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {platform.system()}, {python}"
+    cores = f"{os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f} beforehand"
+    return f"{cores}, {platform.system()}, {python}"
 
 
 def versions(contestants: Sequence[Contestant]) -> dict[str, str]:
