@@ -18,7 +18,7 @@ from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
 from tests.scratch_home import Given
-from tests.servers import PROGRAMS, Server, asked
+from tests.servers import Server, asked
 from tests.services.mail.capture import CERTIFICATE
 
 RARELY, SOON, LEASE = seconds(30), seconds(20), seconds(8)
@@ -74,7 +74,7 @@ class Cluster:
         return any(b"ok" in said for said in replicas)  # its link to the master is
 
 
-@pytest.fixture(params=[*((program, False) for program in PROGRAMS), ("redis", True)])
+@pytest.fixture
 async def cluster(request: pytest.FixtureRequest) -> AsyncGenerator[Cluster]:
     program, is_tls = request.param
     path = servers.program(program)
@@ -103,7 +103,12 @@ def _watching(master: Server) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("by_killing", [False, True], ids=["asked for", "needed"])
+@pytest.mark.parametrize(
+    ("cluster", "by_killing"),
+    [(("valkey", False), False), (("valkey", False), True), (("redis", True), True)],
+    ids=["asked for", "needed", "needed with TLS"],
+    indirect=["cluster"],
+)
 async def test_a_worker_goes_on_at_the_new_master(
     cluster: Cluster, codec: Codec, by_killing: bool
 ) -> None:

@@ -43,7 +43,7 @@ async def stamp(ctx: Bench) -> None:
 
 
 @pytest.mark.case(19)
-@pytest.mark.parametrize(("trip", "stocks"), [(0.01, 20), (0.05, 8)])
+@pytest.mark.parametrize(("trip", "stocks"), [(0.01, 12), (0.05, 5)])
 async def test_a_long_way_costs_no_lease_and_little_time(
     shop: Workshop,
     proxy: Proxy,

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 from arq.connections import RedisSettings
 
@@ -122,3 +123,25 @@ async def test_scripts_forgotten_between_any_two_steps_cost_nothing(
 async def _is_over(shop: Workshop, run_id: str) -> bool:
     outcomes = [over.outcome for over in shop.heard if over.run.id == run_id]
     return isinstance(outcomes[-1], Succeeded | Dead) if outcomes else False
+
+
+@pytest.mark.case(22)
+@pytest.mark.xfail(reason="a script can be forgotten between its load and its call")
+async def test_scripts_forgotten_all_the_time_cost_nothing(
+    shop: Workshop, stranger: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def forget() -> None:
+        while True:
+            await stranger.store.redis.script_flush()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(forget)
+        async with shop.working(poll=RARELY):
+            calls: list[Call[Any]] = [write.call("x"), fail.call(), die.call("x")]
+            for call in calls * 20:
+                await shop.client.enqueue_call(call)
+            await eventually(lambda: len(shop.heard) == 20 * (1 + 3 + 1), within=SOON)
+        group.cancel_scope.cancel()
+
+    assert len(shop.page) == 20 * (1 + 3 + 1)
+    assert "NOSCRIPT" not in caplog.text

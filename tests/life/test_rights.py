@@ -10,15 +10,15 @@ from app.jobs import maintenance
 from tests import servers
 from tests.life import jobs
 from tests.life.home import Home, history, worked_until
-from tests.servers import PROGRAMS, Server, asked, rights
+from tests.servers import Server, asked, rights
 
 SOON = seconds(20)
 
 
-@pytest.fixture(params=PROGRAMS)
-async def server(request: pytest.FixtureRequest, home: Home) -> AsyncGenerator[Server]:
+@pytest.fixture
+async def server(home: Home) -> AsyncGenerator[Server]:
     """Where Steward may do what it must, and another user the rest."""
-    path = servers.program(request.param)
+    path = servers.program("valkey")
     with servers.folder() as place:
         async with servers.running(path, place) as running:
             rule = ("ACL", "SETUSER", "steward", "on", ">password", *rights())
