@@ -47,7 +47,7 @@ PURE = {
     *("retry", "run", "schedule", "signature", "wire"),
 }
 REDIS = {
-    *("codec", "connection", "exchange", "keys", "line", "sentinel", "steps", "store"),
+    *("codec", "connection", "exchange", "fields", "keys", "line", "sentinel", "steps", "store"),
     "together",
 }
 DOORS = {

@@ -3,8 +3,9 @@
 The life of a job, in the order of the files that tell it:
 
     job          a function is declared: its name, queue, time limit, retry policy
-    client       a call of it is checked, sealed (codec) and put on its queue (store): a run
-    claimer      a worker with a free slot takes the run and leases it
+    client       a call of it is checked and sealed (sealer, codec), and brought to its queue
+                 (sender, store): a run
+    claimer      a worker with a free slot takes the run and leases it; urgency says from where
     dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further
     committer    the outcome is written down, in one step for many runs
@@ -12,11 +13,12 @@ The life of a job, in the order of the files that tell it:
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     events       what happened, as a stream; somebody keeps the history of it
 
-The store's calls are `steps`, each a Lua file; `line` carries them to Redis, and `together` what
-many callers ask at once. Beside them `lease` and `keeper` keep a worker's claims alive, `watcher`
-sees a job that blocks the others, and `scheduler` goes by the clock.
-The rest of the application imports these names, and nothing deeper. `dropin`, which runs the jobs
-of an arq project, has names of its own, for those few who want it.
+The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
+them to Redis over one connection (exchange), and `together` what many callers ask at once. Beside
+them `lease` and `keeper` keep a worker's claims alive, `watcher` sees a job that blocks the others,
+`recycler` ends a worker that has done its part, and `scheduler` goes by the clock. The rest of the
+application imports these names, and nothing deeper. `dropin`, which runs the jobs of an arq
+project, has names of its own, for those few who want it.
 """
 
 from app.engine.arq_worker import ArqWorker, heeding_signals, install

@@ -5,18 +5,15 @@ given the clock's offset and reads the server's time itself. Any of them may be 
 lost connection: they compare ids and leases before they act.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain, groupby
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from msgspec.structs import replace
-
-from app.engine import keys
+from app.engine import fields, keys
 from app.engine.clock import Clock, from_ms, span_ms
 from app.engine.connection import Connections
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
-from app.engine.run import Claim, Claimed, NewRun, Receipt, Share
+from app.engine.run import Claim, NewRun, Receipt, Share
 from app.engine.steps import Steps, answering
 from app.engine.together import Together
 
@@ -55,7 +52,7 @@ class Store:
     async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []
         for some in _chunks(runs, CHUNK):
-            args = flat(_new_run_kind, _new_run, some)
+            args = fields.of_new_runs(some)
             now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
             self.clock.learn(float(now))
             found = [(_STORED, run.id) for run in some]
@@ -78,15 +75,15 @@ class Store:
         `mine`, after a claim whose answer was lost: all runs the worker knows it has.
         `may_take_over`: whether to take what workers have left that show no sign of life.
         """
-        fields = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
+        wanted = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
         known = ("",) if mine is None else (len(mine), *mine)
         head = (self.clock.offset_ms, worker, int(may_take_over), want, *known)
         queues = [keys.queue(each.queue) for each in shares]
-        answer, is_told = await self._steps.claim((*head, *fields), queues)
+        answer, is_told = await self._steps.claim((*head, *wanted), queues)
         now, due, is_all, *found = answer
         self.clock.learn(float(now))
         return Claim(
-            runs=_claimed(worker, *found),
+            runs=fields.claimed(worker, *found),
             next_due=from_ms(float(due)) if due else None,
             is_all=bool(is_all),
             is_told=is_told,
@@ -106,25 +103,24 @@ class Store:
         return lost
 
     async def _complete(self, ended: Sequence[Completed]) -> dict[str, str]:
-        args = flat(_completed_kind, _completed, ended)
-        return await self._commit_as("complete", (_LONGEST_STREAM,), args)
+        return await self._commit_as("complete", (_LONGEST_STREAM,), fields.of_completed(ended))
 
     async def _put_back(self, ended: Sequence[PutBack]) -> dict[str, str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        return await self._commit_as("retry", head, chain.from_iterable(map(_put_back, ended)))
+        return await self._commit_as("retry", head, fields.of_put_back(ended))
 
     async def _bury(self, ended: Sequence[Buried]) -> dict[str, str]:
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        return await self._commit_as("bury", head, chain.from_iterable(map(_buried, ended)))
+        return await self._commit_as("bury", head, fields.of_buried(ended))
 
     async def _set_aside(self, ended: Sequence[SetAside]) -> dict[str, str]:
         head = (_LONGEST_STREAM,)
-        return await self._commit_as("park", head, chain.from_iterable(map(_set_aside, ended)))
+        return await self._commit_as("park", head, fields.of_set_aside(ended))
 
     async def _commit_as(
-        self, step: str, head: tuple[int, ...], fields: Iterable[object]
+        self, step: str, head: tuple[int, ...], args: Sequence[object]
     ) -> dict[str, str]:
-        if not (args := tuple(fields)):
+        if not args:
             return {}
         lost = [each.decode(errors="replace") for each in await self._steps.run(step, *head, *args)]
         return dict(zip(lost[::2], lost[1::2], strict=True))
@@ -170,9 +166,9 @@ class Store:
         self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes
     ) -> str:
         """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
-        fields = (run_id, queue, span_ms(keep), result, key, event)
+        args = (run_id, queue, span_ms(keep), result, key, event)
         head = (self.clock.offset_ms, _LONGEST_STREAM)
-        answer = cast("bytes", await self._steps.run("cancel", *head, *fields))
+        answer = cast("bytes", await self._steps.run("cancel", *head, *args))
         return str(answer, "ascii")
 
     async def tick(
@@ -214,92 +210,11 @@ def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def flat(
-    kind: Callable[[T], tuple[object, ...]],
-    fields: Callable[[T], tuple[object, ...]],
-    items: Iterable[T],
-) -> list[object]:
-    """What the scripts get: for each group of items of one kind, that kind, how many, their fields.
-
-    Groups are of neighbours, so the items keep their order.
-    """
-    args: list[object] = []
-    for alike, group in groupby(items, kind):
-        own = [fields(each) for each in group]
-        args += alike
-        args.append(len(own))
-        args += chain.from_iterable(own)
-    return args
+def _alone(run: NewRun | None) -> list[object]:
+    return fields.of_new_runs([run] if run else [])
 
 
 def _is_new(run: NewRun, state: int, id: str, *, again: bool) -> bool:
     """Whether it was stored now, or by an earlier try: a made-up id is nobody else's."""
     is_its_own = state == _SAME_BYTES or (id == run.id and not run.is_named)
     return state == _STORED or (again and is_its_own)
-
-
-def _new_run_kind(run: NewRun) -> tuple[object, ...]:
-    at = "" if run.at_ms is None else run.at_ms
-    held = span_ms(run.held) if isinstance(run.held, timedelta) else run.held.value
-    return (run.queue, at, run.delay_ms, run.key, held, int(run.is_counted))
-
-
-def _new_run(run: NewRun) -> tuple[object, ...]:
-    return (run.id, run.payload)
-
-
-def _alone(run: NewRun | None) -> list[object]:
-    return flat(_new_run_kind, _new_run, [run] if run else [])
-
-
-def _claimed(
-    worker: str,
-    queues: Sequence[Any],
-    ids: Sequence[bytes],
-    payloads: Sequence[bytes | None],
-    unusual: Sequence[int],
-) -> tuple[Claimed, ...]:
-    """The runs a claim brought: `queues` says how many came from each, `unusual` which differ."""
-    counts = zip(queues[::2], queues[1::2], strict=True)
-    names = (name.decode() for name, count in counts for _ in range(count))
-    runs = [
-        Claimed(id=str(id, errors="replace"), queue=queue, payload=payload, worker=worker)
-        for id, queue, payload in zip(ids, names, payloads, strict=True)
-    ]
-    odd = zip(unusual[::3], unusual[1::3], unusual[2::3], strict=True)
-    for place, attempt, cancelled in odd:
-        runs[place - 1] = replace(
-            runs[place - 1],
-            attempt=attempt or 1,
-            is_counted=attempt > 0,
-            cancelled=bool(cancelled),
-        )
-    return tuple(runs)
-
-
-def _completed_kind(each: Completed) -> tuple[object, ...]:
-    run = each.run
-    return (run.queue, run.lease, int(run.is_counted), each.keep_ms, each.ending, each.key)
-
-
-def _completed(each: Completed) -> tuple[object, ...]:
-    return (each.run.id, each.result, each.event)
-
-
-def _held(run: Claimed) -> tuple[str, str, str]:
-    return (run.id, run.queue, run.lease)
-
-
-def _put_back(each: PutBack) -> tuple[object, ...]:
-    delay = "" if each.delay is None else span_ms(each.delay)
-    counted = (each.run.attempt, int(each.is_charged))
-    return (*_held(each.run), *counted, delay, each.failure, each.event)
-
-
-def _buried(each: Buried) -> tuple[object, ...]:
-    kept = (each.keep_ms, each.result)
-    return (*_held(each.run), each.job, *kept, each.failure, each.key, each.event)
-
-
-def _set_aside(each: SetAside) -> tuple[object, ...]:
-    return (*_held(each.run), each.run.attempt, each.name, each.version, each.event)

@@ -1,0 +1,120 @@
+"""How values stand among the arguments of the steps, and in their answers.
+
+Runs that are alike go in groups: what they share is said once, then what each has of its own.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from itertools import chain, groupby
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from app.engine.clock import span_ms
+from app.engine.ended import Buried, Completed, PutBack, SetAside
+from app.engine.run import Claimed, NewRun
+
+T = TypeVar("T")
+
+
+def of_new_runs(runs: Iterable[NewRun]) -> list[object]:
+    """For enqueue.lua; and of a single run, for the steps that put one on its queue."""
+    return _grouped(_kind_of_new, _new, runs)
+
+
+def of_completed(ended: Iterable[Completed]) -> list[object]:
+    """For complete.lua."""
+    return _grouped(_kind_of_completed, _completed, ended)
+
+
+def of_put_back(ended: Iterable[PutBack]) -> list[object]:
+    """For retry.lua."""
+    return [field for each in ended for field in _put_back(each)]
+
+
+def of_buried(ended: Iterable[Buried]) -> list[object]:
+    """For bury.lua."""
+    return [field for each in ended for field in _buried(each)]
+
+
+def of_set_aside(ended: Iterable[SetAside]) -> list[object]:
+    """For park.lua."""
+    return [field for each in ended for field in _set_aside(each)]
+
+
+def claimed(
+    worker: str,
+    queues: Sequence[Any],
+    ids: Sequence[bytes],
+    payloads: Sequence[bytes | None],
+    unusual: Sequence[int],
+) -> tuple[Claimed, ...]:
+    """The runs a claim brought: `queues` says how many came from each, `unusual` which differ."""
+    counts = zip(queues[::2], queues[1::2], strict=True)
+    names = (name.decode() for name, count in counts for _ in range(count))
+    runs = [
+        Claimed(id=str(id, errors="replace"), queue=queue, payload=payload, worker=worker)
+        for id, queue, payload in zip(ids, names, payloads, strict=True)
+    ]
+    odd = zip(unusual[::3], unusual[1::3], unusual[2::3], strict=True)
+    for place, attempt, cancelled in odd:
+        runs[place - 1] = replace(
+            runs[place - 1],
+            attempt=attempt or 1,
+            is_counted=attempt > 0,
+            cancelled=bool(cancelled),
+        )
+    return tuple(runs)
+
+
+def _grouped(
+    kind: Callable[[T], tuple[object, ...]],
+    fields: Callable[[T], tuple[object, ...]],
+    items: Iterable[T],
+) -> list[object]:
+    """For each group of neighbours of one kind: that kind, how many, and what each has."""
+    args: list[object] = []
+    for alike, group in groupby(items, kind):
+        own = [fields(each) for each in group]
+        args += alike
+        args.append(len(own))
+        args += chain.from_iterable(own)
+    return args
+
+
+def _kind_of_new(run: NewRun) -> tuple[object, ...]:
+    at = "" if run.at_ms is None else run.at_ms
+    held = span_ms(run.held) if isinstance(run.held, timedelta) else run.held.value
+    return (run.queue, at, run.delay_ms, run.key, held, int(run.is_counted))
+
+
+def _new(run: NewRun) -> tuple[object, ...]:
+    return (run.id, run.payload)
+
+
+def _kind_of_completed(each: Completed) -> tuple[object, ...]:
+    run = each.run
+    return (run.queue, run.lease, int(run.is_counted), each.keep_ms, each.ending, each.key)
+
+
+def _completed(each: Completed) -> tuple[object, ...]:
+    return (each.run.id, each.result, each.event)
+
+
+def _held(run: Claimed) -> tuple[str, str, str]:
+    return (run.id, run.queue, run.lease)
+
+
+def _put_back(each: PutBack) -> tuple[object, ...]:
+    delay = "" if each.delay is None else span_ms(each.delay)
+    counted = (each.run.attempt, int(each.is_charged))
+    return (*_held(each.run), *counted, delay, each.failure, each.event)
+
+
+def _buried(each: Buried) -> tuple[object, ...]:
+    kept = (each.keep_ms, each.result)
+    return (*_held(each.run), each.job, *kept, each.failure, each.key, each.event)
+
+
+def _set_aside(each: SetAside) -> tuple[object, ...]:
+    return (*_held(each.run), each.run.attempt, each.name, each.version, each.event)
