@@ -1,5 +1,7 @@
 """`steward worker`: run jobs, in as many processes and on as many machines as wanted."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter, validators
@@ -64,34 +66,51 @@ def run_worker(
         _refuse_ours(queues=queues, concurrency=concurrency)
         told = Told(burst=burst, json=json, trusted=i_trust_this_redis, supervised=supervised)
         return run_project(project, settings, told)
+    ours = _Ours(queues=names, burst=burst, json=json, demo_jobs=demo_jobs)
     if not supervised and needs_supervisor(settings):
-        flags = {"--burst": burst, "--json": json, "--demo-jobs": demo_jobs}
-        words = [
-            f"--queues={','.join(names)}",
-            f"--concurrency={settings.worker.concurrency}",
-            *(name for name, is_set in flags.items() if is_set),
-        ]
-        return supervise(settings, words, is_finite=burst, as_json=json)
+        return supervise(settings, ours.words(settings), is_finite=burst, as_json=json)
     lines = Lines(as_json=json, are_shared=supervised)
+    return serve(partial(_work, settings, ours, lines), supervised=supervised)
 
-    async def work(stopper: Stopper) -> None:
-        from app.local.supervisor import SPENT
-        from app.worker import open_worker
 
-        jobs = _jobs(demo=demo_jobs)
-        async with open_worker(
-            settings, queues=names, burst=burst, jobs=jobs, heard=lines.heard
-        ) as worker:
-            lines.add(
-                {"event": "started", "worker": worker.id, "queues": names},
-                f"{worker.id} works on {', '.join(names)}. Ctrl-C stops it in order.",
-            )
-            with lines.printing(), stopper.calling(worker.stop):
-                await worker.run()
-        if worker.is_spent:
-            stopper.code = SPENT
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ours:
+    """What the command line says of a worker of Steward's own jobs."""
 
-    return serve(work, supervised=supervised)
+    queues: tuple[str, ...]
+    burst: bool
+    json: bool
+    demo_jobs: bool
+
+    def words(self, settings: "Settings") -> list[str]:
+        """The same for another process, which is supervised."""
+        flags = {"--burst": self.burst, "--json": self.json, "--demo-jobs": self.demo_jobs}
+        return [
+            f"--queues={','.join(self.queues)}",
+            f"--concurrency={settings.worker.concurrency}",
+            *(flag for flag, is_set in flags.items() if is_set),
+        ]
+
+
+async def _work(settings: "Settings", ours: _Ours, lines: Lines, stopper: Stopper) -> None:
+    from app.local.supervisor import SPENT
+    from app.worker import open_worker
+
+    async with open_worker(
+        settings,
+        queues=ours.queues,
+        burst=ours.burst,
+        jobs=_jobs(demo=ours.demo_jobs),
+        heard=lines.heard,
+    ) as worker:
+        lines.add(
+            {"event": "started", "worker": worker.id, "queues": ours.queues},
+            f"{worker.id} works on {', '.join(ours.queues)}. Ctrl-C stops it in order.",
+        )
+        with lines.printing(), stopper.calling(worker.stop):
+            await worker.run()
+    if worker.is_spent:
+        stopper.code = SPENT
 
 
 def _refuse_ours(**given: object) -> None:

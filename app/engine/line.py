@@ -20,14 +20,14 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.engine.exchange import Command, Exchange, Push
 
-_ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
+ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
 _DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
 
 
 class Line:
     """A connection of its own beside the pool's; opened by the first call, closed by `aclose`."""
 
-    def __init__(self, pool: ConnectionPool, *, patience: float = _ANSWER) -> None:
+    def __init__(self, pool: ConnectionPool, *, patience: float = ANSWER) -> None:
         """Connects the way the pool does; an answer may take `patience` seconds."""
         self._pool = pool
         self._patience = patience

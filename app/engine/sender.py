@@ -13,6 +13,7 @@ from time import monotonic
 import anyio
 
 from app.engine.errors import PartlyStored, Unavailable
+from app.engine.line import ANSWER
 from app.engine.run import NewRun, Receipt
 from app.engine.store import Store
 
@@ -33,13 +34,24 @@ class Sender:
         give_up, pause, again = monotonic() + self._patience, _FIRST_PAUSE, False
         while True:
             try:
-                return await self._store.enqueue(runs, again=again)
+                if not again and self._patience >= ANSWER:
+                    return await self._store.enqueue(runs)  # the line gives up in time by itself
+                return await self._send_by(give_up, runs, again=again)
             except Unavailable:
                 if monotonic() + pause > give_up:
                     raise
             again = True
             await anyio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _send_by(
+        self, give_up: float, runs: Sequence[NewRun], *, again: bool
+    ) -> list[Receipt]:
+        try:
+            with anyio.fail_after(give_up - monotonic()):
+                return await self._store.enqueue(runs, again=again)
+        except TimeoutError:
+            raise Unavailable(f"Redis did not confirm in {self._patience} s") from None
 
     async def send_all(self, chunks: Iterable[Sequence[NewRun]]) -> list[Receipt]:
         """The same for many chunks, each made when there is room for it; raises `PartlyStored`."""

@@ -139,8 +139,8 @@ class Steps:
         try:
             return await self._asked(*first, command)
         except _NotLoaded:
-            await self._asked(("SCRIPT", "LOAD", script.source))
-            return await self._asked(*first, command)
+            load = ("SCRIPT", "LOAD", script.source)  # in one write: nothing gets between the two
+            return (await self._asked(load, *first, command))[1:]
 
     async def _asked(self, *commands: Command) -> Sequence[Any]:
         """The answers; raises `Unavailable`, and `Unanswered` once they were sent."""

@@ -107,7 +107,6 @@ async def test_a_line_that_swallows_everything_is_an_error_in_time_and_a_worker_
 
 
 @pytest.mark.case(20)
-@pytest.mark.xfail(reason="a call under way waits for the line, however impatient its caller is")
 async def test_an_enqueue_takes_no_longer_than_its_clients_patience(
     shop: Workshop, proxy: Proxy
 ) -> None:

@@ -126,7 +126,6 @@ async def _is_over(shop: Workshop, run_id: str) -> bool:
 
 
 @pytest.mark.case(22)
-@pytest.mark.xfail(reason="a script can be forgotten between its load and its call")
 async def test_scripts_forgotten_all_the_time_cost_nothing(
     shop: Workshop, stranger: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
