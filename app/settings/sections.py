@@ -93,6 +93,10 @@ class WorkerProcess(Section):
         default=timedelta(seconds=10),
         description="seconds that running runs get to finish when the worker stops",
     )
+    abandon_after: Seconds = Field(
+        default=timedelta(seconds=10),
+        description="seconds that a cancelled run gets to clean up; one that goes on is given up",
+    )
     keep_result: Seconds = Field(
         default=timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
     )
