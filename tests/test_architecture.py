@@ -56,7 +56,7 @@ DOORS = {
 }
 ROLES = {
     *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
-    *("recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),
+    *("process", "recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),
 }
 DROPIN = {"dropin"}
 ORDER = (PURE, REDIS, DOORS, ROLES, DROPIN)
@@ -196,7 +196,7 @@ EXCEPTIONS = {
     ("engine/together.py", "create_task"): "a trip outlives the caller who began it",
     ("engine/together.py", "loop.create_task"): "the same",
     ("engine/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
-    ("cli/lifetime.py", "anyio.run"): "the command's only loop",
+    ("engine/process.py", "anyio.run"): "the only loop of a process that works",
     ("storage/database.py", "sleep"): "in the thread that opens the file",
 }
 

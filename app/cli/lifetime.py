@@ -80,11 +80,10 @@ def serve(work: Callable[[Stopper], Awaitable[None]], *, supervised: bool = Fals
 
     `supervised`: who tells it is the process that started it, and to be told is never a failure.
     """
-    import anyio
+    from app.engine import run_process
 
     gc.enable()
-    served = partial(_serve, work, supervised=supervised)
-    return anyio.run(served, backend_options={"use_uvloop": True})
+    return run_process(partial(_serve, work, supervised=supervised))
 
 
 async def _serve(work: Callable[[Stopper], Awaitable[None]], *, supervised: bool) -> int:

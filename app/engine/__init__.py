@@ -59,6 +59,7 @@ from app.engine.outcome import Ending, RunStatus, ending_of
 from app.engine.over import Over
 from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.plain import arq_functions
+from app.engine.process import run_process
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.schedule import Cron, Schedule, schedule
 from app.engine.sentinel import SentinelSettings
@@ -128,6 +129,7 @@ __all__ = [
     "install",
     "job",
     "minutes",
+    "run_process",
     "schedule",
     "seconds",
 ]

@@ -36,6 +36,7 @@ from app.engine import keys
 from app.engine.clock import Clock
 from app.engine.connection import open_redis
 from app.engine.errors import Unavailable
+from app.engine.process import run_process
 from app.engine.steps import answering
 from app.engine.store import Store
 from app.engine.worker import Worker
@@ -72,8 +73,8 @@ class ArqWorker(arq.worker.Worker):
 
     def run(self) -> None:
         """Work until stopped, on a loop of its own; exit code 1 when it could not go on."""
-        if not anyio.run(self._serve, backend_options={"use_uvloop": True}):
-            raise SystemExit(1)
+        if code := run_process(self._serve):
+            raise SystemExit(code)
 
     async def async_run(self) -> None:
         """Work until stopped, on the loop that runs; a second call starts the process again."""
@@ -105,16 +106,16 @@ class ArqWorker(arq.worker.Worker):
         elif self._opening is not None:
             self._opening.cancel()
 
-    async def _serve(self) -> bool:
-        """Work until stopped; False when something kept the worker from it."""
+    async def _serve(self) -> int:
+        """Work until stopped; exit code 1 when something kept the worker from it."""
         try:
             async with heeding_signals(self.handle_sig):
                 with anyio.CancelScope() as self._opening:
                     await self._work()
         except Exception as error:  # whatever it is: the log and the exit code tell
             log.critical("this worker ends", exc_info=_first_cause(error))
-            return False
-        return True
+            return 1
+        return 0
 
     async def _work(self) -> None:
         async with self._open_worker(self._burst) as worker:

@@ -59,10 +59,13 @@ class Home:
         return process
 
     def supervisor(self, processes: int, *options: str, **variables: str) -> WorkerProcess:
-        """Start `steward worker --processes`, with the stories' jobs among the application's."""
+        """Start `steward worker --processes`, with the same jobs."""
+        return self.steward(f"--processes={processes}", *options, **variables)
+
+    def steward(self, *options: str, **variables: str) -> WorkerProcess:
+        """Start `steward worker`, with the stories' jobs among the application's."""
         return self.worker(
             "worker",
-            f"--processes={processes}",
             *options,
             program=(sys.executable, "-m", "app"),
             PYTHONPATH=f"{ROOT / 'tests' / 'life' / 'site'}{os.pathsep}{ROOT}",

@@ -105,6 +105,20 @@ async def hoard(ctx: Context, mib: int) -> int:
     return os.getpid()
 
 
+@job(name="life.cling", queue=MAINTENANCE, timeout=seconds(1.5), retry=_SOON)
+async def cling(ctx: Context) -> int:
+    """Go on until this attempt's gate opens, whoever cancels it."""
+    _write(ctx, "clinging")
+    while True:
+        try:
+            await Ledger.here().through_gate(f"cling-{ctx.attempt.number}")
+        except CancelledError:
+            _write(ctx, "cancelled")
+        else:
+            _write(ctx, "let go")
+            return ctx.attempt.number
+
+
 UNRULY = {
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
@@ -120,6 +134,6 @@ async def misbehave(ctx: Context, how: str) -> None:
     raise UNRULY[how]
 
 
-JOBS = by_name((note, ask, hold, rest, tell, mail, stumble, block, hoard, misbehave))
+JOBS = by_name((note, ask, hold, rest, tell, mail, stumble, block, hoard, cling, misbehave))
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

@@ -1,0 +1,64 @@
+"""Jobs that ignore their cancellation: nobody waits for them, and what they do too late is lost."""
+
+from signal import SIGTERM
+from time import monotonic
+
+import pytest
+
+from app.context import Services
+from app.engine import Ending
+from tests.life import jobs
+from tests.life.home import Home, history
+
+GRACE, ABANDON = 0.5, 0.5
+TIMEOUT = jobs.cling.timeout.total_seconds()
+
+
+@pytest.mark.case(4)
+@pytest.mark.parametrize(
+    ("program", "cancelled_by"), [("arq", "stop"), ("steward", "stop"), ("arq", "timeout")]
+)
+async def test_a_worker_leaves_on_time_and_what_clings_to_it_goes_elsewhere(
+    home: Home, steward: Services, program: str, cancelled_by: str
+) -> None:
+    start = home.worker if program == "arq" else home.steward
+    grace = GRACE if cancelled_by == "stop" else 2 * TIMEOUT
+    leaving = start(STEWARD_WORKER__GRACE=str(grace), STEWARD_WORKER__ABANDON_AFTER=str(ABANDON))
+    await leaving.ready(steward.client)
+    handle = await steward.client.enqueue(jobs.cling)
+    await home.ledger.until("clinging", 1)
+
+    leaving.send(SIGTERM)
+    told_at = monotonic()
+    code = await leaving.exit_code()
+    left_after = monotonic() - told_at
+    home.ledger.open_gate("cling-1")
+    home.ledger.open_gate("cling-2")
+    other = await home.worker().ready(steward.client)
+    attempt = await handle.result()
+
+    print(f"case 4: with a deaf run, {program} left {left_after:.1f} s after SIGTERM")
+    begun = home.ledger.lines("clinging")
+    is_charged = cancelled_by == "timeout"
+    assert code == 0
+    assert left_after <= (TIMEOUT if is_charged else GRACE) + ABANDON + 1
+    assert [line.pid for line in begun] == [leaving.pid, other.pid]
+    assert attempt == begun[1].attempt == (2 if is_charged else 1)
+    assert "Traceback" not in leaving.said()
+    assert "abandoned" in leaving.said()
+
+
+@pytest.mark.case(4)
+async def test_what_a_deaf_run_returns_too_late_is_dropped(home: Home, steward: Services) -> None:
+    await home.worker(STEWARD_WORKER__ABANDON_AFTER=str(ABANDON)).ready(steward.client)
+    handle = await steward.client.enqueue(jobs.cling)
+
+    first, second = await home.ledger.until("clinging", 2)
+    home.ledger.open_gate("cling-1")
+    await home.ledger.until("let go", 1)
+    home.ledger.open_gate("cling-2")
+
+    assert await handle.result() == 2
+    run = await history(steward, handle.id)
+    assert (run.attempts, run.status) == (2, Ending.SUCCEEDED)
+    assert second.at - first.at >= TIMEOUT + ABANDON
