@@ -1,0 +1,84 @@
+"""Much that comes due at one moment, and a worker that has all it can hold, keep nobody waiting."""
+
+from signal import SIGKILL
+from time import monotonic
+
+import psutil
+import pytest
+
+from app.context import Services
+from app.engine import seconds
+from tests.life import jobs
+from tests.life.home import LEASE, Home
+from tests.life.processes import WorkerProcess
+
+MANY, LONG = 10_000, 150
+MIB = 2**20
+LONGEST_GROWTH = 50  # MiB
+
+
+@pytest.mark.case(33)
+async def test_10000_runs_due_at_once_do_not_keep_an_urgent_one_waiting(
+    home: Home, steward: Services
+) -> None:
+    worker = await home.worker().ready(steward.client)
+    await (await steward.client.enqueue(jobs.note)).result()
+    before = _memory(worker)
+    due = steward.client.store.clock.now() + seconds(2)
+    later = jobs.note.with_options(at=due)
+    handles = await steward.client.enqueue_many(later.call() for _ in range(MANY))
+    (early,) = home.ledger.lines("noted")
+
+    await home.ledger.until("noted", 2)
+    begun_at = monotonic()
+    urgent = await steward.client.enqueue(jobs.ask)
+    waited = (await home.ledger.begin_of(urgent.id)).at - begun_at
+    noted = await home.ledger.until("noted", MANY + 2)
+
+    took = noted[-1].at - noted[1].at
+    growth = _memory(worker) - before
+    print(
+        f"case 33: of {MANY} runs due at once, {len(noted) - 2} done, {MANY / took:.0f} a second;"
+        f" an urgent one started after {waited * 1000:.0f} ms; the worker grew by {growth:.0f} MiB"
+    )
+    ids = sorted([early.run, urgent.id, *(each.id for each in handles)])
+    assert sorted(line.run for line in noted) == ids
+    assert waited <= 1
+    assert growth < LONGEST_GROWTH
+
+
+def _memory(worker: WorkerProcess) -> float:
+    return float(psutil.Process(worker.pid).memory_info().rss) / MIB
+
+
+@pytest.mark.case(34)
+async def test_a_worker_that_is_full_or_killed_keeps_no_new_run_waiting(
+    home: Home, steward: Services
+) -> None:
+    busy = await home.worker(STEWARD_WORKER__CONCURRENCY="170").ready(steward.client)
+    held = await steward.client.enqueue_many(jobs.rest.call() for _ in range(LONG))
+    await home.ledger.until("resting", LONG)
+    idle = await home.worker(STEWARD_WORKER__CONCURRENCY="170").ready(steward.client)
+
+    beside = await _waited(home, steward)
+    busy.send(SIGKILL)
+    killed_at = monotonic()
+    after = await _waited(home, steward)
+    again = (await home.ledger.until("resting", 2 * LONG))[LONG:]
+
+    recovered = max(line.at for line in again) - killed_at
+    print(
+        f"case 34: a run started after {beside * 1000:.0f} ms beside {LONG} long ones,"
+        f" after {after * 1000:.0f} ms when their worker was killed;"
+        f" they began again after {recovered:.1f} s"
+    )
+    assert max(beside, after) <= 0.5
+    assert {(line.pid, line.attempt) for line in again} == {(idle.pid, 2)}
+    assert {line.run for line in again} == {each.id for each in held}
+    assert recovered <= 2 * LEASE.total_seconds()
+
+
+async def _waited(home: Home, steward: Services) -> float:
+    before = monotonic()
+    handle = await steward.client.enqueue(jobs.note)
+    return (await home.ledger.begin_of(handle.id)).at - before
