@@ -9,11 +9,12 @@ import anyio
 
 from app.context import Context
 from app.engine import NEVER, Fixed, by_name, job, minutes, schedule, seconds
-from app.queues import AI, EMAIL, MAINTENANCE
+from app.queues import AI, EMAIL, MAINTENANCE, NAMES
 from app.services.mail import Message
 from app.services.notifications import Channel
 from tests.life.ledger import Ledger
 
+_TOIL = 0.003  # s
 _HOARD = list[bytearray]()
 _SOON = Fixed(timedelta(seconds=0.2), attempts=3)
 
@@ -49,6 +50,17 @@ async def rest(ctx: Context) -> None:
     """Keep a slot for longer than any test lasts."""
     _write(ctx, "resting")
     await anyio.sleep_forever()
+
+
+async def _toil(ctx: Context) -> None:
+    """Be at work for a few milliseconds."""
+    _write(ctx, f"{ctx.attempt.queue} begun")
+    await anyio.sleep(_TOIL)
+    _write(ctx, f"{ctx.attempt.queue} ended")
+
+
+TOIL = {queue: job(name=f"life.toil_{queue}", queue=queue)(_toil) for queue in NAMES}
+"""The same work on each queue."""
 
 
 @job(name="life.tell", queue=MAINTENANCE, timeout=minutes(1))
@@ -134,6 +146,8 @@ async def misbehave(ctx: Context, how: str) -> None:
     raise UNRULY[how]
 
 
-JOBS = by_name((note, ask, hold, rest, tell, mail, stumble, block, hoard, cling, misbehave))
+JOBS = by_name(
+    (note, ask, hold, rest, tell, mail, stumble, block, hoard, cling, misbehave, *TOIL.values())
+)
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))
