@@ -55,7 +55,7 @@ DOORS = {
     "sender",
 }
 ROLES = {
-    *("arq_worker", "claimer", "committer", "dispatcher", "keeper", "lease", "over"),
+    *("arq_worker", "claimer", "committer", "crew", "dispatcher", "keeper", "lease", "over"),
     *("process", "recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),
 }
 DROPIN = {"dropin"}

@@ -70,8 +70,7 @@ class Keeper:
         attempts = [each for each in self._slots.running if each.stopped is None]
         if attempts:
             log.error("Redis is out of reach for a whole lease: stopped runs: %d", len(attempts))
-        for each in attempts:
-            self._slots.cancel(each.run.id, Stopped.STOPPING)
+        self._slots.cancel_all(Stopped.STOPPING)
 
     async def _go_rounds(self) -> None:
         rounds = 0

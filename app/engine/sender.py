@@ -31,27 +31,29 @@ class Sender:
 
     async def send(self, runs: Sequence[NewRun]) -> list[Receipt]:
         """The receipts, in order; raises `Unavailable` when Redis did not confirm in time."""
-        give_up, pause, again = monotonic() + self._patience, _FIRST_PAUSE, False
+        give_up, pause = monotonic() + self._patience, _FIRST_PAUSE
+        failed: Unavailable | None = None
         while True:
             try:
-                if not again and self._patience >= ANSWER:
+                if not failed and self._patience >= ANSWER:
                     return await self._store.enqueue(runs)  # the line gives up in time by itself
-                return await self._send_by(give_up, runs, again=again)
-            except Unavailable:
+                return await self._send_by(give_up, runs, failed)
+            except Unavailable as error:
+                failed = error
                 if monotonic() + pause > give_up:
                     raise
-            again = True
             await anyio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _send_by(
-        self, give_up: float, runs: Sequence[NewRun], *, again: bool
+        self, give_up: float, runs: Sequence[NewRun], failed: Unavailable | None
     ) -> list[Receipt]:
         try:
             with anyio.fail_after(give_up - monotonic()):
-                return await self._store.enqueue(runs, again=again)
+                return await self._store.enqueue(runs, again=failed is not None)
         except TimeoutError:
-            raise Unavailable(f"Redis did not confirm in {self._patience} s") from None
+            silent = Unavailable(f"Redis did not confirm in {self._patience} s")
+            raise failed or silent from None  # what it said before tells more
 
     async def send_all(self, chunks: Iterable[Sequence[NewRun]]) -> list[Receipt]:
         """The same for many chunks, each made when there is room for it; raises `PartlyStored`."""

@@ -100,6 +100,12 @@ class Slots:
             if running.run.id == run_id and running.stopped is None:
                 self._stop(running, why)
 
+    def cancel_all(self, why: Stopped) -> None:
+        """Ask every task to stop that was not asked before."""
+        for running in self.running:
+            if running.stopped is None:
+                self._stop(running, why)
+
     def _stop(self, running: Running, why: Stopped) -> None:
         running.stopped = why
         if running.task is not None:
