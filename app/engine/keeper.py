@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 _ROUND = 0.2  # s: how soon a running run hears that it was cancelled
 _EACH_SECOND = 5  # rounds
+_IDLE_SWEEP = (
+    50  # rounds between two sweeps of a worker that runs nothing, and costs next to nothing
+)
 
 
 class Keeper:
@@ -79,6 +82,8 @@ class Keeper:
                 await self._pass_cancellations_on()
                 if rounds % _EACH_SECOND == 0:
                     await self._each_second()
+                if rounds % (_EACH_SECOND if self._slots.running else _IDLE_SWEEP) == 0:
+                    await self._store.sweep()
             except Unavailable as error:
                 log.debug("the keeper waits for Redis: %s", error)
             rounds += 1
@@ -91,8 +96,6 @@ class Keeper:
 
     async def _each_second(self) -> None:
         await self._store.show_alive(self._describe())
-        if self._slots.running:
-            await self._store.sweep()
         if self._ranks:
             self._ranks = await self._store.lift(self._ranks)
         if self._slots.free:
