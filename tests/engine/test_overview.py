@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from app.engine import Client, ManualClock, RunStatus, UnknownRun, hours, minutes, seconds
+from app.engine import Client, ManualClock, RunStatus, UnknownRun, hours, keys, minutes, seconds
 from app.engine.overview import WorkerSeen
 from tests.engine.conftest import QUEUES, Open
 from tests.engine.jobs import hurry, pass_gate, write
@@ -24,6 +24,21 @@ async def test_queues_say_what_waits_and_runs(workshop: Open, clock: ManualClock
         assert (default.ready, default.running, default.deferred, default.parked) == (1, 0, 1, 0)
         assert minutes(5) <= default.oldest_wait < minutes(5) + seconds(5)
         assert found[0].oldest_wait == seconds(0)
+
+
+async def test_a_queues_depth_is_the_size_of_its_set(workshop: Open) -> None:
+    async with workshop(pass_gate, write) as shop, shop.working(concurrency=3):
+        for n in range(5):
+            await shop.client.enqueue(pass_gate, f"{n}")
+            await shop.client.enqueue(write.with_options(delay=hours(n + 1)), "later")
+        await eventually(lambda: len(shop.page) == 3)
+
+        depth = (await shop.client.queues())[1]
+        size = await shop.client.store.redis.zcard(keys.queue("default"))
+        shop.gate.set()
+
+    assert (depth.ready, depth.running, depth.deferred) == (2, 3, 5)
+    assert depth.ready + depth.running + depth.deferred + depth.parked == size
 
 
 async def test_a_worker_is_seen_while_it_works(workshop: Open) -> None:

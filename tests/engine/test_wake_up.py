@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.engine.jobs import fail, hurry, pass_gate, write
 from tests.eventually import eventually
 
 RARELY = seconds(30)
+TIMES = 30
 BOTH: tuple[Job[Any, [str], Any], ...] = (write, hurry)
 SOON = seconds(2)  # on a machine that is busy with other tests, too
 
@@ -93,6 +95,31 @@ async def test_a_deferred_run_starts_when_it_is_due(workshop: Open, stranger: Cl
         await written(shop, 2)
 
         assert monotonic() - start >= 0.4
+
+
+@job(name="test.punctual", queue="default")
+async def punctual(ctx: Bench) -> None:
+    """Write how late it is, in ms."""
+    late = ctx.client.store.clock.now() - ctx.attempt.scheduled_for
+    ctx.page.append(f"{late / seconds(0.001):.2f}")
+
+
+async def test_deferred_runs_start_within_milliseconds_of_their_time(
+    workshop: Open, stranger: Client
+) -> None:
+    async with workshop(punctual) as shop, shop.working(poll=RARELY):
+        now = shop.client.store.clock.now()
+        for n in range(TIMES):
+            later = punctual.with_options(at=now + seconds(0.2 + 0.05 * n))
+            await stranger.enqueue(later)
+        await eventually(lambda: len(shop.page) == TIMES)
+
+    late = sorted(float(each) for each in shop.page)
+    print(
+        f"{TIMES} deferred runs began {median(late):.1f} ms late (median), at most {late[-1]:.1f}"
+    )
+    assert late[0] >= 0
+    assert median(late) < 50
 
 
 @job(name="test.soon", queue="default", retry=Fixed(seconds(0.2), attempts=3))

@@ -45,15 +45,18 @@ async def answer(_ctx: Services) -> int:
     raise NotImplementedError
 
 
-async def test_burst_runs_all_there_is_and_ends(home: Home, steward: Services) -> None:
+async def test_burst_runs_all_there_is_on_any_queue_and_ends(home: Home, steward: Services) -> None:
     handles = [await steward.client.enqueue(jobs.stumble, times=1) for _ in range(3)]
     later = jobs.note.with_options(delay=seconds(1))
     handles.append(await steward.client.enqueue(later))
+    others = [await steward.client.enqueue(toil) for toil in jobs.TOIL.values()]
 
     worker = home.worker(OURS, "--burst")
 
     assert await worker.exit_code() == 0
-    assert {await handle.status() for handle in handles} == {RunStatus.SUCCEEDED}
+    assert {await each.status() for each in (*handles, *others)} == {RunStatus.SUCCEEDED}
+    depths = await steward.client.queues()
+    assert {each.ready + each.running + each.deferred for each in depths} == {0}
 
 
 async def test_check_tells_whether_a_worker_lives(home: Home) -> None:
