@@ -20,6 +20,7 @@ from app.engine import (
     DeadLetters,
     Discard,
     Fixed,
+    Handle,
     JobTimeout,
     ManualClock,
     RetryLater,
@@ -289,6 +290,31 @@ async def test_a_repeat_of_a_run_whose_result_is_not_kept_does_not_run_twice(
 
         assert shop.page == ["hello"]
         assert await shop.client.run("chosen").status() == RunStatus.SUCCEEDED
+
+
+async def test_a_run_enqueued_again_while_it_waits_runs_or_is_over_is_one_run(
+    workshop: Open, clean_redis: RedisSettings, codec: Codec
+) -> None:
+    named = pass_gate.with_options(id="chosen")
+    async with workshop(pass_gate) as shop, Client.open(clean_redis, codec) as stranger:
+
+        async def again() -> None:
+            handles.append(await shop.client.enqueue(named, "I"))
+            handles.append(await stranger.enqueue(named, "I"))
+
+        handles = list[Handle[str]]()
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(again)
+        async with shop.working():
+            await eventually(lambda: shop.page)
+            await again()
+            shop.gate.set()
+            assert await handles[0].result(within=seconds(5)) == "I, attempt 1"
+            await again()
+
+        assert sum(each.is_new for each in handles) == 1
+        assert shop.page == ["I waits", "I passes"]
 
 
 # bytes

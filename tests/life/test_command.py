@@ -54,7 +54,8 @@ async def test_burst_runs_all_there_is_on_any_queue_and_ends(home: Home, steward
     worker = home.worker(OURS, "--burst")
 
     assert await worker.exit_code() == 0
-    assert {await each.status() for each in (*handles, *others)} == {RunStatus.SUCCEEDED}
+    assert {await each.status() for each in handles} == {RunStatus.SUCCEEDED}
+    assert {await each.status() for each in others} == {RunStatus.SUCCEEDED}
     depths = await steward.client.queues()
     assert {each.ready + each.running + each.deferred for each in depths} == {0}
 
