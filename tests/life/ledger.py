@@ -67,7 +67,9 @@ class Ledger:
         return (await eventually(look))[0]
 
     def _all(self) -> Iterable[Line]:
-        return map(_LINE.decode, self.path.read_bytes().splitlines()) if self.path.exists() else ()
+        """Every whole line; of one that crosses a page, a part may be there before the rest."""
+        written = self.path.read_bytes() if self.path.exists() else b""
+        return map(_LINE.decode, written.rpartition(b"\n")[0].splitlines())
 
     async def until(self, what: str, count: int) -> list[Line]:
         """The same, as soon as there are so many."""

@@ -11,6 +11,7 @@ from tests.life import jobs
 from tests.life.home import Home, history
 
 GRACE, ABANDON = 0.5, 0.5
+ROOM = 1.5  # s: what the machine does beside may take so long
 TIMEOUT = jobs.cling.timeout.total_seconds()
 
 
@@ -41,7 +42,7 @@ async def test_a_worker_leaves_on_time_and_what_clings_to_it_goes_elsewhere(
     begun = home.ledger.lines("clinging")
     is_charged = cancelled_by == "timeout"
     assert code == 0
-    assert left_after <= (TIMEOUT if is_charged else GRACE) + ABANDON + 1
+    assert left_after <= (TIMEOUT if is_charged else GRACE) + ABANDON + 1 + ROOM
     assert [line.pid for line in begun] == [leaving.pid, other.pid]
     assert attempt == begun[1].attempt == (2 if is_charged else 1)
     assert "Traceback" not in leaving.said()
