@@ -7,6 +7,7 @@ from arq.connections import RedisSettings
 
 from app.connection import redis_at
 from app.engine import SentinelSettings
+from app.settings import parse_redis_url
 from tests.scratch_home import Given
 
 TLS: dict[str, Any] = {"ssl": True, "ssl_check_hostname": True}
@@ -49,6 +50,29 @@ def at(url: str) -> RedisSettings:
 @pytest.mark.parametrize(("url", "expected"), READ, ids=[url for url, _ in READ])
 def test_an_address_says_where_and_how(url: str, expected: dict[str, Any]) -> None:
     assert vars(at(url)) == vars(SentinelSettings(**expected))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://joe:123#s3cret@host/0",
+        "redis://joe:123/s3cret@host/0",
+        "redis+sentinel://joe:123/s3cret@host/mine",
+        "redis://joe:s3cret\u2105@host/0",
+        "unix://joe:s3cret@/run/a#b.sock",
+    ],
+)
+def test_a_password_that_would_be_taken_for_something_else_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="in a password must be written as %23") as refused:
+        parse_redis_url(url)
+
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "abc"])
+def test_a_port_that_cannot_be_is_refused(port: str) -> None:
+    with pytest.raises(ValueError, match="a port must be a number from 1 to 65535"):
+        parse_redis_url(f"redis://host:{port}")
 
 
 @pytest.mark.parametrize("url", ["", None])

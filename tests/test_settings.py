@@ -21,6 +21,7 @@ BAD = (
     ("REDIS__URL", "http://user:s3cret@host"),
     ("REDIS__URL", "redis://user:s3cret@host:70000"),
     ("REDIS__URL", "redis://user:s3cret@host:abc"),
+    ("REDIS__URL", "redis://user:s3cret@host:0"),
     ("REDIS__URL", "redis://user:s3cret@host/zero"),
     ("REDIS__URL", "redis://user:s3cret@host/-1"),
     ("REDIS__URL", "redis://user:s3cret@host?db=one"),

@@ -32,6 +32,7 @@ _SENTINEL_OPTIONS: dict[str, Mapping[str, Any]] = {
     "sentinel_password": {},
 }
 _DATABASE = "db"
+_ESCAPED = "what is no letter and no digit in a password must be written as %23 and the like"
 
 Hosts = tuple[tuple[str, int], ...]
 
@@ -62,7 +63,7 @@ def parse_redis_url(text: str) -> RedisUrl:
     scheme, separator, _ = text.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError(f"must begin with {', '.join(f'{each}://' for each in _SCHEMES)}")
-    parts = urlsplit(text)
+    parts = _split(text)
     login, _, places = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -75,6 +76,17 @@ def parse_redis_url(text: str) -> RedisUrl:
         is_tls=scheme.startswith("rediss"),
         **_options(scheme, asked),
     )
+
+
+def _split(text: str) -> SplitResult:
+    """Its parts; a password that would be taken for one of the others is refused."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # says what was written
+        raise ValueError(_ESCAPED) from None
+    if "#" in text or (parts.scheme != "unix" and "@" in parts.path):
+        raise ValueError(_ESCAPED)
+    return parts
 
 
 def _where(scheme: str, places: str, path: str) -> tuple[dict[str, Any], str]:
@@ -93,9 +105,12 @@ def _hosts(places: str, usual: int) -> Hosts:
 
 def _host(place: SplitResult, usual: int) -> tuple[str, int]:
     try:
-        return place.hostname or "localhost", place.port or usual
+        port = usual if place.port is None else place.port
     except ValueError:
-        raise ValueError("a port must be a number up to 65535") from None
+        port = 0
+    if not port:
+        raise ValueError("a port must be a number from 1 to 65535")
+    return place.hostname or "localhost", port
 
 
 def _one(hosts: Hosts) -> Hosts:
