@@ -21,6 +21,7 @@ from time import monotonic
 
 import anyio
 
+from app.engine.clock import jittered
 from app.engine.errors import Unavailable
 from app.engine.run import Claim, Claimed, Share
 from app.engine.slots import Slots
@@ -207,7 +208,7 @@ class Claimer:
 
     async def _wait_for_redis(self) -> None:
         """Longer every time, and no two workers alike."""
-        await anyio.sleep(self._absent * random.uniform(0.5, 1.5))
+        await anyio.sleep(jittered(self._absent))
         self._absent = min(2 * self._absent, _LONGEST_PAUSE)
 
     async def _pause(self, claim: Claim, *, is_theirs: bool) -> None:

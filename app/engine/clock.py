@@ -5,6 +5,7 @@ reads the server's TIME and adds the offset it is given. The offset is zero, exc
 `ManualClock`: advancing that one by an hour makes every hour-long wait due, here and in Redis.
 """
 
+import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import time
@@ -51,6 +52,14 @@ def hours(count: float) -> timedelta:
 def days(count: float) -> timedelta:
     """`count` days of 24 hours."""
     return timedelta(days=count)
+
+
+def jittered(pause: float, *, luck: float | None = None) -> float:
+    """From half of `pause` to one and a half, so that many who wait for one thing don't meet.
+
+    `luck` (0 to 1) says how far; drawn at random unless given.
+    """
+    return pause * (0.5 + (random.random() if luck is None else luck))
 
 
 @dataclass(slots=True)

@@ -8,13 +8,12 @@ logged and counted: the other worker's result stands.
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 import anyio
 
-from app.engine.clock import Clock, span_ms
+from app.engine.clock import Clock, jittered, span_ms
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.envelope import Envelope, Kept
 from app.engine.errors import Unanswered, Unavailable
@@ -132,7 +131,7 @@ class Committer:
                 log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
             else:
                 return {id for id, lease in lost.items() if not again or self._is_theirs(lease)}
-            await anyio.sleep(pause * random.uniform(0.5, 1.5))
+            await anyio.sleep(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _is_theirs(self, lease: str) -> bool:

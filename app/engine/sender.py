@@ -5,13 +5,13 @@ each run once. Many runs go in chunks, a few of them under way at a time, and th
 while those before it travel.
 """
 
-import random
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from time import monotonic
 
 import anyio
 
+from app.engine.clock import jittered
 from app.engine.errors import PartlyStored, Unavailable
 from app.engine.line import ANSWER
 from app.engine.run import NewRun, Receipt
@@ -42,7 +42,7 @@ class Sender:
                 failed = error
                 if monotonic() + pause > give_up:
                     raise
-            await anyio.sleep(pause * random.uniform(0.5, 1.5))
+            await anyio.sleep(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _send_by(

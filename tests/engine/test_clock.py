@@ -4,11 +4,23 @@ from datetime import UTC, datetime, timedelta, timezone
 from time import time
 
 from app.engine import Clock, ManualClock, days, hours, minutes, seconds
-from app.engine.clock import from_ms, to_ms
+from app.engine.clock import from_ms, jittered, to_ms
 
 
 def test_spans_are_what_they_say() -> None:
     assert (seconds(90), minutes(60), hours(24)) == (minutes(1.5), hours(1), days(1))
+
+
+def test_a_jittered_pause_is_about_as_long_as_it_says() -> None:
+    assert [jittered(4, luck=luck) for luck in (0, 0.5, 1)] == [2, 4, 6]
+
+
+def test_no_two_jittered_pauses_are_alike() -> None:
+    pauses = {jittered(4) for _ in range(100)}
+
+    assert len(pauses) > 90
+    assert min(pauses) >= 2
+    assert max(pauses) <= 6
 
 
 def test_milliseconds_name_the_same_moment_in_any_zone() -> None:
