@@ -52,31 +52,39 @@ async def enqueue(adapter: Any, mode: str, task: str, calls: Sequence[Call]) -> 
     return {**spent, "times": times}
 
 
-async def _each(a: Any, client: Any, task: str, calls: Sequence[Call], _: float) -> list[float]:
+async def _each(
+    adapter: Any, client: Any, task: str, calls: Sequence[Call], _: float
+) -> list[float]:
     for call in calls:
-        await _settled(a.enqueue(client, task, *call))
+        await _settled(adapter.enqueue(client, task, *call))
     return []
 
 
-async def _at_once(a: Any, client: Any, task: str, calls: Sequence[Call], n: float) -> list[float]:
-    for first in range(0, len(calls), int(n)):
-        some = calls[first : first + int(n)]
-        await asyncio.gather(*[_settled(a.enqueue(client, task, *call)) for call in some])
+async def _at_once(
+    adapter: Any, client: Any, task: str, calls: Sequence[Call], size: float
+) -> list[float]:
+    for first in range(0, len(calls), int(size)):
+        some = calls[first : first + int(size)]
+        await asyncio.gather(*[_settled(adapter.enqueue(client, task, *call)) for call in some])
     return []
 
 
-async def _bulk(a: Any, client: Any, task: str, calls: Sequence[Call], _: float) -> list[float]:
+async def _bulk(
+    adapter: Any, client: Any, task: str, calls: Sequence[Call], _: float
+) -> list[float]:
     for first in range(0, len(calls), _CHUNK):
-        await _settled(a.enqueue_many(client, task, calls[first : first + _CHUNK]))
+        await _settled(adapter.enqueue_many(client, task, calls[first : first + _CHUNK]))
     return []
 
 
-async def _paced(a: Any, client: Any, task: str, calls: Sequence[Call], pace: float) -> list[float]:
+async def _paced(
+    adapter: Any, client: Any, task: str, calls: Sequence[Call], pace: float
+) -> list[float]:
     begin, times = time.monotonic(), list[float]()
     for number, call in enumerate(calls):
         await asyncio.sleep(max(0.0, begin + number / pace - time.monotonic()))
         times.append(time.monotonic())
-        await _settled(a.enqueue(client, task, *call))
+        await _settled(adapter.enqueue(client, task, *call))
     return times
 
 
@@ -101,8 +109,8 @@ def main() -> None:
     if what == "about":
         answer = about(adapter, Path(name))
     else:
-        mode, task, first, n, *seconds = rest
-        numbers = range(int(first), int(first) + int(n))
+        mode, task, first, size, *seconds = rest
+        numbers = range(int(first), int(first) + int(size))
         calls = [(number, *map(float, seconds)) for number in numbers]
         answer = uvloop.run(enqueue(adapter, mode, task, calls))
     print(json.dumps(answer), flush=True)

@@ -50,7 +50,7 @@ class Measured:
     faults: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def together(parts: Iterable[Measured]) -> Measured:
+def merged(parts: Iterable[Measured]) -> Measured:
     """All that several workloads have shown, as one."""
     whole = Measured()
     for each in parts:

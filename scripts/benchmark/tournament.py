@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmark.contestant import Contestant
 from benchmark.failed import Failed
-from benchmark.measured import Measured, all_failed, together
+from benchmark.measured import Measured, all_failed, merged
 from benchmark.progress import say, say_what
 from benchmark.report import ASIDE
 from benchmark.server import Server
@@ -44,11 +44,11 @@ class Tournament:
             for number in range(rounds):
                 say(f"round {number + 1} of {rounds}")
                 for title, parts in self._round(server, is_first=number == 0).items():
-                    results[title].append(together(parts))
+                    results[title].append(merged(parts))
         for wait in self._waits:
             found = keep_vigil(wait, self._contestants, binary=self._binary, sizes=self._sizes)
             for title, measured in found.items():
-                results[title][0] = together([results[title][0], measured])
+                results[title][0] = merged([results[title][0], measured])
         return results
 
     def _round(self, server: Server, *, is_first: bool) -> Rounds:
