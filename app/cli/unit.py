@@ -83,7 +83,7 @@ class Unit:
     @property
     def command(self) -> list[str]:
         """The program with its arguments."""
-        return [self.python, "-m", "app", "start"]
+        return [self.python, "-P", "-m", "app", "start"]
 
     @property
     def environment(self) -> dict[str, str]:

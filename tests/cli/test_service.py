@@ -150,6 +150,6 @@ def test_systemd_accepts_it(home: Path, tmp_path: Path) -> None:
 def test_a_mac_gets_an_agent_that_starts_with_the_login() -> None:
     agent = launchd_agent(unit(ODD))
 
-    assert agent["ProgramArguments"] == ["/usr/bin/python3", "-m", "app", "start"]
+    assert agent["ProgramArguments"] == ["/usr/bin/python3", "-P", "-m", "app", "start"]
     assert agent["EnvironmentVariables"]["STEWARD_HOME"] == str(ODD)
     assert agent["RunAtLoad"] is True

@@ -29,14 +29,29 @@ def test_start_runs_steward_where_the_user_stands(run: Run, ready: Path, tmp_pat
     assert done.stdout.splitlines() == [
         str(tmp_path / "user"),
         str(ready),
-        "[-m][app][start][--demo][two words]",
+        "[-P][-m][app][start][--demo][two words]",
     ]
 
 
 def test_steward_is_the_whole_command(run: Run, ready: Path) -> None:
     done = run("steward", "runs", "--json", STEWARD_PYTHON="")
 
-    assert done.stdout.splitlines()[1:] == [str(ready), "[-m][app][runs][--json]"]
+    assert done.stdout.splitlines()[1:] == [str(ready), "[-P][-m][app][runs][--json]"]
+
+
+@pytest.mark.parametrize("script", ["start", "steward"])
+def test_an_app_where_the_user_stands_is_not_taken_for_ours(
+    run: Run, ready: Path, tmp_path: Path, script: str
+) -> None:
+    program(ready / ".venv" / "bin" / "python", f'exec "{sys.executable}" "$@"')
+    for folder, said in ((ready, "ours"), (tmp_path / "user", "theirs")):
+        (folder / "app").mkdir()
+        (folder / "app" / "__init__.py").touch()
+        (folder / "app" / "__main__.py").write_text(f"print({said!r})")
+
+    done = run(script, PYTHONPATH=str(ready))
+
+    assert (done.stdout, done.stderr) == ("ours\n", "")
 
 
 def test_a_link_to_steward_works_from_anywhere(run: Run, ready: Path, tmp_path: Path) -> None:
@@ -44,7 +59,7 @@ def test_a_link_to_steward_works_from_anywhere(run: Run, ready: Path, tmp_path: 
 
     done = run(str(tmp_path / "user" / "steward"), "health")
 
-    assert done.stdout.splitlines()[1:] == [str(ready), "[-m][app][health]"]
+    assert done.stdout.splitlines()[1:] == [str(ready), "[-P][-m][app][health]"]
 
 
 def test_bench_measures_this_project_wherever_the_user_stands(run: Run, ready: Path) -> None:
