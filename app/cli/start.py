@@ -49,6 +49,7 @@ async def _start(settings: "Settings", stopper: Stopper, *, as_json: bool) -> No
     lines = Lines(as_json=as_json)
     with only_start(settings.home), lines.printing():
         async with open_client(settings) as client:
+            await client.ping()
             work = _supervised if needs_supervisor(settings) else _worked
             await work(settings, stopper, lines)
             left = await _left(client)

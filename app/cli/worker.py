@@ -24,14 +24,14 @@ Queues = Annotated[str | None, Parameter(help="Only these, with commas between: 
 Processes = Annotated[
     int | None,
     Parameter(
-        help="How many processes, each replaced when it dies.",
+        help="How many processes, each replaced when it dies; else STEWARD_WORKER__PROCESSES.",
         validator=validators.Number(gte=1, lte=1_000),
     ),
 ]
 Concurrency = Annotated[
     int | None,
     Parameter(
-        help="How many runs at once, in each process.",
+        help="How many runs at once, in each process; else STEWARD_WORKER__CONCURRENCY.",
         validator=validators.Number(gte=1, lte=10_000),
     ),
 ]
@@ -62,6 +62,8 @@ def run_worker(
     names = chosen_queues(queues)
     settings = settings_with_logs(as_json=json)
     settings = with_numbers(settings, processes=processes, concurrency=concurrency)
+    if project is None and i_trust_this_redis:
+        raise Misused("--i-trust-this-redis is for an arq project; Steward's own queues are signed")
     if project is not None:
         _refuse_ours(queues=queues, concurrency=concurrency)
         told = Told(burst=burst, json=json, trusted=i_trust_this_redis, supervised=supervised)
@@ -103,6 +105,7 @@ async def _work(settings: "Settings", ours: _Ours, lines: Lines, stopper: Stoppe
         jobs=_jobs(demo=ours.demo_jobs),
         heard=lines.heard,
     ) as worker:
+        await worker.reach()
         lines.add(
             {"event": "started", "worker": worker.id, "queues": ours.queues},
             f"{worker.id} works on {', '.join(ours.queues)}. Ctrl-C stops it in order.",

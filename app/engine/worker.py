@@ -102,6 +102,10 @@ class Worker(Generic[C]):
         """Whether it stops, or has stopped, because it had done its part."""
         return self._recycler.is_spent
 
+    async def reach(self) -> None:
+        """See that Redis answers; raises `Unavailable`."""
+        await self._store.server_time()
+
     async def run(self) -> None:
         """Work until stopped; in burst mode, until every queue is empty."""
         async with self._alive(), anyio.create_task_group() as roles:

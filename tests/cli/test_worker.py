@@ -28,6 +28,13 @@ def test_a_burst_waits_for_deferred_runs_and_says_so(steward: Command) -> None:
     assert "waits for deferred runs" in told
 
 
+def test_its_help_says_which_settings_are_meant_otherwise(steward: Command) -> None:
+    told = steward("worker", "--help", COLUMNS="400").out
+
+    assert "else STEWARD_WORKER__PROCESSES" in told
+    assert "else STEWARD_WORKER__CONCURRENCY" in told
+
+
 def test_a_worker_leaves_other_queues_alone(steward: Command) -> None:
     run_id = steward("enqueue", "files.cleanup_temp_files", "--json").json()["id"]
 
@@ -63,7 +70,9 @@ def test_a_recorder_of_its_own_keeps_the_history(steward: Command) -> None:
 
 
 def test_several_processes_are_kept_alive_and_stopped_in_order(steward: Command) -> None:
-    running = steward.begin("worker", "--processes", "2", "--queues", "ai,files")
+    running = steward.begin(
+        "worker", "--processes", "2", "--concurrency", "7", "--queues", "ai,files"
+    )
     try:
         running.says("Worker processes kept alive: 2")
         for _ in range(2):
@@ -74,6 +83,7 @@ def test_several_processes_are_kept_alive_and_stopped_in_order(steward: Command)
         running.kill()
 
     assert [each["queues"] for each in workers] == [["ai", "files"]] * 2
+    assert [each["slots"] for each in workers] == [7, 7]
     assert code == 0
     assert not any(psutil.pid_exists(each["pid"]) for each in workers)
 
@@ -96,6 +106,7 @@ def test_processes_that_cannot_work_end_a_burst_with_a_failure(steward: Command)
 
     assert done.code == 1
     assert done.err.count("steward: Redis: ") == 2
+    assert "works on" not in done.out
     assert "Traceback" not in done.err
 
 
