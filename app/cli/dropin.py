@@ -10,13 +10,16 @@ from cyclopts import Parameter
 
 from app.cli.failures import Misused
 from app.cli.lifetime import Stopper, serve
-from app.cli.processes import keep_alive, needs_supervisor
+from app.cli.processes import keep_alive, make_supervisor, needs_supervisor
 from app.cli.run_lines import Lines
 
 if TYPE_CHECKING:
     from app.engine import WorkerOptions
     from app.engine.dropin import ArqSettings
+    from app.local.supervisor import Supervisor
     from app.settings import Settings
+
+_OURS = __name__.partition(".")[0]
 
 Project = Annotated[
     str | None,
@@ -45,6 +48,11 @@ class Told:
         flags = {"--burst": self.burst, "--json": self.json, "--i-trust-this-redis": self.trusted}
         return [path, *(flag for flag, is_set in flags.items() if is_set)]
 
+    def supervisor(self, path: str, project: "ArqSettings", settings: "Settings") -> "Supervisor":
+        """Of such processes; patient for as long as the project's jobs have to finish."""
+        grace = project.job_completion_wait
+        return make_supervisor(settings, self.words(path), is_finite=self.burst, grace=grace)
+
 
 def run_project(path: str, settings: "Settings", told: Told) -> int:
     """Run an arq project's jobs until stopped; returns the exit code."""
@@ -53,8 +61,8 @@ def run_project(path: str, settings: "Settings", told: Told) -> int:
 
     async def work(stopper: Stopper) -> None:
         if not told.supervised and needs_supervisor(settings):
-            words = told.words(path)
-            await keep_alive(settings, words, lines, stopper, is_finite=told.burst)
+            supervisor = told.supervisor(path, project, settings)
+            await keep_alive(supervisor, settings, lines, stopper)
         else:
             await _work(project, settings, told, lines, stopper)
 
@@ -118,12 +126,25 @@ def _read(path: str, *, trusted: bool) -> "ArqSettings":
 
 def _imported(path: str) -> object:
     """The settings of this name, from what is installed or from the working directory."""
-    sys.path.append(os.getcwd())
     name, _, attribute = path.rpartition(".")
+    _refuse_name(path)
+    sys.path.append(os.getcwd())
     try:
         module = import_module(name)
-    except (ModuleNotFoundError, ValueError) as error:
-        raise Misused(f"{path}: {error}") from error
+    except Exception as error:  # whatever the project's code raises
+        said = f"cannot be imported: {type(error).__name__}: {error}"
+        raise Misused(f"{path}: {said}") from error
     if not hasattr(module, attribute):
         raise Misused(f"{path}: there is no {attribute} in {name}")
     return getattr(module, attribute)
+
+
+def _refuse_name(path: str) -> None:
+    package, *rest = path.split(".")
+    if not rest or not all(each.isidentifier() for each in (package, *rest)):
+        raise Misused(f"{path}: write module.Class, as their.module.WorkerSettings")
+    if package == _OURS:
+        raise Misused(
+            f"{path}: Steward's own package is called {_OURS}, too: rename the project's;"
+            " Steward's own jobs are run by `worker` alone"
+        )

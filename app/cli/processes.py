@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,15 +37,15 @@ async def _supervise(
 ) -> None:
     from app.connection import open_redis
 
+    supervisor = make_supervisor(settings, words, is_finite=is_finite)
     async with open_redis(settings):  # a Valkey of our own stays, while processes come and go
-        await keep_alive(settings, words, lines, stopper, is_finite=is_finite)
+        await keep_alive(supervisor, settings, lines, stopper)
 
 
 async def keep_alive(
-    settings: "Settings", words: Sequence[str], lines: Lines, stopper: Stopper, *, is_finite: bool
+    supervisor: "Supervisor", settings: "Settings", lines: Lines, stopper: Stopper
 ) -> None:
-    """Have as many `steward worker` with these words as the settings want, until told to stop."""
-    supervisor = make_supervisor(settings, words, is_finite=is_finite)
+    """Have as many processes as the settings want, until told to stop."""
     count = settings.worker.processes
     lines.add(
         {"event": "supervising", "processes": count},
@@ -56,16 +57,24 @@ async def keep_alive(
 
 
 def make_supervisor(
-    settings: "Settings", words: Sequence[str] = (), *, is_finite: bool = False
+    settings: "Settings",
+    words: Sequence[str] = (),
+    *,
+    is_finite: bool = False,
+    grace: timedelta | None = None,
 ) -> "Supervisor":
-    """Of as many `steward worker` as the settings want, with these words."""
+    """Of as many `steward worker` as the settings want, with these words.
+
+    `grace` is what runs have to finish, where that is longer than the settings say.
+    """
     from app.local.supervisor import Supervisor
 
+    longest = max(settings.worker.grace, grace or settings.worker.grace)
     return Supervisor(
         [sys.executable, "-P", "-m", "app", "worker", *words, "--supervised"],
         count=settings.worker.processes,
         environment=_environment(),
-        patience=settings.worker.grace.total_seconds() + _WINDING_DOWN,
+        patience=longest.total_seconds() + _WINDING_DOWN,
         is_finite=is_finite,
     )
 

@@ -47,7 +47,7 @@ class Supervisor:
         self._command = command
         self._count = count
         self._environment = dict(environment)  # uvloop takes nothing else
-        self._patience = patience
+        self.patience = patience
         self._is_finite = is_finite
         self._is_well = True
         self._orders = (anyio.Event(), anyio.Event(), anyio.Event())
@@ -118,7 +118,7 @@ class Supervisor:
         stop, hurry, kill = self._orders
         await stop.wait()
         await _tell(process)
-        with anyio.move_on_after(self._patience):
+        with anyio.move_on_after(self.patience):
             await hurry.wait()
         await _tell(process)
         with anyio.move_on_after(_AT_ONCE):
