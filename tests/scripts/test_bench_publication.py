@@ -37,6 +37,16 @@ def test_what_is_shown_is_drawn_from_the_results(file: str, measured: Report) ->
     assert path.read_text(encoding="utf-8") == published[path]
 
 
+def test_readme_shows_the_rows_that_matter_and_the_whole_table_every_one(measured: Report) -> None:
+    shown, whole = (
+        {line.split(" | ")[0].removeprefix("| ") for line in path.read_text().splitlines()}
+        for path in (ROOT / "README.md", publication.REPORT.with_name("results.md"))
+    )
+
+    assert shown & {*measured.rows} == {*publication.SHOWN}
+    assert {*measured.rows, *measured.aside_rows} <= whole
+
+
 def test_what_is_published_was_measured_without_faults(measured: Report) -> None:
     assert not measured.has_faults
     assert measured.command.startswith("scripts/bench")
