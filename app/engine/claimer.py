@@ -15,6 +15,7 @@ lease after the connection broke nothing is taken over from others: they may be 
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from time import monotonic
@@ -76,6 +77,7 @@ class Claimer:
         self._absent = 0.0
         self._is_blind = False
         self._wary_until = 0.0
+        self._unseen: set[str] = set()
         self._patient_until = 0.0
         self._is_cut_off = False
 
@@ -92,14 +94,24 @@ class Claimer:
         self._woken.set()
 
     def _be_wary(self) -> None:
+        """For a while, and until each queue was seen to its end."""
         self._wary_until = monotonic() + _WARY
+        self._unseen = set(self._urgency.queues)
 
     @property
     def _is_wary(self) -> bool:
-        return monotonic() < self._wary_until
+        return bool(self._unseen) or monotonic() < self._wary_until
+
+    def _see(self, claim: Claim, want: int, shares: Sequence[Share]) -> None:
+        """Of which queues this claim, which looked for ours from the head on, has met the last."""
+        self._unseen -= {run.queue for run in claim.runs if not run.is_counted}  # behind all ours
+        if len(claim.runs) < want:
+            taken = Counter(run.queue for run in claim.runs)
+            self._unseen -= {each.queue for each in shares if taken[each.queue] < each.most}
 
     def _lost(self) -> None:
         self._is_cut_off = True
+        self._be_wary()
         self._woken.set()
 
     def _back_again(self) -> None:
@@ -189,13 +201,14 @@ class Claimer:
                 self._worker, want, shares, mine=mine, may_take_over=not self._is_patient
             )
         except Unavailable as error:
-            self._be_wary()
             self._lost()
             level = logging.DEBUG if self._absent else logging.WARNING  # once is enough
             log.log(level, "claiming waits for Redis: %s", error)
             self._absent = self._absent or _FIRST_PAUSE
             return None
         self._absent = 0.0
+        if mine is not None:
+            self._see(claim, want, shares)
         if self._is_cut_off:
             self._back_again()
         self._say_if_blind(claim)

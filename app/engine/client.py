@@ -33,8 +33,6 @@ from app.engine.store import CHUNK, Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # s between two tries to reach Redis
-
 
 class Client:
     """Enqueues runs and finds them again; safe to share between tasks."""
@@ -89,14 +87,13 @@ class Client:
         All calls are checked first: one that can't be made refuses them all. When Redis goes away
         in between, `PartlyStored` tells which runs it has confirmed.
         """
-        wanted = list(calls)
-        checked = [(call, self._sealer.check(call)) for call in wanted]
+        checked = self._sealer.check_all(calls)
         chunks = (checked[start : start + CHUNK] for start in range(0, len(checked), CHUNK))
         receipts = await self._sender.send_all(
             [self._sealer.seal(call, packed) for call, packed in each] for each in chunks
         )
-        pairs = zip(wanted, receipts, strict=True)
-        return [Handle(each.id, each.is_new, self.lookup, call.job) for call, each in pairs]
+        pairs = zip(checked, receipts, strict=True)
+        return [Handle(each.id, each.is_new, self.lookup, call.job) for (call, _), each in pairs]
 
     def run(self, run_id: str) -> Handle[Any]:
         """The run of this id, whether it exists or not."""

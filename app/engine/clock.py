@@ -15,6 +15,9 @@ import msgspec
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
+LATEST_MS = 253402300799000
+"""The last second of the year 9999, in ms: the latest that a datetime can be."""
+
 Moment = Annotated[int, msgspec.Meta(ge=0, lt=253402300800000)]
 """A moment on the wire: ms since the epoch, up to the year 9999, as far as a datetime goes."""
 

@@ -29,6 +29,7 @@ _MAC = 16  # bytes; forging one takes 2**128 tries
 _HEAD = 3 + _MAC
 _SHORTEST_KEY, _LONGEST_KEY = 16, 64  # bytes; BLAKE2b takes no more
 
+_SMALLEST_LIMIT = 2048  # bytes; names, ids and a few arguments always fit
 LARGEST_PAYLOAD = 256 * 1024  # bytes before compression; more belongs in a file, with a reference
 LARGEST_RESULT = 4 * 1024 * 1024
 COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
@@ -47,6 +48,8 @@ class Codec:
         """`keys`: the one that signs, then older ones still accepted; each 16 bytes or more."""
         if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
             raise DeclarationError(f"a signing key needs at least {_SHORTEST_KEY} bytes")
+        if largest < _SMALLEST_LIMIT:
+            raise DeclarationError(f"a payload may need {_SMALLEST_LIMIT} bytes; {largest} are few")
         known = [_Key(key[:_LONGEST_KEY]) for key in keys]
         self._signing = known[0]
         self._by_id: dict[int, list[_Key]] = {}

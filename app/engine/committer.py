@@ -1,9 +1,9 @@
 """Writing down how attempts ended: what the runner decided is performed here.
 
 Two commits are under way at most; runs that end meanwhile travel together in the next. A commit
-that could not be confirmed is sent again as it is: the scripts compare leases, so what had landed
-is not done twice, and what another worker took over in the meantime is refused. That refusal is
-logged and counted: the other worker's result stands.
+that could not be confirmed is sent again as it is: the scripts compare leases, and until then the
+claimer leaves these runs alone, so what had landed is not done twice, and what another worker took
+over in the meantime is refused. That refusal is logged and counted: the other's result stands.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from app.engine.outcome import (
     error_of,
 )
 from app.engine.over import Over
-from app.engine.store import Store
+from app.engine.store import Store, in_parts
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +122,16 @@ class Committer:
 
     async def _stored(self, ended: Sequence[Ended]) -> Collection[str]:
         """Commit for as long as it takes; returns the ids that another worker took over."""
+        lost: set[str] = set()
+        for part in in_parts(ended):
+            lost |= await self._stored_part(part)
+        return lost
+
+    async def _stored_part(self, part: Sequence[Ended]) -> set[str]:
         pause, again = _FIRST_PAUSE, False
         while True:
             try:
-                lost = await self._store.commit(ended)
+                lost = await self._store.commit(part)
             except Unavailable as error:
                 again = again or isinstance(error, Unanswered)
                 log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)

@@ -129,16 +129,20 @@ class Crew(Generic[C]):
         )
 
     def _make_urgency(self) -> Urgency:
+        lease = self._lease_length()
         return Urgency(
-            [(name, self._lease_on(name)) for name in self._queues],
+            [(name, lease) for name in self._queues],
             slots=self._options.concurrency,
             turn=self._options.turn,
             limits=self._options.limits,
         )
 
-    def _lease_on(self, queue: str) -> timedelta:
-        """As long as the slowest job of the queue may take and clean up, with the loop blocked."""
-        timeouts = (job.timeout for job in self._jobs.values() if job.queue == queue)
+    def _lease_length(self) -> timedelta:
+        """As long as the slowest job may take and clean up, with the loop blocked.
+
+        On whichever queue it is found: a job may have moved since it was enqueued.
+        """
+        timeouts = (job.timeout for job in self._jobs.values())
         options = self._options
         late = options.abandon_after + options.max_block + _LEASE_MARGIN
         return max(timeouts, default=minutes(5)) + late

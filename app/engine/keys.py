@@ -3,7 +3,7 @@
 arq:queue:<queue>         sorted set   run ids by the moment they are due (ms)
 arq:job:<id>              string       the sealed payload, while queued or running
 arq:in-progress:<id>      string       the lease: `worker:attempt`, or arq's `1`
-arq:retry:<id>            string       attempts started so far
+arq:retry:<id>            string       attempts started so far, from the second on, or asked for
 arq:result:<id>           string       the sealed result, for as long as results are kept
 arq:abort                 sorted set   ids of running runs somebody cancelled
 steward:finished:<id>     string       how a run without a kept result ended, for a minute
@@ -96,5 +96,5 @@ def claimed(queue: str) -> str:
 
 
 def attempts(run_id: str) -> str:
-    """How often a run was started."""
+    """How often a run was started, where more than its lease counts."""
     return ATTEMPTS + run_id

@@ -44,6 +44,11 @@ class Line:
         """Send one command and wait for its answer; raises what redis-py would."""
         return (await self.calls(command))[0]
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._wire is not None and not self._wire.is_lost
+
     async def connect(self) -> Exchange:
         """Make sure that there is a connection; raises what redis-py would."""
         wire = self._wire

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from app.engine import keys, wire
-from app.engine.clock import to_ms
+from app.engine.clock import LATEST_MS, to_ms
 from app.engine.envelope import Envelope, Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
 from app.engine.events import Event
@@ -19,7 +19,7 @@ from app.engine.outcome import Ending, RunStatus
 from app.engine.steps import answering
 from app.engine.store import Store
 
-_PARKED_FROM = 253402300799000.0  # ms; where park.lua puts runs
+_PARKED_FROM = float(LATEST_MS)  # where park.lua puts runs
 _KEEP_CANCELLED = timedelta(hours=1)  # as long as results are kept by default
 
 

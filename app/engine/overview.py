@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from app.engine import keys
-from app.engine.clock import from_ms
+from app.engine.clock import LATEST_MS, from_ms
 from app.engine.errors import UnknownRun
 from app.engine.lookup import Lookup, Trace
 from app.engine.outcome import RunStatus
@@ -155,7 +155,7 @@ def _info(run_id: str, queue: str, due_ms: float, trace: Trace) -> RunInfo:
         job=payload.f if payload else "?",
         queue=queue,
         status=trace.status,
-        due_at=from_ms(min(due_ms, 253402300799000)),
+        due_at=from_ms(min(due_ms, LATEST_MS)),
         enqueued_at=from_ms(payload.et) if payload else None,
         attempt=trace.attempt,
         worker=trace.worker,

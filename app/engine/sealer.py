@@ -1,6 +1,6 @@
 """From a call to a run that is ready to be written: checked, named and signed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from app.engine.attempt import current_attempt
@@ -11,7 +11,7 @@ from app.engine.job import Call, Job, Options
 from app.engine.run import NewRun, new_id
 from app.engine.signature import Packed
 
-_SMALL = 256  # bytes of arguments; with so few nothing is too large
+_SMALL = 256  # bytes of arguments: with so few no limit is passed, the smallest included
 
 
 class Sealer:
@@ -38,10 +38,15 @@ class Sealer:
             raise UnknownJob(f"{job.name} is not among the registered jobs")
         if self._queues is not None and job.queue not in self._queues:
             raise BadArguments(f"{job.name}: no queue is called {job.queue!r}")
-        packed = call.packed()
-        if len(packed.args) + len(packed.kwargs) > _SMALL:
-            self.seal(call, packed)  # which tells whether it is too large
-        return packed
+        return call.packed()
+
+    def check_all(self, calls: Iterable[Call[Any]]) -> list[tuple[Call[Any], Packed]]:
+        """The same for many, of which none is too large either; raises `CallRefused`."""
+        checked = [(call, self.check(call)) for call in calls]
+        for call, packed in checked:
+            if len(packed.args) + len(packed.kwargs) > _SMALL:
+                self.seal(call, packed)  # which tells whether it is too large
+        return checked
 
     def seal(self, call: Call[Any], packed: Packed) -> NewRun:
         """The run, named and signed; raises `TooLarge`."""

@@ -35,7 +35,7 @@ class Sender:
         failed: Unavailable | None = None
         while True:
             try:
-                if not failed and self._patience >= ANSWER:
+                if not failed and self._patience >= ANSWER and self._store.is_at_hand:
                     return await self._store.enqueue(runs)  # the line gives up in time by itself
                 return await self._send_by(give_up, runs, failed)
             except Unavailable as error:

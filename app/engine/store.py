@@ -2,7 +2,8 @@
 
 Nothing here decides anything: a step gets plain values and returns plain values. Every script is
 given the clock's offset and reads the server's time itself. Any of them may be sent again after a
-lost connection: they compare ids and leases before they act.
+lost connection: they compare ids and leases before they act. (An attempt that was put back may get
+the same lease again; so whoever repeats a commit claims no run that waits in it.)
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
 from app.engine import fields, keys
-from app.engine.clock import Clock, from_ms, span_ms
+from app.engine.clock import LATEST_MS, Clock, from_ms, span_ms
 from app.engine.connection import Connections
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.run import Claim, NewRun, Receipt, Share
@@ -37,6 +38,11 @@ class Store:
         self._steps = Steps(redis.line)
         self.listening = self._steps.listening
         self._enqueuing = Together(self._enqueue)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether a call goes out at once: connected, and no other run's trip to wait for."""
+        return self.redis.line.is_connected and not self._enqueuing.is_under_way
 
     async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
         """Store runs; an id or key that is taken answers with the run that holds it.
@@ -84,7 +90,7 @@ class Store:
         self.clock.learn(float(now))
         return Claim(
             runs=fields.claimed(worker, *found),
-            next_due=from_ms(float(due)) if due else None,
+            next_due=from_ms(min(float(due), LATEST_MS)) if due else None,
             is_all=bool(is_all),
             is_told=is_told,
         )
@@ -204,6 +210,12 @@ class Store:
             whole, micros = await self.redis.time()
         self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
         return self.clock.now()
+
+
+def in_parts(ended: Sequence[Ended]) -> Iterable[Sequence[Ended]]:
+    """What goes in one step each: of one kind, and not too many."""
+    for kind in (Completed, PutBack, Buried, SetAside):
+        yield from _chunks([each for each in ended if isinstance(each, kind)], _BATCH)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -30,6 +30,7 @@ class Urgency:
         Every `turn`th claim starts at a lower queue.
         """
         self._queues = tuple(queues)
+        self.queues = tuple(name for name, _ in queues)
         self._urgent = (len(queues) + 1) // 2
         self._reserved = min(max(1, slots // _RESERVED), slots - 1) if len(queues) > 1 else 0
         self._turn = turn

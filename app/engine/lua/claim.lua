@@ -28,9 +28,10 @@ local function is_alive(name)
 end
 
 local function is_taken(id, held)
+  if known[id] then return true end -- at work here, or over and not committed yet
   if not held then return false end
   local holder = holder_of_lease(held)
-  if holder == worker then return not mine or known[id] end
+  if holder == worker then return not mine end
   return not holder or not may_take_over or is_alive(holder)
 end
 
@@ -79,7 +80,7 @@ end
 local function attempt_after(counted, held)
   local lost = held and tonumber(string.match(held, ':(%d+)$')) or 0
   local attempt = math.max(tonumber(counted or '0') or 0, lost)
-  if held and holder_of_lease(held) == worker then return attempt end
+  if lost > 0 and holder_of_lease(held) == worker then return attempt end
   return attempt + 1
 end
 

@@ -17,7 +17,7 @@ local function still_ours(first, last, lease)
   return ours
 end
 
-local function complete(ours, queue, is_counted, ms, ending)
+local function complete(ours, queue, is_counted, ms, ending, key)
   local gone, ids = {}, {}
   for n, i in ipairs(ours) do
     local id = ARGV[i]
@@ -25,6 +25,7 @@ local function complete(ours, queue, is_counted, ms, ending)
     gone[#gone + 1], gone[#gone + 2] = JOB .. id, LEASE .. id
     if is_counted then gone[#gone + 1], gone[#gone + 2] = ATTEMPTS .. id, FAILURES .. id end
     keep(id, ARGV[i + 1], ms, ending)
+    release_key(key, id)
   end
   call('DEL', unpack(gone))
   call('ZREM', queue_key(queue), unpack(ids))
@@ -37,8 +38,7 @@ while i < #ARGV do
   local first, last = i + 7, i + 6 + 3 * count
   local ours = still_ours(first, last, lease)
   if #ours > 0 then
-    complete(ours, queue, counted == '1', tonumber(ms), ending)
-    release_key(key, ARGV[first])
+    complete(ours, queue, counted == '1', tonumber(ms), ending, key)
   end
   i = last + 1
 end

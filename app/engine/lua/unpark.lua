@@ -16,7 +16,7 @@ for i = 1, #parked, 2 do
   if name and served[queue] and newest[name] and tonumber(version) <= newest[name] then
     call('HDEL', PARKED, id)
     call('ZADD', queue_key(queue), 'XX', due, id)
-    call('SET', LEASE .. id, worker .. ':' .. call('INCR', ATTEMPTS .. id), 'PX', lease_ms)
+    call('SET', LEASE .. id, worker .. ':0', 'PX', lease_ms)
     restored = restored + 1
   end
 end
