@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _ROUND = 0.2  # s: how soon a running run hears that it was cancelled
 _EACH_SECOND = 5  # rounds
+_SHOWN = 3 * _EACH_SECOND  # it is to be seen for ten seconds
 _IDLE_SWEEP = (
     50  # rounds between two sweeps of a worker that runs nothing, and costs next to nothing
 )
@@ -80,6 +81,8 @@ class Keeper:
         while True:
             try:
                 await self._pass_cancellations_on()
+                if rounds % _SHOWN == 0:
+                    await self._store.show_alive(self._describe())
                 if rounds % _EACH_SECOND == 0:
                     await self._each_second()
                 if rounds % (_EACH_SECOND if self._slots.running else _IDLE_SWEEP) == 0:
@@ -95,7 +98,6 @@ class Keeper:
                 self._slots.cancel(run_id, Stopped.CANCELLED)
 
     async def _each_second(self) -> None:
-        await self._store.show_alive(self._describe())
         if self._ranks:
             self._ranks = await self._store.lift(self._ranks)
         if self._slots.free:
