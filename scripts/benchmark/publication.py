@@ -69,7 +69,7 @@ def _section(found: Report) -> str:
 
 {table.results(shown)}
 
-[The whole table](scripts/benchmark/results.md) has all {len(found.rows)} rows, what each run costs, and what was
-measured beside the contest.
+[The whole table](scripts/benchmark/results.md) has {len(found.rows)} rows, what each run costs,
+and what was measured beside the contest.
 
 """
