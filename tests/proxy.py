@@ -55,6 +55,11 @@ class Proxy:
         """Let the next request with this word be carried out, and break the connection then."""
         self._unanswered = to
 
+    @property
+    def has_lost_it(self) -> bool:
+        """Whether no answer is still to be lost."""
+        return not self._unanswered
+
     def freeze(self) -> None:
         """Let nothing through, neither bytes nor ends; what is sent arrives once it is healed."""
         if self._flowing.is_set():

@@ -16,7 +16,7 @@ from app.jobs import JOBS
 from app.jobs.maintenance import system_health_check
 from app.local.home import USERS_LOCK
 from app.local.lock import Lock
-from app.queues import EMAIL, FILES
+from app.queues import EMAIL, FILES, NAMES
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.errors import UnusableDatabase
@@ -118,6 +118,10 @@ async def test_a_worker_serves_the_queues_it_is_given_the_urgent_first(settings:
             (seen,) = await eventually(client.workers)
             assert seen.queues == (EMAIL, FILES)
         worker.stop()
+
+
+def test_the_queues_are_in_the_order_of_their_urgency() -> None:
+    assert NAMES == ("ai", "sms", "sync", "email", "files", "maintenance")
 
 
 async def test_a_queue_that_nobody_declared_is_refused(settings: Settings) -> None:

@@ -110,13 +110,14 @@ async def test_a_cut_within_many_is_mended_with_the_same_ids(
     shop: Workshop, proxy: Proxy, stranger: Client, unheard: int
 ) -> None:
     await stranger.store.redis.script_load(source("enqueue"))
-    calls = [write.with_options(id=f"run-{n}").call(str(n)) for n in range(MANY)]
-    proxy.lose_answer(to=f"run-{unheard}".encode())
+    calls = [write.call(f"text-{n:03}") for n in range(MANY)]
+    proxy.lose_answer(to=f"text-{unheard:03}".encode())
 
     handles = await shop.client.enqueue_many(calls)
 
-    assert ids_of(handles) == [f"run-{n}" for n in range(MANY)]
-    assert sorted(await queued(stranger)) == sorted(handle.id for handle in handles)
+    assert proxy.has_lost_it
+    assert len(set(ids_of(handles))) == MANY
+    assert sorted(await queued(stranger)) == sorted(ids_of(handles))
 
 
 @pytest.mark.case(18)

@@ -1,9 +1,9 @@
 """Stock arq on our queues, beside us: clients that enqueue, workers that share the work."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from statistics import quantiles
+from statistics import median, quantiles
 from time import monotonic
 from typing import Any
 
@@ -22,6 +22,7 @@ RUNS = 6_000
 FAILURES = (0, 0, 0, 0, 0, 0, 0, 1, 2, 3)
 """How often a run fails, of each ten; who fails three times is dead."""
 RARELY = seconds(30)
+ROOM = 0.01  # s: what the machine does beside may take so long
 
 
 @pytest.fixture
@@ -101,20 +102,29 @@ async def stamp(ctx: Bench) -> None:
     ctx.page.append(str(monotonic()))
 
 
-async def test_a_plain_clients_runs_start_within_milliseconds(
+async def test_a_plain_clients_runs_start_as_promptly_as_ours(
     workshop: Open, plain: ArqRedis
 ) -> None:
     async with workshop(stamp) as shop, shop.working(poll=RARELY, accept_plain=True):
-        begun: list[float] = []
-        for n in range(1, 101):
-            begun.append(monotonic())
-            await plain.enqueue_job("test.stamp")
-            await _written(shop, n)
+        ours, theirs = list[float](), list[float]()
+        for _ in range(100):
+            ours.append(await _waited(shop, lambda: shop.client.enqueue(stamp)))
+            theirs.append(await _waited(shop, lambda: plain.enqueue_job("test.stamp")))
 
-        waited = [float(line) - at for line, at in zip(shop.page, begun, strict=True)]
-        ranks = quantiles(waited, n=100)
-        print(f"plain client: p50 {1e3 * ranks[49]:.1f} ms, p99 {1e3 * ranks[98]:.1f} ms")
-        assert ranks[49] < RARELY.total_seconds() / 300
+    usual, (p50, p99) = median(ours), (quantiles(theirs, n=100)[n] for n in (49, 98))
+    print(
+        f"plain client: p50 {1e3 * p50:.1f} ms, p99 {1e3 * p99:.1f} ms;"
+        f" our own: p50 {1e3 * usual:.1f} ms"
+    )
+    assert p50 <= 3 * usual + ROOM
+
+
+async def _waited(shop: Workshop, enqueue: Callable[[], Awaitable[object]]) -> float:
+    """From the call of enqueue to the first line of the job, in seconds."""
+    lines, before = len(shop.page), monotonic()
+    await enqueue()
+    await _written(shop, lines + 1)
+    return float(shop.page[-1]) - before
 
 
 async def _written(shop: Workshop, lines: int) -> None:

@@ -12,7 +12,7 @@ from tests.life import jobs
 from tests.life.home import LEASE, Home
 from tests.life.processes import WorkerProcess
 
-BLOCK = 3 * LEASE.total_seconds()
+BLOCK = 4 * LEASE.total_seconds()
 LONG = seconds(40)
 
 

@@ -43,8 +43,11 @@ async def test_all_the_timetable_runs_and_leaves_only_lasting_keys(
     assert queues <= {keys.queue(name) for name in NAMES}
     left = {key for key in await _keys(steward, "*") if not key.startswith(keys.LASTING)}
     assert left == set()
-    kept = await steward.client.store.redis.pttl(keys.result(mail.id))
-    assert hours(1) - seconds(60) < timedelta(milliseconds=kept) <= hours(1)
+    ticks = [run.id for run in runs if "@" in run.id]
+    assert {id.partition("@")[0] for id in ticks} == {each.name for each in TIMETABLE}
+    for id in (mail.id, *ticks):
+        kept = timedelta(milliseconds=await steward.client.store.redis.pttl(keys.result(id)))
+        assert hours(1) - seconds(60) < kept <= hours(1)
 
 
 async def test_a_result_is_gone_when_its_time_is_over_and_the_history_keeps_the_run(

@@ -20,7 +20,7 @@ async def test_while_ai_is_flooded_every_queue_is_served_and_the_turn_says_how_m
     home.ledger.path.unlink()
     often = await _early(home, steward, STEWARD_WORKER__TURN="2")
 
-    print(f"row 5: beside {EARLY} ai runs, {usual} were done; with a turn of 2, {often}")
+    print(f"beside {EARLY} ai runs, {usual} were done; with a turn of 2, {often}")
     assert min(usual.values()) >= EARLY // 200
     assert sum(often.values()) > 2 * sum(usual.values())
 

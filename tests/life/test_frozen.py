@@ -34,6 +34,7 @@ async def test_what_a_frozen_worker_brings_too_late_is_dropped(
     await eventually(has_dropped_it)
     await eventually(lambda: _all_alive(steward, {frozen.pid, other.pid}))
     print(f"case 9: the run of a frozen worker began again {second.at - first.at:.1f} s later")
+    assert second.at - first.at <= 2 * LEASE.total_seconds() + 5
     assert "does not turn" not in frozen.said()  # it stood still, and no job was in its way
     assert (first.pid, second.pid) == (frozen.pid, other.pid)
     assert (result, await handle.status()) == (2, RunStatus.SUCCEEDED)

@@ -119,7 +119,7 @@ async def test_of_200_runs_none_is_lost_or_doubled_by_processes_that_are_spent(
     ran_in = {await each.result(within=LONG) for each in handles}
     code = await stopped(supervisor)
 
-    print(f"row 18: 200 runs in {len(ran_in)} processes of 40 runs and more each")
+    print(f"200 runs in {len(ran_in)} processes of 40 runs and more each")
     noted = home.ledger.lines("noted")
     assert sorted(line.run for line in noted) == sorted(each.id for each in handles)
     assert {line.attempt for line in noted} == {1}

@@ -23,7 +23,7 @@ async def test_of_three_workers_one_runs_each_tick(home: Home, steward: Services
     await _all_stop(workers)
 
     noted = [line.run.partition("@")[0] for line in home.ledger.lines("noted")]
-    print(f"row 22: {len(noted)} runs for {len(jobs.YEARLY)} ticks seen by 3 workers")
+    print(f"{len(noted)} runs for {len(jobs.YEARLY)} ticks seen by 3 workers")
     assert sorted(noted) == sorted(each.name for each in jobs.YEARLY)
 
 
@@ -41,7 +41,7 @@ async def test_each_due_task_is_executed_once_however_many_workers_look_for_it(
     runs = await eventually(lambda: _executed(steward, 60), within=seconds(30))
     await _all_stop(workers)
 
-    print(f"row 27: 60 due tasks, 6 looks by 3 workers found {found}")
+    print(f"60 due tasks, 6 looks by 3 workers found {found}")
     assert sum(found) == 60
     assert {(run.status, run.attempts) for run in runs} == {(Ending.SUCCEEDED, 1)}
     done = await steward.tasks.of(owner.id, limit=100)

@@ -25,7 +25,7 @@ async def test_an_ai_run_starts_promptly_while_maintenance_is_flooded(
 
     queued = {each.name: each.ready for each in await steward.client.queues()}
     print(
-        f"row 5: an ai run started after {median(alone) * 1000:.1f} ms alone, after"
+        f"an ai run started after {median(alone) * 1000:.1f} ms alone, after"
         f" {median(flooded) * 1000:.1f} ms with {FLOOD} long maintenance runs, of which"
         f" {queued['maintenance']} wait (medians of {TIMES})"
     )
