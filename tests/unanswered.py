@@ -15,7 +15,7 @@ class Unanswered:
         """Whether one of these requests holds the bytes `to`, and its answer will be lost."""
         self._asking.feed(data)
         while (command := self._asking.gets()) is not False:
-            if to and self._lost is None and to in command:
+            if to and self._lost is None and any(to in each for each in command):
                 self._lost = self._asked
             self._asked += 1
         return self._lost is not None
