@@ -1,5 +1,6 @@
 """Connections to Redis or Valkey, each with deadlines: a server that doesn't answer is an error."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +17,11 @@ from redis.asyncio import (
 from redis.asyncio.connection import AbstractConnection, Connection
 
 from app.engine import sentinel
+from app.engine.errors import DeclarationError
 from app.engine.line import Line
 
 _ANSWER = 5  # s; a Redis that takes longer is down, as far as a caller can tell
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CONNECTIONS = 20  # one process needs few: calls are batched
 
 
@@ -67,7 +70,14 @@ class Connections(Redis):
 
 
 def make_redis(settings: RedisSettings) -> Connections:
-    """Everything a process needs of one server; it connects when first used."""
+    """Everything a process needs of one server; it connects when first used.
+
+    Raises `DeclarationError` when a file that TLS needs can't be read.
+    """
+    for option in _TLS_FILES if settings.ssl else ():
+        path: str | None = getattr(settings, option)
+        if path and not os.access(path, os.R_OK):
+            raise DeclarationError(f"{option}: {path} can't be read")
     return Connections(_pool(settings))
 
 

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import anyio
 import pytest
 from arq.connections import RedisSettings
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import Connection
+from redis.exceptions import RedisError
 
+from app.engine import DeclarationError
 from app.engine.connection import make_blocking_redis, make_redis, open_redis
+from tests import servers
 from tests.eventually import eventually
 
 SETTINGS = [
@@ -52,6 +56,49 @@ def test_a_sentinel_is_asked_for_its_master(make: object) -> None:
     pool: Any = client.connection_pool
     assert pool.service_name == "m"
     assert len(pool.sentinel_manager.sentinels) == 2
+
+
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+def test_a_file_for_tls_that_cannot_be_read_is_named_by_its_option(option: str) -> None:
+    missing: Any = {option: "/none/file.pem"}
+
+    with pytest.raises(DeclarationError, match=f"^{option}: /none/file.pem can't be read$"):
+        make_redis(RedisSettings(ssl=True, **missing))
+
+
+async def test_when_no_sentinel_helps_it_is_said_which_were_asked() -> None:
+    said = "no Sentinel of localhost:1, localhost:2 answers or knows a master 'mine'"
+
+    assert await _refusals(("localhost", 1), ("localhost", 2)) == [said, said]
+
+
+async def test_a_server_that_is_no_sentinel_is_named() -> None:
+    with servers.folder() as place:
+        async with servers.running(servers.program("valkey"), place) as server:
+            refusals = await _refusals(("localhost", 1), ("127.0.0.1", server.port))
+
+    asked = f"no Sentinel of localhost:1, 127.0.0.1:{server.port} answers or knows a master 'mine'"
+    assert refusals == [f"{asked}: 127.0.0.1:{server.port} is no Sentinel"] * 2
+
+
+async def test_a_sentinel_that_wants_another_password_is_named() -> None:
+    with servers.folder() as place:
+        started = servers.running(servers.program("valkey"), place, requirepass="other")
+        async with started as server:
+            refusals = await _refusals(("127.0.0.1", server.port))
+
+    assert all(f": 127.0.0.1:{server.port} says: " in each for each in refusals), refusals
+
+
+async def _refusals(*sentinels: tuple[str, int]) -> list[str]:
+    """What a client says that asks these for their master, and what a thread's says."""
+    settings = RedisSettings(host=[*sentinels], sentinel=True, sentinel_master="mine")
+    async with open_redis(settings) as redis:
+        with pytest.raises(RedisError) as refused:
+            await redis.line.call("PING")
+    with make_blocking_redis(settings) as blocking, pytest.raises(RedisError) as refused_too:
+        await anyio.to_thread.run_sync(lambda: bool(blocking.ping()))
+    return [str(refused.value), str(refused_too.value)]
 
 
 async def test_connections_are_closed_on_the_way_out(clean_redis: RedisSettings) -> None:
