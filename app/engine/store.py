@@ -215,7 +215,7 @@ class Store:
 def in_parts(ended: Sequence[Ended]) -> Iterable[Sequence[Ended]]:
     """What goes in one step each: of one kind, and not too many."""
     for kind in (Completed, PutBack, Buried, SetAside):
-        yield from _chunks([each for each in ended if isinstance(each, kind)], _BATCH)
+        yield from _chunks([each for each in ended if type(each) is kind], _BATCH)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -25,7 +25,7 @@ def test_the_second_of_two_waits_and_then_has_nothing_to_do(project: Path) -> No
             output, _ = second.communicate(timeout=20)
 
     assert said == "steward: waiting for another setup to end ..."
-    assert output == "-m app start\n"
+    assert output == "-P -m app start\n"
 
 
 def test_ctrl_c_in_the_middle_leaves_nothing_half_made(project: Path) -> None:
