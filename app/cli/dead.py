@@ -104,10 +104,12 @@ async def _chosen(letters: "DeadLetters", run_id: str | None) -> "Sequence[DeadL
 
 
 def _facts(letter: "DeadLetter") -> Facts:
+    from app.engine import queue_title
+
     return {
         "id": letter.id,
         "job": letter.job,
-        "queue": letter.queue,
+        "queue": queue_title(letter.queue),
         "attempts": len(letter.attempts),
         "died_at": letter.died_at,
         "error": f"{letter.last.kind.removeprefix('builtins.')}: {letter.last.message}",

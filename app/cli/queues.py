@@ -45,11 +45,13 @@ def _queue(depth: "QueueDepth") -> Facts:
 
 
 def _worker(worker: "WorkerSeen") -> Facts:
+    from app.engine import queue_title
+
     return {
         "worker": worker.id,
         "host": worker.host,
         "pid": worker.pid,
-        "queues": list(worker.queues),
+        "queues": [*map(queue_title, worker.queues)],
         "slots": worker.slots,
         "running": worker.running,
         "started_at": worker.started_at,

@@ -69,14 +69,14 @@ class Lines:
 
 def attempt_facts(over: "Over") -> Facts:
     """What there is to say of an attempt that has ended."""
-    from app.engine import ending_of
+    from app.engine import ending_of, queue_title
 
     error: BaseException | None = getattr(over.outcome, "error", None)
     return {
         "event": "run",
         "id": over.run.id,
         "job": over.known.f,
-        "queue": over.run.queue,
+        "queue": queue_title(over.run.queue),
         "ending": ending_of(over.outcome).value,
         "attempt": over.run.attempt,
         "started_at": over.started_at,

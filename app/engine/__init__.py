@@ -54,6 +54,7 @@ from app.engine.events import Batch, Events, RunEvent
 from app.engine.failure import FailedAttempt
 from app.engine.handle import Handle
 from app.engine.job import Call, Held, Job, by_name, collect, job
+from app.engine.keys import queue_title
 from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
 from app.engine.over import Over
@@ -129,6 +130,7 @@ __all__ = [
     "install",
     "job",
     "minutes",
+    "queue_title",
     "run_process",
     "schedule",
     "seconds",

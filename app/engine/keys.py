@@ -55,6 +55,11 @@ def queue(name: str) -> str:
     return name.removeprefix(THEIRS) if name.startswith(THEIRS) else QUEUE + name
 
 
+def queue_title(name: str) -> str:
+    """What people call it: an arq project's own by the name it has there."""
+    return name.removeprefix(THEIRS)
+
+
 def payload(run_id: str) -> str:
     """The sealed payload of a run."""
     return JOB + run_id

@@ -23,6 +23,11 @@ def test_lua_and_python_spell_every_key_alike() -> None:
     assert lua == {name: getattr(keys, name) for name in lua}
 
 
+def test_a_queue_after_a_slash_is_shown_without_it() -> None:
+    assert keys.queue_title("/arq:queue") == "arq:queue"
+    assert keys.queue_title("ai") == "ai"
+
+
 def test_a_queue_after_a_slash_is_the_key_it_names() -> None:
     assert keys.queue("ai") == "arq:queue:ai"
     assert keys.queue("/arq:queue") == "arq:queue"
