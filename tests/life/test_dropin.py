@@ -1,5 +1,6 @@
 """arq projects, unchanged, on our worker: each is drained, and its own client reads the results."""
 
+import json
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -44,8 +45,9 @@ def address(clean_redis: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> str:
 def start(home: Home, address: str) -> Start:
     """Start our worker for a project."""
 
-    def started(project: str, *options: str) -> WorkerProcess:
-        return home.worker(settings_of(project), *options, program=STEWARD, PROJECT_REDIS=address)
+    def started(project: str, *options: str, **variables: str) -> WorkerProcess:
+        words = (settings_of(project), *options)
+        return home.worker(*words, program=STEWARD, PROJECT_REDIS=address, **variables)
 
     return started
 
@@ -156,6 +158,17 @@ async def test_several_processes_share_a_project(start: Start, client: Client) -
         assert [await job.result(**SOON) for job in jobs] == ["done"] * 40
         assert said.count("at work") == 40
         assert said.count("works on arq:queue") == 2
+
+
+async def test_a_process_that_has_done_its_part_is_replaced(start: Start, client: Client) -> None:
+    async with client("slow") as plain:
+        jobs = [await enqueue(plain, "work", 0.01) for _ in range(30)]
+
+        worker = start("slow", "--burst", TRUSTED, STEWARD_WORKER__MAX_RUNS="5")
+        said = await drained(worker)
+
+        assert [await job.result(**SOON) for job in jobs] == ["done"] * 30
+        assert said.count("works on arq:queue") >= 2
 
 
 async def test_aborting_jobs(start: Start, client: Client) -> None:
@@ -292,3 +305,28 @@ async def test_what_fails_for_good_is_kept_and_run_again(
 
         again = await plain.queued_jobs()
         assert [(each.function, each.args) for each in again] == [(TASK, (-1,))]
+
+
+async def test_a_projects_queue_is_shown_by_its_own_name(
+    start: Start, home: Home, address: str, client: Client
+) -> None:
+    async with client("tasks") as plain:
+        await enqueue(plain, TASK, -1)
+        worker = start("tasks", TRUSTED)
+        await eventually(lambda: "dead" in worker.said(), within=seconds(30))
+
+        looks = [
+            home.worker(word, "--json", program=STEWARD[:-1], STEWARD_REDIS__URL=address)
+            for word in ("queues", "dead")
+        ]
+        queues, dead = [json.loads(await drained(look)) for look in looks]
+
+        assert [each["queues"] for each in queues["workers"]] == [["arq:queue"]]
+        assert [each["queue"] for each in dead] == ["arq:queue"]
+
+
+async def test_a_startup_that_fails_is_one_line(start: Start) -> None:
+    worker = start("broken", TRUSTED)
+
+    assert await worker.exit_code() == 1
+    assert worker.said() == "steward: on_startup failed: RuntimeError: no database\n"

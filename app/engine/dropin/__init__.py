@@ -15,7 +15,14 @@ Claims, leases, fencing, wake-up and dead letters are the engine's own.
 """
 
 from app.engine.dropin.envelope import Untrusted, refuse_pickle
-from app.engine.dropin.opening import open_arq_worker
+from app.engine.dropin.opening import StartupFailed, open_arq_worker
 from app.engine.dropin.settings import ArqSettings, read_arq_settings
 
-__all__ = ["ArqSettings", "Untrusted", "open_arq_worker", "read_arq_settings", "refuse_pickle"]
+__all__ = [
+    "ArqSettings",
+    "StartupFailed",
+    "Untrusted",
+    "open_arq_worker",
+    "read_arq_settings",
+    "refuse_pickle",
+]

@@ -19,7 +19,7 @@ from app.engine.dropin.hooks import Hooks
 from app.engine.dropin.jobs import arq_jobs
 from app.engine.dropin.settings import ArqSettings
 from app.engine.dropin.ticker import Ticker
-from app.engine.errors import Unavailable
+from app.engine.errors import EngineError, Unavailable
 from app.engine.options import USUAL, WorkerOptions
 from app.engine.over import Over
 from app.engine.steps import answering
@@ -30,6 +30,10 @@ from app.engine.worker import Worker
 log = logging.getLogger(__name__)
 
 _CLOSING = 60.0  # s that `on_shutdown` may take
+
+
+class StartupFailed(EngineError):
+    """The project's `on_startup` has raised: its jobs have nothing to work with."""
 
 
 @asynccontextmanager
@@ -44,7 +48,8 @@ async def open_arq_worker(
     """A worker of ours over an arq project's functions, on its queue and in its words.
 
     `is_trusted`: who can write to that Redis may run code here, as arq allows by default.
-    `options` are for what arq has no setting for. Raises `DeclarationError`, or `Untrusted`.
+    `options` are for what arq has no setting for. Raises `DeclarationError` (`Untrusted`
+    is one) or `StartupFailed`.
     """
     if not is_trusted:
         refuse_pickle(settings.deserializer)
@@ -95,14 +100,21 @@ class _Project:
         settings, ctx = self._settings, self._settings.ctx
         async with open_pool(settings) as ctx["redis"]:
             try:
-                if settings.on_startup is not None:
-                    await settings.on_startup(ctx)
+                await self._begin(ctx)
                 async with self._hooks.running():
                     await self._ticker.begin()
                     yield ctx
             finally:
                 with anyio.move_on_after(_CLOSING, shield=True):
                     await self._close(ctx)
+
+    async def _begin(self, ctx: dict[Any, Any]) -> None:
+        if self._settings.on_startup is None:
+            return
+        try:
+            await self._settings.on_startup(ctx)
+        except Exception as error:  # whatever the project's code raises
+            raise StartupFailed(f"on_startup failed: {type(error).__name__}: {error}") from error
 
     async def _close(self, ctx: dict[Any, Any]) -> None:
         with suppress(Unavailable):

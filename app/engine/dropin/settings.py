@@ -12,6 +12,7 @@ from datetime import UTC, timedelta, tzinfo
 from typing import Any, cast
 
 import arq.worker
+import msgspec
 from arq.connections import RedisSettings
 from arq.constants import health_check_key_suffix
 from arq.cron import CronJob
@@ -30,6 +31,17 @@ _UNHEEDED: dict[str, tuple[Any, str]] = {  # unless it has this value
     "allow_abort_jobs": (True, "jobs can always be aborted"),
     "log_results": (False, "results are never logged"),
 }
+_AS_THEY_ARE = (
+    "on_startup",
+    "on_shutdown",
+    "on_job_start",
+    "on_job_end",
+    "after_job_end",
+    "retry_jobs",
+    "keep_result_forever",
+)
+_NUMBERS = ("max_jobs", "max_burst_jobs", "max_tries", "expires_extra_ms")
+_SPANS = ("keep_result", "job_completion_wait", "health_check_interval")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,37 +83,57 @@ def read_arq_settings(source: object) -> ArqSettings:
     value = _defaults() | given
     if given.get("redis_pool") is not None or value["queue_name"] is None:
         raise DeclarationError("redis_pool can't be used here: give redis_settings and queue_name")
-    if value["max_burst_jobs"] == 0:
-        raise DeclarationError("max_burst_jobs is 0: nothing would ever run")
-    cron_jobs, queue_name = tuple(value["cron_jobs"] or ()), str(value["queue_name"])
     return ArqSettings(
-        functions=tuple(_functions(value["functions"], cron_jobs)),
-        cron_jobs=cron_jobs,
-        queue_name=queue_name,
-        redis=value["redis_settings"] or RedisSettings(),
-        ctx=value["ctx"] or {},
-        on_startup=value["on_startup"],
-        on_shutdown=value["on_shutdown"],
-        on_job_start=value["on_job_start"],
-        on_job_end=value["on_job_end"],
-        after_job_end=value["after_job_end"],
-        serializer=value["job_serializer"],
-        deserializer=value["job_deserializer"],
-        timezone=value["timezone"] or gettz() or UTC,
+        **_work(value),
+        **_place(value),
+        **_limits(value),
+        **{name: value[name] for name in _AS_THEY_ARE},
         burst=bool(value["burst"]),
-        max_burst_jobs=value["max_burst_jobs"],
-        max_jobs=value["max_jobs"],
-        max_tries=value["max_tries"],
-        retry_jobs=value["retry_jobs"],
-        job_timeout=None if value["job_timeout"] is None else span(value["job_timeout"]),
-        keep_result=span(value["keep_result"]),
-        keep_result_forever=value["keep_result_forever"],
-        job_completion_wait=span(value["job_completion_wait"]),
-        health_check_key=value["health_check_key"] or queue_name + health_check_key_suffix,
-        health_check_interval=span(value["health_check_interval"]),
-        expires_extra_ms=value["expires_extra_ms"],
         remarks=tuple(_remarks(given)),
     )
+
+
+def _work(value: Mapping[str, Any]) -> dict[str, Any]:
+    cron_jobs = tuple(value["cron_jobs"] or ())
+    functions = tuple(_functions(value["functions"], cron_jobs))
+    return {"functions": functions, "cron_jobs": cron_jobs, "ctx": value["ctx"] or {}}
+
+
+def _place(value: Mapping[str, Any]) -> dict[str, Any]:
+    queue_name = str(value["queue_name"])
+    return {
+        "queue_name": queue_name,
+        "redis": value["redis_settings"] or RedisSettings(),
+        "serializer": value["job_serializer"],
+        "deserializer": value["job_deserializer"],
+        "timezone": value["timezone"] or gettz() or UTC,
+        "health_check_key": value["health_check_key"] or queue_name + health_check_key_suffix,
+    }
+
+
+def _limits(value: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {name: _number(name, value[name]) for name in _NUMBERS}
+    if numbers["max_burst_jobs"] == 0:
+        raise DeclarationError("max_burst_jobs is 0: nothing would ever run")
+    spans = {name: _span(name, value[name]) for name in _SPANS}
+    timeout = value["job_timeout"]
+    own = None if timeout is None else _span("job_timeout", timeout)
+    return {**numbers, **spans, "job_timeout": own}
+
+
+def _number(name: str, given: object) -> int:
+    try:
+        return msgspec.convert(given, int)
+    except msgspec.ValidationError:
+        raise DeclarationError(f"{name} must be a number, not {given!r}") from None
+
+
+def _span(name: str, given: Any) -> timedelta:
+    try:
+        return span(given)
+    except (TypeError, ValueError, OverflowError):
+        said = f"{name} must be seconds or a timedelta, not {given!r}"
+        raise DeclarationError(said) from None
 
 
 def span(length: float | timedelta) -> timedelta:

@@ -13,6 +13,7 @@ from arq.jobs import JobStatus
 from arq.worker import JobExecutionFailed, RetryJob, async_check_health
 
 from app.engine import Client, DeadLetters, DeclarationError, Ending, ending_of, keys
+from app.engine.dropin import StartupFailed
 from tests.engine.dropin.conftest import QUEUE, Ctx, Open
 from tests.eventually import eventually
 
@@ -497,7 +498,8 @@ async def test_a_startup_that_fails_is_followed_by_the_shutdown(project: Open) -
         page.append("closed")
 
     async with project(add, on_startup=startup, on_shutdown=shutdown) as theirs:
-        with pytest.raises(RuntimeError, match="no database"):
+        said = "on_startup failed: RuntimeError: no database"
+        with pytest.raises(StartupFailed, match=said):
             await theirs.drain()
 
     assert page == ["closed"]

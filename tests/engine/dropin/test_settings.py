@@ -100,6 +100,12 @@ def test_what_has_no_meaning_here_is_told_by_name() -> None:
         ({"functions": [water], "redis_pool": create_pool}, "give redis_settings"),
         ({"functions": [water], "queue_name": None}, "give redis_settings and queue_name"),
         ({"functions": [water], "max_burst_jobs": 0}, "nothing would ever run"),
+        ({"functions": [water], "max_burst_jobs": "all"}, "max_burst_jobs must be a number"),
+        ({"functions": [water], "max_jobs": "many"}, "max_jobs must be a number, not 'many'"),
+        ({"functions": [water], "max_tries": None}, "max_tries must be a number, not None"),
+        ({"functions": [water], "job_timeout": "1"}, "job_timeout must be seconds or a timedelta"),
+        ({"functions": [water], "keep_result": None}, "keep_result must be seconds"),
+        ({"functions": [water], "health_check_interval": "x"}, "health_check_interval must be"),
     ],
 )
 def test_what_cannot_be_run_is_refused(settings: dict[str, Any], said: str) -> None:
