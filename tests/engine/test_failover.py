@@ -59,11 +59,18 @@ class Cluster:
     async def fail_over(self, *, by_killing: bool) -> None:
         """Make the other one the master, because somebody asked for it or because it has to be."""
         await eventually(self._has_a_replica)
+        await eventually(self._is_in_step)  # what a replica has not got yet is lost with its master
         if by_killing:
             await self.first.stop(SIGKILL)
         else:
             await self.ask("FAILOVER", MASTER)
         await eventually(self._has_another_master)
+
+    async def _is_in_step(self) -> bool:
+        way = replace(self.first.nearby, password=PASSWORD)
+        said: dict[str, Any] = await asked(way, "INFO", "replication")
+        replica: dict[str, Any] = said.get("slave0", {})
+        return replica.get("offset") == said["master_repl_offset"]
 
     async def _has_another_master(self) -> bool:
         _, port = await self.ask("GET-MASTER-ADDR-BY-NAME", MASTER)
