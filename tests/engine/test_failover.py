@@ -70,7 +70,7 @@ class Cluster:
         way = replace(self.first.nearby, password=PASSWORD)
         said: dict[str, Any] = await asked(way, "INFO", "replication")
         replica: dict[str, Any] = said.get("slave0", {})
-        return replica.get("offset") == said["master_repl_offset"]
+        return bool(replica.get("offset") == said["master_repl_offset"])
 
     async def _has_another_master(self) -> bool:
         _, port = await self.ask("GET-MASTER-ADDR-BY-NAME", MASTER)
