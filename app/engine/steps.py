@@ -12,6 +12,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
 
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import NoScriptError, RedisError
 
 from app.engine.errors import Unanswered, Unavailable
@@ -58,7 +59,8 @@ async def answering() -> AsyncGenerator[None]:
 
 
 def _said(error: Exception) -> str:
-    return f"Redis: {type(error).__name__}: {error}"
+    kind = "" if isinstance(error, MasterNotFoundError) else f"{type(error).__name__}: "
+    return f"Redis: {kind}{error}"  # what our Sentinels say is a sentence
 
 
 class _NotLoaded(Unavailable):

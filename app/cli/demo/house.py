@@ -151,7 +151,7 @@ async def _all_work(house: House) -> bool:
 async def _start_worker(folder: Path, number: int) -> Process:
     with (folder / f"worker-{number}.log").open("wb") as log:
         return await anyio.open_process(
-            [sys.executable, "-m", "app", "worker", "--demo-jobs", "--json"],
+            [sys.executable, "-P", "-m", "app", "worker", "--demo-jobs", "--json"],
             cwd=folder,  # where no .env lies
             env=_environment(folder / "home"),
             stderr=log,
