@@ -41,8 +41,8 @@ class Store:
 
     @property
     def is_at_hand(self) -> bool:
-        """Whether a call goes out at once: connected, and no other run's trip to wait for."""
-        return self.redis.line.is_connected and not self._enqueuing.is_under_way
+        """Whether there is a connection: what is asked on it is answered, or given up in time."""
+        return self.redis.line.is_connected
 
     async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
         """Store runs; an id or key that is taken answers with the run that holds it.

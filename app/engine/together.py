@@ -30,16 +30,16 @@ class Together(Generic[T, R]):
         """`carry` must end by itself: it has a deadline, or a connection that has."""
         self._carry = carry
         self._waiting: list[_Place[T, R]] = []
-        self.is_under_way = False
+        self._is_under_way = False
         self._trips: set[asyncio.Task[None]] = set()
 
     async def send(self, items: Sequence[T]) -> Sequence[R]:
         """The answers to these items; raises what `carry` raises."""
-        if self.is_under_way:
+        if self._is_under_way:
             place: _Place[T, R] = _Place(items, asyncio.get_running_loop().create_future())
             self._waiting.append(place)
             return await place.answers
-        self.is_under_way = True
+        self._is_under_way = True
         try:
             return await self._carry(items)
         finally:
@@ -49,7 +49,7 @@ class Together(Generic[T, R]):
         """Begin a trip with those who wait, if there are any."""
         places, self._waiting = self._waiting, []
         places = [place for place in places if not place.answers.done()]
-        self.is_under_way = bool(places)
+        self._is_under_way = bool(places)
         if places:
             loop = asyncio.get_running_loop()
             trip = loop.create_task(self._go(places))
