@@ -19,7 +19,7 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.engine import seconds
-from app.engine.connection import open_redis
+from app.engine.redis.connection import open_redis
 from app.local.binary import find_binary
 from tests.eventually import eventually
 from tests.services.mail.capture import CERTIFICATE

@@ -42,26 +42,9 @@ MAY_IMPORT = {
 }
 LATE = {"cli": {"worker", "web"}}  # imported where they are used: `--help` is quick
 
-PURE = {
-    *("attempt", "clock", "ended", "envelope", "errors", "failure", "job", "options", "outcome"),
-    *("retry", "run", "schedule", "signature", "wire"),
-}
-REDIS = {
-    *("codec", "connection", "exchange", "fields", "keys", "line", "sentinel", "steps", "store"),
-    "together",
-}
-DOORS = {
-    *("client", "dead_letters", "events", "handle", "lookup", "overview", "plain", "sealer"),
-    "sender",
-}
-ROLES = {
-    *("arq_worker", "claimer", "committer", "crew", "dispatcher", "keeper", "lease", "over"),
-    *("process", "recycler", "runner", "scheduler", "slots", "urgency", "watcher", "worker"),
-}
-DROPIN = {"dropin"}
-ORDER = (PURE, REDIS, DOORS, ROLES, DROPIN)
+PARTS = ("redis", "doors", "roles", "dropin")  # of the engine, each on those before it
 INSIDE = {
-    "app.observability.health": {"app.engine.keys"},  # its key stands in the list of all keys
+    "app.observability.health": {"app.engine.redis.keys"},  # its key stands in the list of all keys
     "app.cli.dropin": {"app.engine.dropin"},  # nobody else loads it
 }
 
@@ -145,21 +128,19 @@ ENGINE = [
 ]
 
 
-def part_of_engine(path: Path) -> str:
-    """A file's name there, or its folder's."""
-    return path.relative_to(HOUSE / "engine").parts[0].removesuffix(".py")
+def part_of_engine(module: str) -> int:
+    """How high it stands there: 0 for the pure files, which lie in no folder."""
+    folder = module.split(".")[2]
+    return PARTS.index(folder) + 1 if folder in PARTS else 0
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.stem)
 def test_inside_the_engine_roles_stand_on_doors_on_redis_on_pure_files(path: Path) -> None:
-    level = next(n for n, names in enumerate(ORDER) if part_of_engine(path) in names)
-    below = set[str]().union(*ORDER[: level + 1])
-    files = {part_of_engine(each) for each in ENGINE}
     runtime = [each for each in imports(TREES[path]) if each.startswith("app.engine.")]
     if path.stem == "handle":  # a handle names the type of what looks it up, and imports it nowhere
         runtime = [each for each in at_once(TREES[path]) if each.startswith("app.engine.")]
 
-    assert {each.split(".")[2] for each in runtime} & files <= below
+    assert max(map(part_of_engine, runtime), default=0) <= part_of_engine(module_of(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -171,7 +152,12 @@ def test_others_use_only_what_the_engine_names(path: Path) -> None:
     used = {each for each in imports(TREES[path]) if each.startswith("app.engine.")}
 
     deeper = {each for each in used if each.split(".")[2] not in public}
-    assert {".".join(each.split(".")[:3]) for each in deeper} <= INSIDE.get(module, set())
+    allowed = INSIDE.get(module, set())
+    assert {
+        each
+        for each in deeper
+        if not any(one.startswith(each) or each.startswith(one) for one in allowed)
+    } == set()
 
 
 FORBIDDEN_MODULES = {
@@ -191,12 +177,12 @@ FORBIDDEN_CALLS = {
 }
 FORBIDDEN_NAMES = {"shell", "create_task", "run_until_complete", "ensure_future"}
 EXCEPTIONS = {
-    ("engine/slots.py", "create_task"): "the one file that owns the runs' tasks",
-    ("engine/slots.py", "loop.create_task"): "the same",
-    ("engine/together.py", "create_task"): "a trip outlives the caller who began it",
-    ("engine/together.py", "loop.create_task"): "the same",
-    ("engine/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
-    ("engine/process.py", "anyio.run"): "the only loop of a process that works",
+    ("engine/roles/slots.py", "create_task"): "the one file that owns the runs' tasks",
+    ("engine/roles/slots.py", "loop.create_task"): "the same",
+    ("engine/redis/together.py", "create_task"): "a trip outlives the caller who began it",
+    ("engine/redis/together.py", "loop.create_task"): "the same",
+    ("engine/roles/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
+    ("engine/roles/process.py", "anyio.run"): "the only loop of a process that works",
     ("storage/database.py", "sleep"): "in the thread that opens the file",
 }
 

@@ -16,17 +16,22 @@ The life of a job, in the order of the files that tell it:
 The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
 them to Redis over one connection (exchange), and `together` what many callers ask at once. Beside
 them `lease` and `keeper` keep a worker's claims alive, `watcher` sees a job that blocks the others,
-`recycler` ends a worker that has done its part, and `scheduler` goes by the clock. The rest of the
+`recycler` ends a worker that has done its part, and `scheduler` goes by the clock.
+
+What is pure lies here: it asks nobody, not even for the time. `redis` is the ground, `doors` are
+where others come in, `roles` work in a worker, and each stands on those before it. The rest of the
 application imports these names, and nothing deeper. `dropin`, which runs the jobs of an arq
 project, has names of its own, for those few who want it.
 """
 
-from app.engine.arq_worker import ArqWorker, heeding_signals, install
 from app.engine.attempt import Attempt, current_attempt
-from app.engine.client import Client
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
-from app.engine.codec import Codec
-from app.engine.dead_letters import DeadLetter, DeadLetters
+from app.engine.doors.client import Client
+from app.engine.doors.dead_letters import DeadLetter, DeadLetters
+from app.engine.doors.events import Batch, Events, RunEvent
+from app.engine.doors.handle import Handle
+from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
+from app.engine.doors.plain import arq_functions
 from app.engine.errors import (
     BadArguments,
     BadPayload,
@@ -50,21 +55,19 @@ from app.engine.errors import (
     UnknownRun,
     WorkerDied,
 )
-from app.engine.events import Batch, Events, RunEvent
 from app.engine.failure import FailedAttempt
-from app.engine.handle import Handle
 from app.engine.job import Call, Held, Job, by_name, collect, job
-from app.engine.keys import queue_title
 from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
-from app.engine.over import Over
-from app.engine.overview import QueueDepth, RunInfo, WorkerSeen
-from app.engine.plain import arq_functions
-from app.engine.process import run_process
+from app.engine.redis.codec import Codec
+from app.engine.redis.keys import queue_title
+from app.engine.redis.sentinel import SentinelSettings
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
+from app.engine.roles.arq_worker import ArqWorker, heeding_signals, install
+from app.engine.roles.over import Over
+from app.engine.roles.process import run_process
+from app.engine.roles.worker import Worker
 from app.engine.schedule import Cron, Schedule, schedule
-from app.engine.sentinel import SentinelSettings
-from app.engine.worker import Worker
 
 __all__ = [
     "NEVER",

@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.engine import Client
-from app.engine.keys import HEALTH
+from app.engine.redis.keys import HEALTH
 from app.observability import machine
 from app.services.health_report import (
     USUAL,

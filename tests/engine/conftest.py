@@ -22,8 +22,8 @@ from app.engine import (
     WorkerOptions,
     by_name,
 )
-from app.engine.connection import make_blocking_redis, open_redis
-from app.engine.store import Store
+from app.engine.redis.connection import make_blocking_redis, open_redis
+from app.engine.redis.store import Store
 from tests.engine.leaks import leaks
 
 QUEUES = ("urgent", "default", "idle")

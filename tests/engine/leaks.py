@@ -4,7 +4,7 @@ from typing import Any
 
 import redis
 
-from app.engine import keys
+from app.engine.redis import keys
 
 _OF_RUNS_NOT_OVER = (keys.LEASE, keys.ATTEMPTS, keys.FAILURES, keys.JOB)
 _MANY = (

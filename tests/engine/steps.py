@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 
-from app.engine import Attempt, Client, FailedAttempt, Job, keys, seconds
+from app.engine import Attempt, Client, FailedAttempt, Job, seconds
 from app.engine.clock import span_ms
+from app.engine.doors.events import Event
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.envelope import Payload
-from app.engine.events import Event
 from app.engine.failure import pack_failure, unpack_failure
 from app.engine.outcome import Ending
+from app.engine.redis import keys
+from app.engine.redis.store import Store
+from app.engine.roles.slots import Running
 from app.engine.run import Claim, Claimed, Share
-from app.engine.slots import Running
-from app.engine.store import Store
 
 HOUR = timedelta(hours=1)
 LEASE = seconds(60)

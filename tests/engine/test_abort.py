@@ -7,7 +7,8 @@ import pytest
 from arq.connections import RedisSettings
 from arq.jobs import Job as PlainRun
 
-from app.engine import Client, Codec, Job, RunStatus, keys, seconds
+from app.engine import Client, Codec, Job, RunStatus, seconds
+from app.engine.redis import keys
 from tests.engine.conftest import Open, Workshop
 from tests.engine.jobs import die, pass_gate, write
 from tests.engine.steps import keys_of

@@ -2,9 +2,10 @@
 
 import pytest
 
-from app.engine import Client, ManualClock, hours, keys, seconds
+from app.engine import Client, ManualClock, hours, seconds
+from app.engine.redis import keys
+from app.engine.redis.store import Store
 from app.engine.run import Claimed
-from app.engine.store import Store
 from tests.engine.jobs import write
 from tests.engine.steps import (
     QUEUES,

@@ -17,10 +17,10 @@ from app.engine import (
     TooLarge,
     Unavailable,
     UnknownJob,
-    keys,
     seconds,
 )
-from app.engine.steps import source
+from app.engine.redis import keys
+from app.engine.redis.steps import source
 from tests.engine.conftest import Workshop, workshop_at
 from tests.engine.jobs import die, write
 from tests.eventually import eventually

@@ -12,7 +12,8 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.connection import redis_at
-from app.engine import Client, Codec, keys, seconds
+from app.engine import Client, Codec, seconds
+from app.engine.redis import keys
 from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write

@@ -12,7 +12,8 @@ import pytest
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as PlainRun
 
-from app.engine import Codec, DeadLetters, Fixed, RunStatus, job, keys, seconds
+from app.engine import Codec, DeadLetters, Fixed, RunStatus, job, seconds
+from app.engine.redis import keys
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import pass_gate, wait, write
 from tests.engine.stock import QUEUE, plain_client, plain_working

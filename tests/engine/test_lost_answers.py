@@ -8,9 +8,10 @@ import anyio
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Call, Client, Codec, Handle, RunStatus, keys, seconds
+from app.engine import Call, Client, Codec, Handle, RunStatus, seconds
 from app.engine.outcome import Dead, Succeeded
-from app.engine.steps import source
+from app.engine.redis import keys
+from app.engine.redis.steps import source
 from tests.engine.conftest import Workshop, workshop_at
 from tests.engine.jobs import die, fail, pass_gate, write
 from tests.eventually import eventually

@@ -9,13 +9,14 @@ import anyio
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import NEVER, Client, Codec, RetryLater, Unanswered, hours, job, keys, seconds
-from app.engine.committer import Committer
+from app.engine import NEVER, Client, Codec, RetryLater, Unanswered, hours, job, seconds
 from app.engine.ended import Ended, PutBack
 from app.engine.job import Held
 from app.engine.outcome import Snoozed, Succeeded
-from app.engine.over import Over
-from app.engine.store import Store
+from app.engine.redis import keys
+from app.engine.redis.store import Store
+from app.engine.roles.committer import Committer
+from app.engine.roles.over import Over
 from tests.engine.conftest import Bench, Open, workshop_at
 from tests.engine.jobs import write
 from tests.engine.steps import (
@@ -29,7 +30,7 @@ from tests.engine.steps import (
     put_back,
     set_aside,
 )
-from tests.engine.test_claimer import Desk
+from tests.engine.roles.test_claimer import Desk
 from tests.engine.test_lost_answers import lose_answer
 from tests.eventually import eventually
 from tests.proxy import Proxy, proxied

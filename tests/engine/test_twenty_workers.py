@@ -11,8 +11,8 @@ import anyio
 from arq.connections import RedisSettings
 
 from app.engine import Client, Codec, job, seconds
+from app.engine.redis.store import Store
 from app.engine.run import Claim
-from app.engine.store import Store
 from tests.engine.conftest import Bench, Workshop, workshop_at
 from tests.eventually import eventually
 

@@ -13,8 +13,8 @@ import pytest
 from arq.connections import ArqRedis, RedisSettings
 
 from app.engine import Client, Codec, Fixed, Job, ManualClock, job, seconds
-from app.engine.connection import open_redis
-from app.engine.store import Store
+from app.engine.redis.connection import open_redis
+from app.engine.redis.store import Store
 from tests.engine.conftest import QUEUES, Bench, Open, Workshop
 from tests.engine.jobs import fail, hurry, pass_gate, write
 from tests.eventually import eventually

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Client, Codec, keys, seconds
-from app.engine.connection import make_blocking_redis
+from app.engine import Client, Codec, seconds
+from app.engine.redis import keys
+from app.engine.redis.connection import make_blocking_redis
 from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import structs
 
 from app.context import Context
-from app.engine import keys
 from app.engine.clock import from_ms
+from app.engine.redis import keys
 from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRun
 from app.queues import AI

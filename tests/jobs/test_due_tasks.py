@@ -15,9 +15,10 @@ from arq.connections import RedisSettings
 from sqlalchemy.exc import OperationalError
 
 from app.context import Context, Services
-from app.engine import Client, Codec, ManualClock, RunStatus, Unavailable, keys, minutes, seconds
-from app.engine.connection import open_redis
-from app.engine.store import Store
+from app.engine import Client, Codec, ManualClock, RunStatus, Unavailable, minutes, seconds
+from app.engine.redis import keys
+from app.engine.redis.connection import open_redis
+from app.engine.redis.store import Store
 from app.jobs import JOBS
 from app.jobs.ai import create_reminder, process_due_tasks, run_task
 from app.jobs.ai_results import BatchStatus, DueTasks, TaskRunStatus

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.context import Services, open_client, open_services
 from app.engine import Client, ManualClock, Schedule, seconds
-from app.engine.scheduler import Scheduler
-from app.engine.store import Store
+from app.engine.redis.store import Store
+from app.engine.roles.scheduler import Scheduler
 from app.jobs import JOBS
 from app.storage.run import Run
 from app.storage.runs import Runs

@@ -6,7 +6,8 @@ from signal import SIGTERM
 import pytest
 
 from app.context import Services
-from app.engine import Ending, UnknownRun, days, hours, keys, seconds
+from app.engine import Ending, UnknownRun, days, hours, seconds
+from app.engine.redis import keys
 from app.jobs import JOBS, ai, email
 from app.queues import NAMES
 from app.storage.run import Run

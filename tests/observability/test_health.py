@@ -11,9 +11,10 @@ from anyio.abc import SocketAttribute, SocketStream
 from arq.connections import RedisSettings
 from sqlalchemy import text
 
-from app.engine import Client, Codec, ManualClock, WorkerSeen, job, keys, minutes
-from app.engine.connection import make_redis, open_redis
-from app.engine.store import Store
+from app.engine import Client, Codec, ManualClock, WorkerSeen, job, minutes
+from app.engine.redis import keys
+from app.engine.redis.connection import make_redis, open_redis
+from app.engine.redis.store import Store
 from app.observability.health import Health
 from app.services.health_report import HealthReport, Level, Part, ReportStatus, Thresholds
 from app.storage.database import Database

@@ -25,7 +25,7 @@ from app.engine import (
     job,
     seconds,
 )
-from app.engine import keys as redis_keys
+from app.engine.redis import keys as redis_keys
 from app.local.server import Server
 from app.local.valkey import open_valkey
 from app.observability.recorder import Recorder

@@ -10,7 +10,7 @@ from arq.utils import ms_to_datetime
 
 from app.engine.attempt import Attempt
 from app.engine.dropin.settings import ArqSettings
-from app.engine.steps import answering
+from app.engine.redis.steps import answering
 
 
 @asynccontextmanager

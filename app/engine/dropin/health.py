@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from app.engine import keys
 from app.engine.errors import Unavailable
 from app.engine.outcome import Ending, ending_of
-from app.engine.over import Over
-from app.engine.steps import answering
-from app.engine.store import Store
+from app.engine.redis import keys
+from app.engine.redis.steps import answering
+from app.engine.redis.store import Store
+from app.engine.roles.over import Over
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from app.engine.dropin.settings import ArqSettings, Hook
-from app.engine.over import Over
+from app.engine.roles.over import Over
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

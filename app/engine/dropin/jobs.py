@@ -17,9 +17,9 @@ from app.engine.dropin.hooks import Hooks
 from app.engine.dropin.settings import ArqSettings, span
 from app.engine.errors import SelfCancelled
 from app.engine.job import Job
+from app.engine.redis.together import Together
 from app.engine.retry import Fixed
 from app.engine.signature import Signature
-from app.engine.together import Together
 
 _AT_ONCE = timedelta(0)
 _FOREVER = timedelta(days=36_500)  # Redis and timers want a number

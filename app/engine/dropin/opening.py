@@ -9,8 +9,7 @@ from typing import Any
 
 import anyio
 
-from app.engine import keys
-from app.engine.client import Client
+from app.engine.doors.client import Client
 from app.engine.dropin.burst import Allowance
 from app.engine.dropin.ctx import ctx_of, open_pool
 from app.engine.dropin.envelope import ArqEnvelope, payload_of, refuse_pickle
@@ -21,11 +20,12 @@ from app.engine.dropin.settings import ArqSettings
 from app.engine.dropin.ticker import Ticker
 from app.engine.errors import EngineError, Unavailable
 from app.engine.options import USUAL, WorkerOptions
-from app.engine.over import Over
-from app.engine.steps import answering
-from app.engine.store import Store
-from app.engine.together import Together
-from app.engine.worker import Worker
+from app.engine.redis import keys
+from app.engine.redis.steps import answering
+from app.engine.redis.store import Store
+from app.engine.redis.together import Together
+from app.engine.roles.over import Over
+from app.engine.roles.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from arq.cron import CronJob
 from app.engine.clock import to_ms
 from app.engine.dropin.cron import Ticks
 from app.engine.errors import Unavailable
+from app.engine.redis.store import Store
 from app.engine.run import NewRun, new_id
-from app.engine.store import Store
 
 log = logging.getLogger(__name__)
 

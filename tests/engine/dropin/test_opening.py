@@ -12,8 +12,9 @@ from arq.jobs import Job as PlainRun
 from arq.jobs import JobStatus
 from arq.worker import JobExecutionFailed, RetryJob, async_check_health
 
-from app.engine import Client, DeadLetters, DeclarationError, Ending, ending_of, keys
+from app.engine import Client, DeadLetters, DeclarationError, Ending, ending_of
 from app.engine.dropin import StartupFailed
+from app.engine.redis import keys
 from tests.engine.dropin.conftest import QUEUE, Ctx, Open
 from tests.eventually import eventually
 

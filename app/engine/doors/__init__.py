@@ -1,0 +1,1 @@
+"""Where others come in: to enqueue, to look a run up, to replay a dead letter, to hear events."""

@@ -1,0 +1,124 @@
+"""Where application code, schedules and jobs leave work for the workers.
+
+    async with Client.open(redis_settings, codec) as client:
+        handle = await client.enqueue(send_notification, 7, "Hi", "...")
+        receipt = await handle.result(within=seconds(5))
+
+A call is checked before anything is written. What comes back is a `Handle`, or an error that says
+why not. When the connection breaks in between, the same bytes are sent again until `patience` runs
+out: Redis knows the id and stores the run once.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+from arq.connections import RedisSettings
+
+from app.engine.clock import Clock, seconds
+from app.engine.doors.handle import Handle
+from app.engine.doors.lookup import Lookup
+from app.engine.doors.overview import Overview, QueueDepth, RunInfo, WorkerSeen
+from app.engine.doors.sealer import Sealer
+from app.engine.doors.sender import Sender
+from app.engine.envelope import Envelope
+from app.engine.job import Call, Job
+from app.engine.outcome import RunStatus
+from app.engine.redis.connection import open_redis
+from app.engine.redis.store import CHUNK, Store
+from app.engine.run import NewRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Client:
+    """Enqueues runs and finds them again; safe to share between tasks."""
+
+    def __init__(
+        self,
+        store: Store,
+        codec: Envelope,
+        *,
+        jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
+        queues: Collection[str] | None = None,
+        patience: timedelta = timedelta(seconds=5),
+    ) -> None:
+        """With `jobs` and `queues` given, a call of any other is refused."""
+        self.store = store
+        self.codec = codec
+        self.lookup = Lookup(store, codec, jobs or {})
+        self.overview = Overview(store, self.lookup, queues or ())
+        self._sealer = Sealer(codec, store.clock, jobs=jobs, queues=queues)
+        self._sender = Sender(store, patience=patience)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        redis: RedisSettings,
+        codec: Envelope,
+        *,
+        jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
+        queues: Collection[str] | None = None,
+        clock: Clock | None = None,
+    ) -> "AsyncGenerator[Client]":
+        """A client of a server that runs; its connections are closed on the way out."""
+        async with open_redis(redis) as connection:
+            yield cls(Store(connection, clock or Clock()), codec, jobs=jobs, queues=queues)
+
+    async def enqueue(self, job: Job[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Put one run on its job's queue.
+
+        Raises `CallRefused` for what can never run, and `Unavailable` when Redis did not confirm.
+        """
+        return await self.enqueue_call(Call(job, args, kwargs))
+
+    async def enqueue_call(self, call: Call[R]) -> Handle[R]:
+        """The same for a `Call`."""
+        receipt = (await self._sender.send([self.prepare(call)]))[0]
+        return Handle(receipt.id, receipt.is_new, self.lookup, call.job)
+
+    async def enqueue_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+        """Put many runs on their queues in a few round trips; the handles are in the calls' order.
+
+        All calls are checked first: one that can't be made refuses them all. When Redis goes away
+        in between, `PartlyStored` tells which runs it has confirmed.
+        """
+        checked = self._sealer.check_all(calls)
+        chunks = (checked[start : start + CHUNK] for start in range(0, len(checked), CHUNK))
+        receipts = await self._sender.send_all(
+            [self._sealer.seal(call, packed) for call, packed in each] for each in chunks
+        )
+        pairs = zip(checked, receipts, strict=True)
+        return [Handle(each.id, each.is_new, self.lookup, call.job) for (call, _), each in pairs]
+
+    def run(self, run_id: str) -> Handle[Any]:
+        """The run of this id, whether it exists or not."""
+        return Handle(run_id, is_new=False, _lookup=self.lookup)
+
+    async def ping(self) -> timedelta:
+        """How long Redis takes to answer; raises `Unavailable`."""
+        start = monotonic()
+        await self.store.server_time()
+        return seconds(monotonic() - start)
+
+    async def queues(self) -> list[QueueDepth]:
+        """How every declared queue stands, the most urgent first."""
+        return await self.overview.queues()
+
+    async def workers(self) -> list[WorkerSeen]:
+        """Every live worker."""
+        return await self.overview.workers()
+
+    async def find(
+        self, *, status: RunStatus | None = None, queue: str | None = None, limit: int = 50
+    ) -> list[RunInfo]:
+        """Runs that wait or run now, those due first."""
+        return await self.overview.runs(status=status, queue=queue, limit=limit)
+
+    def prepare(self, call: Call[Any]) -> NewRun:
+        """Check a call and seal it, without writing anything; raises `CallRefused`."""
+        return self._sealer.seal(call, self._sealer.check(call))

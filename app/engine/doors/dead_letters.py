@@ -1,0 +1,117 @@
+"""Runs that ended for good without success: kept whole, to be read, run again or dropped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from app.engine.clock import from_ms, to_ms
+from app.engine.doors.client import Client
+from app.engine.doors.handle import Handle
+from app.engine.errors import BadPayload, UnknownRun
+from app.engine.failure import FailedAttempt, unpack_failure
+from app.engine.redis import keys
+from app.engine.redis.steps import answering
+from app.engine.run import NewRun, new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A dead run: what it was, and every attempt's error."""
+
+    id: str
+    job: str
+    queue: str
+    died_at: datetime
+    payload: bytes
+    attempts: tuple[FailedAttempt, ...]
+
+    @property
+    def last(self) -> FailedAttempt:
+        """The attempt it died of."""
+        return self.attempts[-1]
+
+
+class DeadLetters:
+    """The dead letters of a client's Redis."""
+
+    def __init__(self, client: Client) -> None:
+        """Reads and writes over the client's connections."""
+        self._client = client
+        self._redis = client.store.redis
+
+    async def count(self) -> int:
+        """How many there are."""
+        async with answering():
+            return int(await self._redis.zcard(keys.DEAD))
+
+    async def list(self, *, limit: int = 50) -> Sequence[DeadLetter]:
+        """The latest, newest first."""
+        async with answering():
+            ids = await self._redis.zrevrange(keys.DEAD, 0, limit - 1)
+        found = [await self._read(id.decode(errors="replace")) for id in ids]
+        return [letter for letter in found if letter is not None]
+
+    async def get(self, run_id: str) -> DeadLetter:
+        """One of them; raises `UnknownRun`."""
+        letter = await self._read(run_id)
+        if letter is None:
+            raise UnknownRun(f"no dead letter has the id {run_id}")
+        return letter
+
+    async def retry(self, run_id: str) -> Handle[Any]:
+        """Run it again from its first attempt, as a new run that names this one as its parent.
+
+        What an arq project wrote is put back as it is: it has no place for a parent.
+        Raises `UnknownRun`, or `BadPayload` when what it holds was never a payload of ours.
+        """
+        letter = await self.get(run_id)
+        is_theirs = letter.queue.startswith(keys.THEIRS)
+        run = _as_it_was(letter) if is_theirs else self._resealed(letter)
+        if not await self._client.store.replay(run_id, run):
+            raise UnknownRun(f"somebody else retried or dropped {run_id}")
+        return Handle(run.id, is_new=True, _lookup=self._client.lookup)
+
+    async def drop(self, run_id: str) -> bool:
+        """Forget it for good, so that its id is free again; False when it is not there."""
+        async with answering(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(keys.DEAD, run_id)
+            pipe.delete(keys.dead_letter(run_id))
+            _, dropped = await pipe.execute()
+            if dropped:
+                await self._redis.delete(keys.result(run_id))
+        return bool(dropped)
+
+    def _resealed(self, letter: DeadLetter) -> NewRun:
+        payload = self._client.codec.open_payload(letter.payload)
+        if payload.id not in ("", letter.id):
+            raise BadPayload(f"{letter.id} holds the payload of {payload.id}")
+        now = to_ms(self._client.store.clock.now())
+        fresh = msgspec.structs.replace(
+            payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now
+        )
+        sealed = self._client.codec.seal_payload(fresh)
+        return NewRun(id=fresh.id, queue=letter.queue, payload=sealed, is_counted=True)
+
+    async def _read(self, run_id: str) -> DeadLetter | None:
+        async with answering():
+            fields: Any = await cast("Any", self._redis.hgetall(keys.dead_letter(run_id)))
+        return _letter(run_id, fields) if fields else None
+
+
+def _as_it_was(letter: DeadLetter) -> NewRun:
+    return NewRun(id=new_id(), queue=letter.queue, payload=letter.payload, is_counted=True)
+
+
+def _letter(run_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+    numbers = range(1, 1 + sum(name.startswith(b"failure:") for name in fields))
+    return DeadLetter(
+        id=run_id,
+        job=fields.get(b"job", b"?").decode(errors="replace"),
+        queue=fields.get(b"queue", b"?").decode(errors="replace"),
+        died_at=from_ms(float(fields.get(b"died", 0))),
+        payload=fields.get(b"payload", b""),
+        attempts=tuple(unpack_failure(fields.get(b"failure:%d" % n, b"")) for n in numbers),
+    )

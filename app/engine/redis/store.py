@@ -1,0 +1,232 @@
+"""The atomic steps of the engine, one Lua file each, as typed calls.
+
+Nothing here decides anything: a step gets plain values and returns plain values. Every script is
+given the clock's offset and reads the server's time itself. Any of them may be sent again after a
+lost connection: they compare ids and leases before they act. (An attempt that was put back may get
+the same lease again; so whoever repeats a commit claims no run that waits in it.)
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar, cast
+
+from app.engine.clock import LATEST_MS, Clock, from_ms, span_ms
+from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
+from app.engine.redis import fields, keys
+from app.engine.redis.connection import Connections
+from app.engine.redis.steps import Steps, answering
+from app.engine.redis.together import Together
+from app.engine.run import Claim, NewRun, Receipt, Share
+
+T = TypeVar("T")
+
+_STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
+_MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
+_LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
+_SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
+CHUNK = 500  # runs that are put on their queues in one step, of some milliseconds
+_BATCH = 200  # items a call: Lua unpacks a few thousand values at most, and a step should be short
+
+
+class Store:
+    """Redis, as the engine sees it."""
+
+    def __init__(self, redis: Connections, clock: Clock) -> None:
+        """`redis` is shared with whoever made it, and closed by them."""
+        self.redis = redis
+        self.clock = clock
+        self._steps = Steps(redis.line)
+        self.listening = self._steps.listening
+        self._enqueuing = Together(self._enqueue)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether there is a connection: what is asked on it is answered, or given up in time."""
+        return self.redis.line.is_connected
+
+    async def enqueue(self, runs: Sequence[NewRun], *, again: bool = False) -> list[Receipt]:
+        """Store runs; an id or key that is taken answers with the run that holds it.
+
+        `again`: the same runs were sent before, unanswered; what is there now is new all the same.
+        Single runs share a trip with others that come at the same time.
+        """
+        carry = self._enqueuing.send if len(runs) == 1 else self._enqueue
+        answers = await carry(runs)
+        pairs = zip(runs, answers, strict=True)
+        return [Receipt(id, _is_new(run, state, id, again=again)) for run, (state, id) in pairs]
+
+    async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
+        answers: list[tuple[int, str]] = []
+        for some in _chunks(runs, CHUNK):
+            args = fields.of_new_runs(some)
+            now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
+            self.clock.learn(float(now))
+            found = [(_STORED, run.id) for run in some]
+            for place, state, id in zip(others[::3], others[1::3], others[2::3], strict=True):
+                found[place] = (state, id.decode())
+            answers += found
+        return answers
+
+    async def claim(
+        self,
+        worker: str,
+        want: int,
+        shares: Sequence[Share],
+        *,
+        mine: Collection[str] | None = None,
+        may_take_over: bool = True,
+    ) -> Claim:
+        """Lease up to `want` due runs to `worker`, queue by queue in the order given.
+
+        `mine`, after a claim whose answer was lost: all runs the worker knows it has.
+        `may_take_over`: whether to take what workers have left that show no sign of life.
+        """
+        wanted = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
+        known = ("",) if mine is None else (len(mine), *mine)
+        head = (self.clock.offset_ms, worker, int(may_take_over), want, *known)
+        queues = [keys.queue(each.queue) for each in shares]
+        answer, is_told = await self._steps.claim((*head, *wanted), queues)
+        now, due, is_all, *found = answer
+        self.clock.learn(float(now))
+        return Claim(
+            runs=fields.claimed(worker, *found),
+            next_due=from_ms(min(float(due), LATEST_MS)) if due else None,
+            is_all=bool(is_all),
+            is_told=is_told,
+        )
+
+    async def commit(self, ended: Sequence[Ended]) -> dict[str, str]:
+        """Write how these attempts ended; returns the ids that were no longer ours.
+
+        With each comes the lease it has now: none, when it is over or waits again.
+        """
+        lost: dict[str, str] = {}
+        for some in _chunks(ended, _BATCH):
+            lost |= await self._complete([each for each in some if isinstance(each, Completed)])
+            lost |= await self._put_back([each for each in some if isinstance(each, PutBack)])
+            lost |= await self._bury([each for each in some if isinstance(each, Buried)])
+            lost |= await self._set_aside([each for each in some if isinstance(each, SetAside)])
+        return lost
+
+    async def _complete(self, ended: Sequence[Completed]) -> dict[str, str]:
+        return await self._commit_as("complete", (_LONGEST_STREAM,), fields.of_completed(ended))
+
+    async def _put_back(self, ended: Sequence[PutBack]) -> dict[str, str]:
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        return await self._commit_as("retry", head, fields.of_put_back(ended))
+
+    async def _bury(self, ended: Sequence[Buried]) -> dict[str, str]:
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        return await self._commit_as("bury", head, fields.of_buried(ended))
+
+    async def _set_aside(self, ended: Sequence[SetAside]) -> dict[str, str]:
+        head = (_LONGEST_STREAM,)
+        return await self._commit_as("park", head, fields.of_set_aside(ended))
+
+    async def _commit_as(
+        self, step: str, head: tuple[int, ...], args: Sequence[object]
+    ) -> dict[str, str]:
+        if not args:
+            return {}
+        lost = [each.decode(errors="replace") for each in await self._steps.run(step, *head, *args)]
+        return dict(zip(lost[::2], lost[1::2], strict=True))
+
+    async def cancelled(self) -> list[str]:
+        """Running runs that somebody wants to stop."""
+        async with answering():
+            found = await self.redis.zrange(keys.ABORT, 0, -1)
+        return [id.decode(errors="replace") for id in found]
+
+    async def sweep(self) -> int:
+        """Forget cancellations of runs that are over; returns how many."""
+        return int(await self._steps.run("sweep"))
+
+    async def lift(self, ranks: Mapping[str, int]) -> dict[str, int]:
+        """Lift the expiry of some payloads of each queue, from this rank on; returns the next."""
+        args = (field for each in ranks.items() for field in each)
+        found = await self._steps.run("lift", *args)
+        return dict(zip(ranks, map(int, found), strict=True))
+
+    async def greet(self, worker: str, description: bytes, lease: timedelta) -> None:
+        """Give a worker its sign of life for `lease`."""
+        async with answering():
+            await self.redis.set(keys.worker(worker), description, px=lease)
+
+    async def show_alive(self, description: bytes) -> None:
+        """Let `arq --check` find a worker for the next seconds."""
+        async with answering():
+            await self.redis.set(keys.ALIVE, description, px=_SHOWN_ALIVE)
+
+    async def unpark(
+        self, worker: str, most: int, queues: Sequence[str], versions: Iterable[tuple[str, int]]
+    ) -> int:
+        """Restore parked runs of these queues and jobs, up to these versions; returns how many.
+
+        They are leased to `worker` for a moment: a claim that tells `mine` takes them.
+        """
+        jobs = (field for each in versions for field in each)
+        head = (worker, _MOMENT_MS, most, len(queues), *queues)
+        return int(await self._steps.run("unpark", *head, *jobs))
+
+    async def cancel(
+        self, run_id: str, queue: str, *, keep: timedelta, result: bytes, key: str, event: bytes
+    ) -> str:
+        """`cancelled` if it was waiting, `asked` if it is running, `gone` if it is neither."""
+        args = (run_id, queue, span_ms(keep), result, key, event)
+        head = (self.clock.offset_ms, _LONGEST_STREAM)
+        answer = cast("bytes", await self._steps.run("cancel", *head, *args))
+        return str(answer, "ascii")
+
+    async def tick(
+        self, schedule: str, *, known: str, then: str, run: NewRun | None
+    ) -> tuple[bool, str]:
+        """Move a schedule's cursor from `known` to `then` and enqueue `run`, if nobody did before.
+
+        Returns whether we did, and the cursor as it stands.
+        """
+        args = (self.clock.offset_ms, known, then, *_alone(run))
+        now, fired, cursor = await self._steps.run("tick", *args, on=[keys.cursor(schedule)])
+        self.clock.learn(float(now))
+        return bool(fired), cursor.decode()
+
+    async def replay(self, dead_id: str, run: NewRun) -> bool:
+        """Put `run` on its queue in place of a dead letter; False when that is gone."""
+        return bool(await self._steps.run("replay", self.clock.offset_ms, dead_id, *_alone(run)))
+
+    async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
+        """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
+        return bool(await self._steps.run("hold", holder, span_ms(lease), on=[key]))
+
+    async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
+        """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
+        ready, running, deferred, parked, waited = await self._steps.run(
+            "depth", self.clock.offset_ms, queue
+        )
+        return ready, running, deferred, parked, timedelta(milliseconds=waited)
+
+    async def server_time(self) -> datetime:
+        """What time it is there, with the clock's offset."""
+        async with answering():
+            whole, micros = await self.redis.time()
+        self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
+        return self.clock.now()
+
+
+def in_parts(ended: Sequence[Ended]) -> Iterable[Sequence[Ended]]:
+    """What goes in one step each: of one kind, and not too many."""
+    for kind in (Completed, PutBack, Buried, SetAside):
+        yield from _chunks([each for each in ended if type(each) is kind], _BATCH)
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _alone(run: NewRun | None) -> list[object]:
+    return fields.of_new_runs([run] if run else [])
+
+
+def _is_new(run: NewRun, state: int, id: str, *, again: bool) -> bool:
+    """Whether it was stored now, or by an earlier try: a made-up id is nobody else's."""
+    is_its_own = state == _SAME_BYTES or (id == run.id and not run.is_named)
+    return state == _STORED or (again and is_its_own)

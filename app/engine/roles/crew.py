@@ -1,0 +1,162 @@
+"""The roles of one worker, made for each other."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from secrets import token_hex
+from typing import Any, Generic, TypeVar
+
+from arq.connections import RedisSettings
+
+from app.engine.attempt import Attempt
+from app.engine.clock import minutes, span_ms, to_ms
+from app.engine.doors.client import Client
+from app.engine.doors.overview import WorkerSeen
+from app.engine.job import Job
+from app.engine.options import WorkerOptions
+from app.engine.redis import keys
+from app.engine.redis.connection import make_blocking_redis
+from app.engine.roles.claimer import Claimer
+from app.engine.roles.committer import Committer
+from app.engine.roles.dispatcher import Dispatcher
+from app.engine.roles.keeper import Keeper
+from app.engine.roles.lease import Lease
+from app.engine.roles.over import Over
+from app.engine.roles.runner import Runner
+from app.engine.roles.urgency import Urgency
+from app.engine.roles.watcher import Watcher
+
+C = TypeVar("C")
+
+_LEASE_MARGIN = timedelta(seconds=10)  # a lease outlives its run's timeout by this, as arq's does
+
+
+class Crew(Generic[C]):
+    """Who works together in one worker; nothing is started here."""
+
+    def __init__(
+        self,
+        client: Client,
+        redis: RedisSettings,
+        *,
+        jobs: Mapping[str, Job[Any, ..., Any]],
+        queues: Sequence[str],
+        make_context: Callable[[Attempt], C],
+        options: WorkerOptions,
+        heard: Callable[[Over], None],
+    ) -> None:
+        """`queues`: the most urgent first. `heard` is told of every committed outcome."""
+        self.id = f"{socket.gethostname().replace(':', '-')[:40]}-{os.getpid()}-{token_hex(4)}"
+        self._client, self._store, self._options = client, client.store, options
+        self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
+        self._started_at = self._clock.now()
+        self.committer = self._make_committer(heard)
+        self.dispatcher = self._make_dispatcher(make_context)
+        self.slots = self.dispatcher.slots
+        self.watcher = Watcher(self.slots, max_block=options.max_block)
+        self.lease = self._make_lease(redis)
+        self.claimer = self._make_claimer()
+        self.keeper = self._make_keeper()
+
+    def _make_committer(self, heard: Callable[[Over], None]) -> Committer:
+        return Committer(
+            self._store,
+            self._client.codec,
+            clock=self._clock,
+            worker=self.id,
+            keep_result=self._options.keep_result,
+            heard=heard,
+        )
+
+    def _make_dispatcher(self, make_context: Callable[[Attempt], C]) -> Dispatcher[C]:
+        runner = Runner(
+            self._jobs,
+            self._client.codec,
+            make_context,
+            clock=self._clock,
+            worker=self.id,
+            accept_plain=self._options.accept_plain,
+        )
+        return Dispatcher(
+            runner,
+            self.committer,
+            jobs=self._jobs,
+            clock=self._clock,
+            concurrency=self._options.concurrency,
+            abandon_after=self._options.abandon_after,
+        )
+
+    def _make_lease(self, redis: RedisSettings) -> Lease:
+        return Lease(
+            partial(make_blocking_redis, redis),
+            worker=self.id,
+            length=self._options.lease,
+            watcher=self.watcher,
+            describe=self.describe,
+        )
+
+    def _make_keeper(self) -> Keeper:
+        return Keeper(
+            self._store,
+            self.slots,
+            self.lease,
+            self._jobs,
+            worker=self.id,
+            queues=self._queues,
+            describe=self.describe,
+            restored=self.claimer.look_for_ours,
+            lifting=self._queues_of_plain_clients(),
+        )
+
+    def _queues_of_plain_clients(self) -> list[str]:
+        """Where plain clients may put runs of ours; an arq project's own expire as it says."""
+        is_plain = self._options.accept_plain
+        return [name for name in self._queues if is_plain and not name.startswith(keys.THEIRS)]
+
+    def _make_claimer(self) -> Claimer:
+        return Claimer(
+            self._store,
+            self.slots,
+            worker=self.id,
+            urgency=self._make_urgency(),
+            most=max(1, self._options.concurrency // 2),
+            poll=self._options.poll,
+            patience=self._options.lease,
+            start=self.dispatcher.start,
+            mine=self.dispatcher.held,
+        )
+
+    def _make_urgency(self) -> Urgency:
+        lease = self._lease_length()
+        return Urgency(
+            [(name, lease) for name in self._queues],
+            slots=self._options.concurrency,
+            turn=self._options.turn,
+            limits=self._options.limits,
+        )
+
+    def _lease_length(self) -> timedelta:
+        """As long as the slowest job may take and clean up, with the loop blocked.
+
+        On whichever queue it is found: a job may have moved since it was enqueued.
+        """
+        timeouts = (job.timeout for job in self._jobs.values())
+        options = self._options
+        late = options.abandon_after + options.max_block + _LEASE_MARGIN
+        return max(timeouts, default=minutes(5)) + late
+
+    def describe(self) -> bytes:
+        """What this worker says of itself."""
+        seen = WorkerSeen(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._queues,
+            slots=self._options.concurrency,
+            running=self._options.concurrency - self.slots.free,
+            started_ms=to_ms(self._started_at),
+            blocked_ms=span_ms(self.watcher.blocked),
+        )
+        return seen.pack()

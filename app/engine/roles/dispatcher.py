@@ -1,0 +1,79 @@
+"""From a claimed run to a task, and from its end to a commit: what happens in between is the job's.
+
+A run that can't start (its payload altered, its name unknown) gets its outcome at once. The others
+become tasks in the slots; when one is over, whatever ended it, its outcome goes to the committer.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from app.engine.clock import Clock
+from app.engine.job import Job
+from app.engine.outcome import Outcome
+from app.engine.roles.committer import Committer
+from app.engine.roles.over import Over
+from app.engine.roles.runner import Refused, Runner
+from app.engine.roles.slots import Running, Slots
+from app.engine.run import Claimed
+
+C = TypeVar("C")
+
+
+class Dispatcher(Generic[C]):
+    """Owns the slots of one worker."""
+
+    def __init__(
+        self,
+        runner: Runner[C],
+        committer: Committer,
+        *,
+        jobs: Mapping[str, Job[Any, ..., Any]],
+        clock: Clock,
+        concurrency: int,
+        abandon_after: timedelta,
+    ) -> None:
+        """`jobs` are those the runner knows."""
+        self._runner = runner
+        self._committer = committer
+        self._jobs = jobs
+        self._clock = clock
+        self.slots = Slots(concurrency, grace=abandon_after, ended=self._ended)
+
+    def start(self, run: Claimed) -> None:
+        """Run it, or say at once why it can't be."""
+        found = self._runner.prepare(run)
+        if isinstance(found, Running):
+            self.slots.start(found, self._runner.attempt)
+        else:
+            self._refused(run, found)
+
+    def held(self) -> set[str]:
+        """The ids of all runs that are here: at work, or over and not committed yet."""
+        running = (each.run.id for each in self.slots.running)
+        return {*running, *(over.run.id for over in self._committer.pending)}
+
+    def _ended(self, running: Running, outcome: Outcome | None) -> None:
+        self._committer.add(
+            Over(
+                run=running.run,
+                payload=running.payload,
+                job=running.job,
+                outcome=outcome or self._runner.cut_off(running),
+                started_ms=running.started_ms,
+                ended_ms=self._clock.now_ms(),
+            )
+        )
+
+    def _refused(self, run: Claimed, refused: Refused) -> None:
+        payload, now = refused.payload, self._clock.now_ms()
+        self._committer.add(
+            Over(
+                run=run,
+                payload=payload,
+                job=self._jobs.get(payload.f) if payload else None,
+                outcome=refused.outcome,
+                started_ms=now,
+                ended_ms=now,
+            )
+        )

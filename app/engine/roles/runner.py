@@ -1,0 +1,199 @@
+"""One attempt of one run: read what was asked, run the job, name the outcome.
+
+    payload lost, altered or misfitting   Dead, at once: no retry can mend it
+    name or version unknown here          Parked
+    more attempts begun than it has       Dead: each of them took its worker down
+    the job returned                      Succeeded
+    it raised RetryLater                  Snoozed
+    it raised anything else               Retrying, or Dead when its policy says so
+    it was cancelled                      by its deadline: a failure like any other, `JobTimeout`
+                                          by somebody: Cancelled; by a stopping worker: Released,
+                                          whatever its clean-up raised in the end;
+                                          by nobody here: the job's own error
+
+Deciding is all this file does. What a job raises never leaves it, `SystemExit` included.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from app.engine import wire
+from app.engine.attempt import Attempt, current_attempt
+from app.engine.clock import Clock
+from app.engine.envelope import Envelope, Payload
+from app.engine.errors import (
+    BadArguments,
+    BadPayload,
+    Discard,
+    JobTimeout,
+    RetryLater,
+    SelfCancelled,
+    WorkerDied,
+)
+from app.engine.job import Job
+from app.engine.outcome import (
+    Cancelled,
+    Dead,
+    Outcome,
+    Parked,
+    Released,
+    Retrying,
+    Snoozed,
+    Succeeded,
+)
+from app.engine.roles.slots import Running, Stopped
+from app.engine.run import Claimed
+
+C = TypeVar("C")
+E = TypeVar("E", bound=BaseException)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A run that can't start: what is known of it, and its outcome."""
+
+    payload: Payload | None
+    outcome: Outcome
+
+
+class Runner(Generic[C]):
+    """Turns claimed runs into outcomes."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job[Any, ..., Any]],
+        codec: Envelope,
+        make_context: Callable[[Attempt], C],
+        *,
+        clock: Clock,
+        worker: str,
+        accept_plain: bool,
+    ) -> None:
+        """`accept_plain`: also run payloads of plain arq clients, which name no run and queue."""
+        self._jobs = jobs
+        self._codec = codec
+        self._make_context = make_context
+        self._clock = clock
+        self._worker = worker
+        self._accept_plain = accept_plain
+
+    def prepare(self, run: Claimed) -> Running | Refused:
+        """Everything the attempt needs, or the outcome when it can't even start."""
+        try:
+            payload = self._opened(run)
+        except BadPayload as error:
+            return Refused(None, Dead(error))
+        job = self._jobs.get(payload.f)
+        if job is None or payload.v > job.version:
+            return Refused(payload, Parked(payload.f, payload.v))
+        if run.cancelled:
+            return Refused(payload, Cancelled())
+        if run.attempt > job.retry.attempts:
+            died = WorkerDied(f"{job.retry.attempts} attempts ended with their worker")
+            return Refused(payload, Dead(died))
+        try:
+            return self._running(run, payload, job)
+        except BadArguments as error:
+            return Refused(payload, Dead(error))
+
+    def _opened(self, run: Claimed) -> Payload:
+        """The run's payload, if it is ours and stands where we put it; raises `BadPayload`."""
+        if run.payload is None:
+            raise BadPayload("the payload is gone")
+        payload = self._codec.open_payload(run.payload)
+        if payload.id != run.id or payload.q != run.queue:
+            self._refuse_unless_plain(payload)
+        return payload
+
+    def _refuse_unless_plain(self, payload: Payload) -> None:
+        if payload.id:
+            raise BadPayload(f"the payload of run {payload.id} on queue {payload.q}")
+        if not self._accept_plain:
+            raise BadPayload("from a plain arq client, and STEWARD_WORKER__ACCEPT_PLAIN is off")
+
+    def _running(self, run: Claimed, payload: Payload, job: Job[Any, ..., Any]) -> Running:
+        """The run, ready to start; raises `BadArguments`."""
+        args, kwargs = job.signature.unpack(payload.a, payload.k)
+        misfit = job.signature.missing(args, kwargs)
+        if misfit is not None:
+            raise BadArguments(misfit)
+        now = self._clock.now_ms()
+        return Running(
+            run=run,
+            payload=payload,
+            job=job,
+            args=args,
+            kwargs=kwargs,
+            attempt=self._attempt(run, payload, job, now),
+            started_ms=now,
+        )
+
+    def _attempt(
+        self, run: Claimed, payload: Payload, job: Job[Any, ..., Any], now: int
+    ) -> Attempt:
+        return Attempt(
+            run_id=run.id,
+            job=job.name,
+            queue=run.queue,
+            number=run.attempt,
+            attempts=job.retry.attempts,
+            enqueued_ms=payload.et,
+            due_ms=payload.sf or payload.et,
+            deadline_ms=now + job.timeout_ms,
+            worker=self._worker,
+            parent=payload.p or None,
+            owner=payload.u or None,
+            trace=payload.tp or None,
+        )
+
+    async def attempt(self, running: Running) -> Outcome:
+        """Run the job once; returns how that went, and never raises."""
+        current_attempt.set(running.attempt)
+        try:
+            context = self._make_context(running.attempt)
+            return Succeeded(await running.job.function(context, *running.args, **running.kwargs))
+        except BaseException as error:  # the job's own, whatever it is: the worker goes on
+            return self.failed(running, error)
+
+    def failed(self, running: Running, error: BaseException) -> Outcome:
+        """What follows from an attempt that ended in `error`."""
+        job, stopped = running.job, running.stopped
+        match error:
+            case RetryLater():
+                return Snoozed(error.delay, wire.message_of(error))
+            case Discard():
+                return Dead(error)
+            case _ if stopped is Stopped.CANCELLED:
+                return Cancelled()
+            case _ if stopped is Stopped.STOPPING:
+                return Released()
+            case _:
+                return _again_or_dead(job, running.run.attempt, _named(job, error, stopped))
+
+    def cut_off(self, running: Running) -> Outcome:
+        """What follows when a task ended without an outcome: never begun, or abandoned."""
+        return self.failed(running, asyncio.CancelledError())
+
+
+def _again_or_dead(job: Job[Any, ..., Any], number: int, error: BaseException) -> Outcome:
+    try:
+        delay = job.delay_after(number, error)
+    except Exception as broken:  # a policy may be anybody's code
+        return Dead(_caused(broken, error))
+    return Dead(error) if delay is None else Retrying(delay, error)
+
+
+def _named(job: Job[Any, ..., Any], error: BaseException, stopped: Stopped | None) -> BaseException:
+    """What to call it: a deadline counts as a timeout, whatever the clean-up raised in the end."""
+    if stopped is Stopped.TIMEOUT:
+        return _caused(JobTimeout(f"took longer than {job.timeout}"), error)
+    if isinstance(error, asyncio.CancelledError):
+        return _caused(SelfCancelled("cancelled itself"), error)
+    return error
+
+
+def _caused(error: E, cause: BaseException) -> E:
+    error.__cause__ = cause
+    return error
