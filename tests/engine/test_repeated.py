@@ -19,6 +19,7 @@ from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
 from tests.engine.conftest import Bench, Open, workshop_at
 from tests.engine.jobs import write
+from tests.engine.roles.test_claimer import Desk
 from tests.engine.steps import (
     HOUR,
     QUEUES,
@@ -30,7 +31,6 @@ from tests.engine.steps import (
     put_back,
     set_aside,
 )
-from tests.engine.roles.test_claimer import Desk
 from tests.engine.test_lost_answers import lose_answer
 from tests.eventually import eventually
 from tests.proxy import Proxy, proxied
