@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _CONFIG = "[pytest]\nmarkers =\n    case(number): proves a case\n"
-_PLUGINS = ("tests.plugins.tiers", "xdist", "no:cacheprovider")
+_PLUGINS = ("tests.plugins.tiers", "tests.plugins.cases", "xdist", "no:cacheprovider")
 
 
 def pytest_in(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
