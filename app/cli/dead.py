@@ -1,32 +1,36 @@
 """`steward dead`: runs that ended for good without success; look, run again, drop."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, show_json, show_table
-from app.cli.failures import FAILED, OK, Misused, complain
+from app.cli.failures import FAILED, OK, Misused, NotDone, complain
 from app.cli.options import Everything, Json, Limit, Yes
 
 if TYPE_CHECKING:
-    from app.engine import DeadLetter, DeadLetters
+    from app.engine import DeadGroup, DeadLetter, DeadLetters
 
 dead = App(name="dead")
 
-_COLUMNS = ("id", "job", "queue", "attempts", "died_at", "error")
+_COLUMNS = ("id", "job", "queue", "attempts", "died_at", "group", "error")
+_GROUP_COLUMNS = ("group", "letters", "job", "error", "where", "last_at")
 _AT_ONCE = 1_000  # letters read for `--all` in one go; each holds a payload
+
+Group = Annotated[str | None, Parameter(help="Those that died of this, as `dead groups` calls it.")]
 
 
 @dead.default
-async def list_dead(*, limit: Limit = 50, json: Json = False) -> None:
+async def list_dead(*, group: Group = None, limit: Limit = 50, json: Json = False) -> None:
     """List dead letters, the latest first."""
     from app.connection import open_client
     from app.engine import DeadLetters
     from app.settings import read_settings
 
     async with open_client(read_settings()) as client:
-        letters = await DeadLetters(client).list(limit=limit)
+        letters = await DeadLetters(client).list(limit=limit, group=group or "")
     rows = [*map(_facts, letters)]
     if json:
         show_json(rows)
@@ -34,17 +38,38 @@ async def list_dead(*, limit: Limit = 50, json: Json = False) -> None:
         show_table(rows, _COLUMNS, empty="There are no dead letters.")
 
 
+@dead.command(name="groups")
+async def list_groups(*, json: Json = False) -> None:
+    """List what they died of: the same job, the same error, in the same function."""
+    from app.connection import open_client
+    from app.engine import DeadLetters
+    from app.settings import read_settings
+
+    async with open_client(read_settings()) as client:
+        rows = [*map(_group_facts, await DeadLetters(client).groups())]
+    if json:
+        show_json(rows)
+    else:
+        show_table(rows, _GROUP_COLUMNS, empty="There are no dead letters.")
+
+
 @dead.command(name="retry")
 async def retry_dead(
-    run_id: str | None = None, /, *, everything: Everything = False, json: Json = False
+    run_id: str | None = None,
+    /,
+    *,
+    group: Group = None,
+    everything: Everything = False,
+    json: Json = False,
 ) -> int:
-    """Run one again from its first attempt, or all of them."""
+    """Run one again from its first attempt, or a group, or all of them."""
 
     async def retry(letters: "DeadLetters", letter: "DeadLetter") -> Facts:
         handle = await letters.retry(letter.id)
         return {"id": letter.id, "job": letter.job, "done": "queued again", "new_id": handle.id}
 
-    return await _each(retry, run_id, everything=everything, as_json=json)
+    chosen = _Chosen(run_id=run_id, group=group, everything=everything)
+    return await _each(retry, chosen, as_json=json)
 
 
 @dead.command(name="drop")
@@ -52,11 +77,12 @@ async def drop_dead(
     run_id: str | None = None,
     /,
     *,
+    group: Group = None,
     everything: Everything = False,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Forget one for good, or all of them."""
+    """Forget one for good, or a group, or all of them."""
 
     async def drop(letters: "DeadLetters", letter: "DeadLetter") -> Facts:
         dropped = await letters.drop(letter.id)
@@ -65,16 +91,37 @@ async def drop_dead(
 
     if not yes:
         raise Misused("dropped letters can't be brought back: add --yes to drop them")
-    return await _each(drop, run_id, everything=everything, as_json=json)
+    chosen = _Chosen(run_id=run_id, group=group, everything=everything)
+    return await _each(drop, chosen, as_json=json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Which letters a command is about: one of the three."""
+
+    run_id: str | None
+    group: str | None
+    everything: bool
+
+    def __post_init__(self) -> None:
+        if (self.run_id is not None) + (self.group is not None) + self.everything != 1:
+            raise Misused("give the id of a dead letter, or --group, or --all")
+
+    async def found(self, letters: "DeadLetters") -> "Sequence[DeadLetter]":
+        if self.run_id is not None:
+            return [await letters.get(self.run_id)]
+        most = max(_AT_ONCE, await letters.count())
+        found = await letters.list(limit=most, group=self.group or "")
+        if self.group and not found:
+            raise NotDone(f"no dead letter is of the group {self.group}: see `dead groups`")
+        return found
 
 
 Act = Callable[["DeadLetters", "DeadLetter"], Awaitable[Facts]]
 
 
-async def _each(act: Act, run_id: str | None, *, everything: bool, as_json: bool) -> int:
-    """Do it to the letter with this id, or to every one there is now."""
-    if (run_id is None) is not everything:
-        raise Misused("give the id of a dead letter, or --all")
+async def _each(act: Act, chosen: _Chosen, *, as_json: bool) -> int:
+    """Do it to every letter that was chosen."""
     from app.connection import open_client
     from app.engine import DeadLetters, EngineError
     from app.settings import read_settings
@@ -83,7 +130,7 @@ async def _each(act: Act, run_id: str | None, *, everything: bool, as_json: bool
     failures: list[str] = []
     async with open_client(read_settings()) as client:
         letters = DeadLetters(client)
-        for letter in await _chosen(letters, run_id):
+        for letter in await chosen.found(letters):
             try:
                 done.append(await act(letters, letter))
             except EngineError as error:  # one that can't be retried must not keep the others
@@ -97,12 +144,6 @@ async def _each(act: Act, run_id: str | None, *, everything: bool, as_json: bool
     return FAILED if failures else OK
 
 
-async def _chosen(letters: "DeadLetters", run_id: str | None) -> "Sequence[DeadLetter]":
-    if run_id is not None:
-        return [await letters.get(run_id)]
-    return await letters.list(limit=max(_AT_ONCE, await letters.count()))
-
-
 def _facts(letter: "DeadLetter") -> Facts:
     from app.engine import queue_title
 
@@ -112,5 +153,23 @@ def _facts(letter: "DeadLetter") -> Facts:
         "queue": queue_title(letter.queue),
         "attempts": len(letter.attempts),
         "died_at": letter.died_at,
-        "error": f"{letter.last.kind.removeprefix('builtins.')}: {letter.last.message}",
+        "group": letter.group,
+        "worker": letter.last.worker,
+        "error": f"{_short(letter.last.kind)}: {letter.last.message}",
     }
+
+
+def _group_facts(group: "DeadGroup") -> Facts:
+    return {
+        "group": group.id,
+        "letters": group.count,
+        "job": group.job,
+        "error": _short(group.kind),
+        "where": group.place,
+        "first_at": group.first_at,
+        "last_at": group.last_at,
+    }
+
+
+def _short(kind: str) -> str:
+    return kind.removeprefix("builtins.")

@@ -27,7 +27,7 @@ project, has names of its own, for those few who want it.
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
 from app.engine.doors.client import Client
-from app.engine.doors.dead_letters import DeadLetter, DeadLetters
+from app.engine.doors.dead_letters import DeadGroup, DeadLetter, DeadLetters
 from app.engine.doors.events import Batch, Events, RunEvent
 from app.engine.doors.handle import Handle
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
@@ -84,6 +84,7 @@ __all__ = [
     "Clock",
     "Codec",
     "Cron",
+    "DeadGroup",
     "DeadLetter",
     "DeadLetters",
     "DeclarationError",

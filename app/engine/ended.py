@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
+from app.engine.cause import Cause
 from app.engine.run import Claimed
 
 
@@ -36,8 +37,11 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     result: bytes
     keep_ms: int
     failure: bytes
+    cause: Cause
     key: str
     event: bytes
+    is_readable: bool = True
+    """Whether its payload could be read; of others only the beginning is kept."""
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -18,6 +18,8 @@ class WorkerOptions:
     abandon_after: timedelta = timedelta(seconds=10)
     """How long a cancelled run may take to clean up."""
     keep_result: timedelta = timedelta(minutes=60)
+    keep_dead: timedelta = timedelta(0)
+    """How long dead letters are kept; zero is for ever."""
     max_block: timedelta = timedelta(seconds=120)
     max_runs: int = 0
     """After how many runs the worker ends, for a fresh process to go on; 0: none."""

@@ -19,7 +19,7 @@ import anyio
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.engine import Client
+from app.engine import Client, DeadLetters
 from app.engine.redis.keys import HEALTH
 from app.observability import machine
 from app.services.health_report import (
@@ -88,6 +88,7 @@ class Health:
             "redis": self._redis,
             "queues": self._queues,
             "workers": self._workers,
+            "dead letters": self._dead_letters,
             "disk": partial(machine.disk, self._home, self._limits),
             "memory": partial(machine.memory, self._limits),
             "cpu": partial(machine.cpu, self._limits),
@@ -167,6 +168,16 @@ class Health:
             level=Level.UNHEALTHY if idle else Level.HEALTHY,
             measured=len(workers),
             line=f"{line}; nobody serves {', '.join(idle)}" if idle else line,
+        )
+
+    async def _dead_letters(self) -> Part:
+        """So many that nobody looks through them are nobody's, and take Redis's memory."""
+        count = await DeadLetters(self._client).count()
+        return Part(
+            name="dead letters",
+            level=Level.DEGRADED if count >= self._limits.dead_letters else Level.HEALTHY,
+            measured=count,
+            line=f"{count}; `steward dead groups` tells of what" if count else "none",
         )
 
     async def _remember(self, check_id: int, report: HealthReport) -> None:

@@ -68,6 +68,8 @@ class Thresholds:
     """Reminders are looked for every minute; a run that waits longer makes one late."""
     stuck: timedelta = timedelta(minutes=15)
     """No queue is this far behind while anybody works on it."""
+    dead_letters: int = 10_000
+    """More than anybody looks through; never unhealthy: no work is kept from being done."""
     disk: int = 2 * 1024**3
     """Bytes: Redis rewrites its file, and backups are made, beside the old ones."""
     disk_full: int = 500 * 1024**2

@@ -100,6 +100,10 @@ class WorkerProcess(Section):
     keep_result: Seconds = Field(
         default=timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
     )
+    keep_dead: Seconds = Field(
+        default=timedelta(0),
+        description="seconds a dead letter is kept; 0 is until it is retried or dropped",
+    )
     max_block: Span = Field(
         default=timedelta(seconds=120),
         description="seconds a job may block the worker before the process ends itself",

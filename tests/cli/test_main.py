@@ -24,6 +24,7 @@ COMMANDS = (
     ["retry"],
     ["cancel"],
     ["dead"],
+    ["dead", "groups"],
     ["dead", "retry"],
     ["dead", "drop"],
     ["schedules"],

@@ -107,6 +107,25 @@ def test_a_dead_letter_is_listed_and_retried_as_a_new_run(
     assert (new["parent"], new["status"]) == (dead_run, "dead")
 
 
+def test_a_group_of_dead_letters_is_retried_and_dropped(
+    started_steward: Command, dead_run: str
+) -> None:
+    (group,) = started_steward("dead", "groups", "--json").json()
+    of_it = started_steward("dead", "--group", group["group"], "--json").json()
+    (retried,) = started_steward("dead", "retry", "--group", group["group"], "--json").json()
+    _ended(started_steward, retried["new_id"])
+    unsure = started_steward("dead", "drop", "--group", group["group"])
+    sure = started_steward("dead", "drop", "--group", group["group"], "--yes", "--json").json()
+    gone = started_steward("dead", "retry", "--group", group["group"])
+
+    assert (group["job"], group["letters"]) == (SEND, 1)
+    assert [each["id"] for each in of_it] == [dead_run]
+    assert unsure.code == 2
+    assert [each["id"] for each in sure] == [retried["new_id"]]
+    assert (gone.code, gone.out) == (1, "")
+    assert "dead groups" in gone.line
+
+
 def test_dropping_needs_a_yes(started_steward: Command, dead_run: str) -> None:
     unsure = started_steward("dead", "drop", dead_run)
     left = started_steward("dead", "--json").json()

@@ -14,11 +14,13 @@ _MANY = (
     keys.FINISHED,
     keys.UNIQUE,
     keys.DEAD_LETTER,
+    keys.DEAD_GROUP,
     keys.CURSOR,
     keys.CLAIMED,
 )
 _ONE = (
     keys.DEAD,
+    keys.DEAD_GROUPS,
     keys.PARKED,
     keys.EVENTS,
     keys.EVENTS_COUNT,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.engine import Attempt, Client, FailedAttempt, Job, seconds
+from app.engine.cause import cause_of
 from app.engine.clock import span_ms
 from app.engine.doors.events import Event
 from app.engine.ended import Buried, Completed, PutBack, SetAside
@@ -120,6 +121,7 @@ def buried(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Buried:
         result=b"result",
         keep_ms=span_ms(keep),
         failure=failure(run, RuntimeError("dead")),
+        cause=cause_of("test.write", RuntimeError("dead")),
         key=key,
         event=event(run, Ending.DEAD),
     )

@@ -70,6 +70,7 @@ async def test_a_steward_that_works_is_healthy(
         "redis",
         "queues",
         "workers",
+        "dead letters",
         "disk",
         "memory",
         "cpu",

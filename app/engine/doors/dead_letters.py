@@ -1,12 +1,18 @@
-"""Runs that ended for good without success: kept whole, to be read, run again or dropped."""
+"""Runs that ended for good without success: kept whole, to be read, run again or dropped.
+
+They are grouped by what they died of (see cause), so that a fault that killed a thousand runs is
+one line to look at, and one command to put right once it is mended.
+"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
 
+from app.engine.cause import Cause, unpack_cause
 from app.engine.clock import from_ms, to_ms
 from app.engine.doors.client import Client
 from app.engine.doors.handle import Handle
@@ -26,12 +32,29 @@ class DeadLetter:
     queue: str
     died_at: datetime
     payload: bytes
+    group: str
+    """The short name of what it died of: others may share it."""
     attempts: tuple[FailedAttempt, ...]
 
     @property
     def last(self) -> FailedAttempt:
         """The attempt it died of."""
         return self.attempts[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadGroup:
+    """All that died of one cause."""
+
+    id: str
+    count: int
+    job: str
+    kind: str
+    """The error's class, by its full name."""
+    place: str
+    """The function that raised it, or what the error said in general."""
+    first_at: datetime
+    last_at: datetime
 
 
 class DeadLetters:
@@ -44,15 +67,45 @@ class DeadLetters:
 
     async def count(self) -> int:
         """How many there are."""
-        async with answering():
-            return int(await self._redis.zcard(keys.DEAD))
+        return await self._client.store.dead_count()
 
-    async def list(self, *, limit: int = 50) -> Sequence[DeadLetter]:
-        """The latest, newest first."""
-        async with answering():
-            ids = await self._redis.zrevrange(keys.DEAD, 0, limit - 1)
-        found = [await self._read(id.decode(errors="replace")) for id in ids]
+    async def list(self, *, limit: int = 50, group: str = "") -> Sequence[DeadLetter]:
+        """The latest, newest first; those of one group, if told."""
+        found = [await self._read(id) for id in await self._ids(limit, group)]
         return [letter for letter in found if letter is not None]
+
+    async def groups(self) -> Sequence[DeadGroup]:
+        """What they died of: the cause with the most deaths first."""
+        async with answering():
+            causes: Any = await cast("Any", self._redis.hgetall(keys.DEAD_GROUPS))
+        found = [await self._group(id.decode(), unpack_cause(told)) for id, told in causes.items()]
+        groups = [each for each in found if each is not None]
+        return sorted(groups, key=lambda each: (each.count, each.last_at), reverse=True)
+
+    async def _group(self, id: str, cause: Cause) -> DeadGroup | None:
+        key = keys.dead_group(id)
+        async with answering(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.zcard(key)
+            pipe.zrange(key, 0, 0, withscores=True)
+            pipe.zrange(key, -1, -1, withscores=True)
+            count, first, last = cast("Any", await pipe.execute())
+        if not count:
+            return None
+        return DeadGroup(
+            id=id,
+            count=count,
+            job=cause.job,
+            kind=cause.kind,
+            place=cause.place,
+            first_at=from_ms(first[0][1]),
+            last_at=from_ms(last[0][1]),
+        )
+
+    async def _ids(self, limit: int, group: str) -> Sequence[str]:
+        key = keys.dead_group(group) if group else keys.DEAD
+        async with answering():
+            ids = await self._redis.zrevrange(key, 0, limit - 1)
+        return [id.decode(errors="replace") for id in ids]
 
     async def get(self, run_id: str) -> DeadLetter:
         """One of them; raises `UnknownRun`."""
@@ -74,15 +127,25 @@ class DeadLetters:
             raise UnknownRun(f"somebody else retried or dropped {run_id}")
         return Handle(run.id, is_new=True, _lookup=self._client.lookup)
 
+    async def retry_group(self, group: str) -> Sequence[Handle[Any]]:
+        """Run all of a group again, the longest dead first, each as `retry` does.
+
+        One that somebody else takes meanwhile is left out. Raises `BadPayload` at the first that
+        was never a payload of ours; those before it run.
+        """
+        handles = list[Handle[Any]]()
+        for run_id in reversed(await self._ids(0, group)):
+            with suppress(UnknownRun):
+                handles.append(await self.retry(run_id))
+        return handles
+
     async def drop(self, run_id: str) -> bool:
         """Forget it for good, so that its id is free again; False when it is not there."""
-        async with answering(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(keys.DEAD, run_id)
-            pipe.delete(keys.dead_letter(run_id))
-            _, dropped = await pipe.execute()
-            if dropped:
-                await self._redis.delete(keys.result(run_id))
-        return bool(dropped)
+        return bool(await self._client.store.drop([run_id]))
+
+    async def drop_group(self, group: str) -> int:
+        """Forget all of a group for good; returns how many there were."""
+        return await self._client.store.drop(await self._ids(0, group))
 
     def _resealed(self, letter: DeadLetter) -> NewRun:
         payload = self._client.codec.open_payload(letter.payload)
@@ -113,5 +176,6 @@ def _letter(run_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         queue=fields.get(b"queue", b"?").decode(errors="replace"),
         died_at=from_ms(float(fields.get(b"died", 0))),
         payload=fields.get(b"payload", b""),
+        group=fields.get(b"group", b"").decode(errors="replace"),
         attempts=tuple(unpack_failure(fields.get(b"failure:%d" % n, b"")) for n in numbers),
     )

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from app.engine import wire
 from app.engine.clock import span_ms
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.run import Claimed, NewRun
 
 T = TypeVar("T")
+
+_MOST_UNREADABLE = 64 * 1024  # bytes of a payload that nobody can read: enough to see what it was
 
 
 def of_new_runs(runs: Iterable[NewRun]) -> list[object]:
@@ -113,7 +116,9 @@ def _put_back(each: PutBack) -> tuple[object, ...]:
 
 def _buried(each: Buried) -> tuple[object, ...]:
     kept = (each.keep_ms, each.result)
-    return (*_held(each.run), each.job, *kept, each.failure, each.key, each.event)
+    most = -1 if each.is_readable else _MOST_UNREADABLE
+    cause = (each.cause.id, wire.pack(each.cause))
+    return (*_held(each.run), each.job, *kept, each.failure, *cause, most, each.key, each.event)
 
 
 def _set_aside(each: SetAside) -> tuple[object, ...]:

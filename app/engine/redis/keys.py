@@ -11,6 +11,8 @@ steward:failures:<id>     list         what went wrong in each failed attempt so
 steward:unique:<key>      string       `id|deadline`: the run that holds the key
 steward:dead              sorted set   ids of dead letters by the moment they died (ms)
 steward:dead:<id>         hash         a dead letter
+steward:causes            hash         what dead letters died of, by its short name
+steward:cause:<cause>     sorted set   those of one cause by the moment they died (ms)
 steward:parked            hash         run id -> name, version, queue, old score
 steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
@@ -35,6 +37,8 @@ FAILURES = "steward:failures:"
 UNIQUE = "steward:unique:"
 DEAD = "steward:dead"
 DEAD_LETTER = "steward:dead:"
+DEAD_GROUPS = "steward:causes"
+DEAD_GROUP = "steward:cause:"
 PARKED = "steward:parked"
 WORKER = "steward:worker:"
 CURSOR = "steward:cursor:"
@@ -83,6 +87,11 @@ def finished(run_id: str) -> str:
 def dead_letter(run_id: str) -> str:
     """The hash of a dead letter."""
     return DEAD_LETTER + run_id
+
+
+def dead_group(cause: str) -> str:
+    """The dead letters of one cause."""
+    return DEAD_GROUP + cause
 
 
 def worker(name: str) -> str:

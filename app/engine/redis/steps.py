@@ -35,11 +35,14 @@ STEPS: Final = (
     "hold",
     "depth",
     "let_go",
+    "drop",
+    "outdate",
 )
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _BROKEN = (RedisError, OSError, TimeoutError)
-_ON_QUEUES = frozenset(STEPS) - {"claim", "unpark", "sweep", "lift", "hold", "depth", "let_go"}
+_OFF_QUEUES = {"claim", "unpark", "sweep", "lift", "hold", "depth", "let_go", "drop", "outdate"}
+_ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
 """The steps that change a queue, but for `unpark`: of that the keeper tells."""
 
 

@@ -193,6 +193,21 @@ class Store:
         """Put `run` on its queue in place of a dead letter; False when that is gone."""
         return bool(await self._steps.run("replay", self.clock.offset_ms, dead_id, *_alone(run)))
 
+    async def drop(self, dead_ids: Sequence[str]) -> int:
+        """Forget these dead letters; returns how many there were."""
+        dropped = [await self._steps.run("drop", *some) for some in _chunks(dead_ids, _BATCH)]
+        return sum(map(int, dropped))
+
+    async def outdate(self, keep: timedelta) -> int:
+        """Forget some dead letters that are older than `keep`; returns how many."""
+        args = (self.clock.offset_ms, span_ms(keep), _BATCH)
+        return int(await self._steps.run("outdate", *args))
+
+    async def dead_count(self) -> int:
+        """How many dead letters there are."""
+        async with answering():
+            return int(await self.redis.zcard(keys.DEAD))
+
     async def hold(self, key: str, holder: str, lease: timedelta) -> bool:
         """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
         return bool(await self._steps.run("hold", holder, span_ms(lease), on=[key]))

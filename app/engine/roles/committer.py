@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import anyio
 
+from app.engine.cause import cause_of
 from app.engine.clock import Clock, jittered, span_ms
 from app.engine.doors.events import Event
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
@@ -192,6 +193,8 @@ class Committer:
             result=self._sealed(over, error, succeeded=False),
             keep_ms=self._keep(over),
             failure=self._failure(over, error),
+            cause=cause_of(over.known.f, error),
+            is_readable=over.payload is not None,
             key=over.known.uk,
             event=self._event(over),
         )

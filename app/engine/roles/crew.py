@@ -25,6 +25,7 @@ from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Runner
+from app.engine.roles.undertaker import Undertaker
 from app.engine.roles.urgency import Urgency
 from app.engine.roles.watcher import Watcher
 
@@ -59,6 +60,7 @@ class Crew(Generic[C]):
         self.lease = self._make_lease(redis)
         self.claimer = self._make_claimer()
         self.keeper = self._make_keeper()
+        self.undertaker = Undertaker(self._store, keep=options.keep_dead)
 
     def _make_committer(self, heard: Callable[[Over], None]) -> Committer:
         return Committer(

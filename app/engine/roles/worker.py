@@ -6,6 +6,7 @@
     committer   which writes it down, together with others
     scheduler   starts runs by the clock; any worker may be the one that does
     keeper      hears what the worker should, with the lease that shows it is alive
+    undertaker  looks after the dead letters
     recycler    ends it when it has done its part
 
 Stopping: nothing more is claimed, short runs finish within the grace, the others are cancelled and
@@ -111,6 +112,7 @@ class Worker(Generic[C]):
         async with self._alive(), anyio.create_task_group() as roles:
             roles.start_soon(self._crew.committer.run)
             roles.start_soon(self._crew.keeper.run)
+            roles.start_soon(self._crew.undertaker.run)
             roles.start_soon(self._recycler.run)
             for role in self._roles:
                 roles.start_soon(_awaited, role)

@@ -1,12 +1,14 @@
 """What ended without success, and what can be done about it."""
 
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any
 
 import anyio
 import pytest
 
 from app.engine import (
+    NEVER,
     BadPayload,
     Client,
     Codec,
@@ -14,10 +16,11 @@ from app.engine import (
     ManualClock,
     RunStatus,
     UnknownRun,
+    job,
     minutes,
     seconds,
 )
-from tests.engine.conftest import Open
+from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import die, fail, write
 from tests.engine.steps import buried, claim, keys_of
 
@@ -167,3 +170,86 @@ async def test_of_two_who_retry_a_letter_one_succeeds(workshop: Open) -> None:
 
         assert sorted(outcomes) == ["retried", *["too late"] * 4]
         assert (await shop.client.queues())[1].ready == 1
+
+
+@job(name="test.stray", queue="default", retry=NEVER)
+async def stray(ctx: Bench, number: int) -> None:
+    """Die of one thing, or of another."""
+    ctx.page.append(str(number))
+    if number < 2:
+        raise LookupError(f"{number} is nowhere")
+    raise ValueError(f"{number} is too many")
+
+
+async def test_letters_are_grouped_by_what_they_died_of(workshop: Open) -> None:
+    async with workshop(stray, die) as shop:
+        await shop.client.enqueue_many(stray.call(number) for number in range(5))
+        await shop.client.enqueue(die, "boom")
+        await shop.drain()
+        letters = DeadLetters(shop.client)
+
+        groups = await letters.groups()
+
+        most, some, one = groups
+        assert (most.count, most.job, most.kind) == (3, "test.stray", "builtins.ValueError")
+        assert (some.count, some.job, some.kind) == (2, "test.stray", "builtins.LookupError")
+        assert (one.count, one.job, one.kind) == (1, "test.die", "builtins.RuntimeError")
+        assert most.place == "doors/test_dead_letters.py in stray"
+        assert most.first_at < most.last_at
+        assert [each.group for each in await letters.list(group=some.id)] == [some.id] * 2
+
+
+async def test_a_group_is_retried_and_the_others_stay(workshop: Open) -> None:
+    async with workshop(stray) as shop:
+        await shop.client.enqueue_many(stray.call(number) for number in range(5))
+        await shop.drain(concurrency=1)
+        letters = DeadLetters(shop.client)
+        most, some = await letters.groups()
+        shop.page.clear()
+
+        handles = await letters.retry_group(most.id)
+
+        assert [each.id for each in await letters.groups()] == [some.id]
+        assert await letters.count() == 2
+        await shop.drain(concurrency=1)
+        assert shop.page == ["2", "3", "4"]
+        assert len({each.id for each in handles}) == 3
+
+
+async def test_a_dropped_group_leaves_nothing_of_it(workshop: Open) -> None:
+    async with workshop(stray) as shop:
+        await shop.client.enqueue_many(stray.call(number) for number in range(5))
+        await shop.drain()
+        letters = DeadLetters(shop.client)
+        most, some = await letters.groups()
+
+        dropped = [await letters.drop_group(most.id) for _ in range(2)]
+
+        assert dropped == [3, 0]
+        assert [each.id for each in await letters.groups()] == [some.id]
+        assert await letters.drop_group(some.id) == 2
+        assert not [key for key in await keys_of(shop.client) if "cause" in key or "dead" in key]
+
+
+async def test_of_a_payload_that_can_not_be_read_the_beginning_is_kept(workshop: Open) -> None:
+    async with workshop(write) as shop:
+        handle = await shop.client.enqueue(write, "x")
+        junk = bytes(range(256)) * 1024
+        await shop.client.store.redis.set(f"arq:job:{handle.id}", junk)
+
+        await shop.drain()
+
+        letter = await DeadLetters(shop.client).get(handle.id)
+        assert letter.payload == junk[: 64 * 1024]
+        assert letter.last.kind == "app.engine.errors.BadPayload"
+
+
+async def test_a_large_payload_that_can_be_read_is_kept_whole(workshop: Open) -> None:
+    async with workshop(die) as shop:
+        handle = await shop.client.enqueue(die, token_hex(100_000))
+        whole = await shop.client.store.redis.get(f"arq:job:{handle.id}")
+
+        await shop.drain()
+
+        assert len(whole) > 64 * 1024
+        assert (await DeadLetters(shop.client).get(handle.id)).payload == whole

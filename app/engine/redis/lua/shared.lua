@@ -3,6 +3,7 @@ local call = redis.call
 local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-progress:', 'arq:retry:', 'arq:result:'
 local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
 local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
+local DEAD_GROUPS, DEAD_GROUP = 'steward:causes', 'steward:cause:'
 local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
 local THEIRS = '/'
 local FINISHED_MS = 60000 -- how long a finished id answers a repeated enqueue when no result is kept
@@ -93,6 +94,17 @@ local function forget(id, queue)
   call('DEL', JOB .. id, LEASE .. id, ATTEMPTS .. id, FAILURES .. id)
   call('ZREM', queue_key(queue), id)
   call('ZREM', ABORT, id)
+end
+
+-- Take a dead letter out of all its lists; whether it was there.
+local function unbury(id)
+  local group = redis.pcall('HGET', DEAD_LETTER .. id, 'group')
+  call('ZREM', DEAD, id)
+  if type(group) == 'string' then
+    call('ZREM', DEAD_GROUP .. group, id)
+    if call('EXISTS', DEAD_GROUP .. group) == 0 then call('HDEL', DEAD_GROUPS, group) end
+  end
+  return call('DEL', DEAD_LETTER .. id) == 1
 end
 
 -- Keep a result for `ms`, or, when none is kept, a marker so that a repeated enqueue finds the run.
