@@ -79,6 +79,7 @@ class Server:
         self.port = free_port()
         folder = place / str(self.port)
         folder.mkdir()
+        self.data = folder
         self.socket = folder / "socket"
         self._log = folder / "log"
         config = folder / "config"

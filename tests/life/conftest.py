@@ -6,8 +6,12 @@ from collections.abc import AsyncGenerator, Generator
 import pytest
 
 from app.context import Services
-from tests.life.home import Home
+from app.local.home import VALKEY
+from app.queues import NAMES
+from app.storage.runs import Runs
+from tests.life.home import LEASE, Home
 from tests.life.ledger import Ledger
+from tests.life.witness import Witness
 from tests.scratch_home import scratch_folder
 
 
@@ -29,3 +33,16 @@ async def steward(home: Home) -> AsyncGenerator[Services]:
     """The inside of the home, as jobs and applications see it."""
     async with home.open() as services:
         yield services
+
+
+@pytest.fixture
+def witness(home: Home, steward: Services) -> Witness:
+    """Somebody who looks on, for the oracle to judge in the end."""
+    return Witness(
+        client=steward.client,
+        ledger=home.ledger,
+        queues=NAMES,
+        lease=LEASE.total_seconds(),
+        data=home.path / VALKEY,
+        history=Runs(steward.database),
+    )

@@ -29,6 +29,8 @@ class Line:
     pid: int
     at: float
     """Seconds on the machine's clock that never jumps; the same for all processes."""
+    key: str = ""
+    """What the effect is known by, if it must happen once."""
 
 
 _LINE = msgspec.json.Decoder(Line)
@@ -45,9 +47,9 @@ class Ledger:
         """The ledger of the test that started this process."""
         return cls(Path(os.environ[VARIABLE]))
 
-    def write(self, what: str, *, run: str = "", attempt: int = 0) -> None:
+    def write(self, what: str, *, run: str = "", attempt: int = 0, key: str = "") -> None:
         """Append a line."""
-        line = Line(what=what, run=run, attempt=attempt, pid=os.getpid(), at=monotonic())
+        line = Line(what=what, run=run, attempt=attempt, pid=os.getpid(), at=monotonic(), key=key)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(descriptor, msgspec.json.encode(line) + b"\n")
@@ -57,6 +59,10 @@ class Ledger:
     def lines(self, what: str) -> list[Line]:
         """The lines that say `what`, in the order they were written."""
         return [line for line in self._all() if line.what == what]
+
+    def all_lines(self) -> list[Line]:
+        """Every line, in the order they were written."""
+        return list(self._all())
 
     async def begin_of(self, run: str) -> Line:
         """What a run wrote first, as soon as it has."""

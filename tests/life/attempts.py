@@ -1,0 +1,69 @@
+"""The attempts of a case, put together from the lines that jobs left in the ledger."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+from tests.life.evidence import Evidence, Span
+
+BEGUN, ENDED, LEFT = "begun", "ended", "left"
+"""What a job writes: first of all, when it has done all it had to, or when it ends before."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One try of one run, as its own process wrote it down."""
+
+    run: str
+    pid: int
+    begun: float
+    gone: float | None = None
+    """When it can't have been at work any more: it was over, or its process was killed."""
+    is_done: bool = False
+    """Whether it did all it had to."""
+
+
+def attempts_of(evidence: Evidence) -> dict[str, list[Attempt]]:
+    """The attempts of each run, in the order they began."""
+    found, at_work = dict[str, list[Attempt]](), dict[tuple[str, int, int], Attempt]()
+    for line in evidence.lines:
+        who = (line.run, line.attempt, line.pid)
+        if line.what == BEGUN:
+            at_work[who] = Attempt(run=line.run, pid=line.pid, begun=line.at)
+            found.setdefault(line.run, []).append(at_work[who])
+        elif line.what in (ENDED, LEFT) and who in at_work:
+            attempt = at_work.pop(who)
+            attempt.gone, attempt.is_done = line.at, line.what == ENDED
+    for attempt in chain.from_iterable(found.values()):
+        if attempt.gone is None:
+            attempt.gone = evidence.killed.get(attempt.pid)
+    return found
+
+
+def overlapping(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
+    """Those that were still at work when the next one began."""
+    for earlier, later in pairwise(attempts):
+        if earlier.gone is None or earlier.gone > later.begun:
+            yield earlier
+
+
+def recoveries(evidence: Evidence, attempts: Iterable[Sequence[Attempt]]) -> Iterator[float]:
+    """How long each run that was killed with its process had to wait until it began again.
+
+    Of that time the longest stretch counts in which Redis served without a break.
+    """
+    for each in attempts:
+        for earlier, later in pairwise(each):
+            killed = evidence.killed.get(earlier.pid)
+            if killed is not None and not earlier.is_done and killed < later.begun:
+                yield longest_calm(Span(killed, later.begun), evidence.outages)
+
+
+def longest_calm(span: Span, outages: Iterable[Span]) -> float:
+    """The longest time in this span without an outage."""
+    began, longest = span.begin, 0.0
+    for outage in sorted(outages, key=lambda each: each.begin):
+        if outage.overlaps(span):
+            longest = max(longest, outage.begin - began)
+            began = max(began, outage.end)
+    return max(longest, span.end - began)

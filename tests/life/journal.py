@@ -1,0 +1,84 @@
+"""Redis's append-only file, read as a witness: who took which run from whom, and was he alive?
+
+The server writes down each change in the order it happened, expiries included. So the file tells
+without a doubt whether a worker's sign of life was there when another took its run. It has to be
+whole: a server that rewrites its file forgets what was.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import hiredis
+
+from app.engine.redis import keys
+from tests.life.evidence import Takeover
+
+WHOLE = {"appendonly": "yes", "appendfsync": "everysec", "auto_aof_rewrite_percentage": 0}
+"""A server's options, for a journal that can be read."""
+
+_CHUNK = 1 << 20
+
+
+def takeovers(folder: Path) -> list[Takeover]:
+    """Every lease that one worker took from another, in the data folder of a server."""
+    signs = _Signs()
+    return [taken for command in _commands(folder) for taken in signs.after(command)]
+
+
+class _Signs:
+    """Which workers show signs of life, and which runs they have, as the file goes on."""
+
+    def __init__(self) -> None:
+        self._alive = set[str]()
+        self._holders = dict[str, str]()
+        self._unseen = defaultdict[str, set[str]](set)
+        """Runs that were leased to a worker which has not shown itself alive since."""
+
+    def after(self, command: list[bytes]) -> Iterator[Takeover]:
+        """What this command took from whom."""
+        name, *args = (word.decode(errors="replace") for word in command)
+        match name.upper(), args:
+            case "SET", [key, value, *_]:
+                yield from self._after_set(key, value)
+            case "DEL" | "UNLINK", gone:
+                for key in gone:
+                    self._alive.discard(key.removeprefix(keys.WORKER))
+                    self._holders.pop(key.removeprefix(keys.LEASE), None)
+            case _:
+                pass
+
+    def _after_set(self, key: str, value: str) -> Iterator[Takeover]:
+        if key.startswith(keys.WORKER):
+            worker = key.removeprefix(keys.WORKER)
+            self._alive.add(worker)
+            self._unseen.pop(worker, None)
+        elif key.startswith(keys.LEASE) and ":" in value:
+            yield from self._after_lease(key.removeprefix(keys.LEASE), value.rpartition(":")[0])
+
+    def _after_lease(self, run: str, worker: str) -> Iterator[Takeover]:
+        loser = self._holders.get(run, worker)
+        if loser != worker:
+            was_seen = run not in self._unseen[loser]
+            has_lapsed = was_seen and loser not in self._alive
+            yield Takeover(run=run, loser=_pid_of(loser), has_lapsed=has_lapsed)
+            self._unseen[loser].discard(run)
+        self._holders[run] = worker
+        if worker not in self._alive:
+            self._unseen[worker].add(run)
+
+
+def _pid_of(worker: str) -> int:
+    return int(worker.rsplit("-", 2)[1])
+
+
+def _commands(folder: Path) -> Iterator[list[bytes]]:
+    """Every command, from the oldest file to the newest."""
+    files = (folder / "appendonlydir").glob("*.incr.aof")
+    for path in sorted(files, key=lambda each: int(each.name.split(".")[-3])):
+        reader = hiredis.Reader()
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                reader.feed(chunk)
+                while (command := reader.gets()) is not False:
+                    yield command

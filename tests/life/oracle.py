@@ -1,0 +1,181 @@
+"""The one judge of all cases: whether the engine has kept its promises, I1 to I8.
+
+    I1  every run with a receipt ends in exactly one state
+    I2  it was done at least once, was cancelled, or lies among the dead letters with its payload
+    I3  an effect that has a key happened exactly once
+    I4  one commit ended it; attempts overlap only where a lease really expired
+    I5  what was killed with its worker began again within two leases
+    I6  no worker process ended that the case has not killed
+    I7  at every sample each run stood in exactly one place
+    I8  nothing is left behind
+
+The oracle asks nobody: it decides over `Evidence`. It knows two excuses, and each is a fact in the
+evidence, not a tolerance: the journal shows that a lease expired, and Redis was away.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from app.engine import Ending
+from tests.life.attempts import ENDED, Attempt, attempts_of, overlapping, recoveries
+from tests.life.evidence import Evidence, Life, Span, State, Trace, in_words, state_of
+
+EFFECT = "effect"
+"""What a job writes when it does what must happen once. The line has a key, and so has its last."""
+
+_SHOWN = 20  # breaches of one case: the first ones tell enough
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A promise that was not kept, and how."""
+
+    invariant: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The figures of one case."""
+
+    accepted: int
+    completed: int
+    rerun: int
+    """Runs that began more than once."""
+    dead: int
+    cancelled: int
+    effects: int
+    recoveries: Sequence[float]
+    """Seconds, the shortest first."""
+
+    def recovery(self, share: float) -> float:
+        """How long the quickest `share` of them took at most; 0 where nothing had to recover."""
+        place = math.ceil(share * len(self.recoveries)) - 1
+        return self.recoveries[max(0, place)] if self.recoveries else 0.0
+
+
+class Oracle:
+    """Decides over one case."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._states = {run: state_of(trace) for run, trace in evidence.traces.items()}
+        self._attempts = attempts_of(evidence)
+        self._expired = {(each.run, each.loser) for each in evidence.takeovers if each.has_lapsed}
+
+    def demand(self) -> Tally:
+        """The case's figures; raises `AssertionError` with all that is wrong."""
+        assert not self.breaches, self.said()
+        return self.tally()
+
+    def said(self) -> str:
+        """What is wrong, a line each."""
+        lines = [f"{each.invariant}: {each.what}" for each in self.breaches[:_SHOWN]]
+        if more := len(self.breaches) - len(lines):
+            lines.append(f"and {more} more")
+        return "\n".join(lines)
+
+    @cached_property
+    def breaches(self) -> Sequence[Breach]:
+        """Every promise that was not kept."""
+        checks: dict[str, Callable[[], Iterator[str]]] = {
+            "I1": self._not_in_one_end,
+            "I2": self._neither_done_nor_kept,
+            "I3": self._not_once,
+            "I4": self._not_fenced,
+            "I5": self._slow,
+            "I6": self._ended_workers,
+            "I7": lambda: iter(self._evidence.torn),
+            "I8": lambda: iter(self._evidence.leaked),
+        }
+        return [Breach(name, what) for name, check in checks.items() for what in check()]
+
+    def tally(self) -> Tally:
+        """The case's figures."""
+        endings = Counter(self._ending(run) for run in self._evidence.accepted)
+        return Tally(
+            accepted=len(self._evidence.accepted),
+            completed=endings[Ending.SUCCEEDED],
+            rerun=sum(len(each) > 1 for each in self._attempts.values()),
+            dead=endings[Ending.DEAD],
+            cancelled=endings[Ending.CANCELLED],
+            effects=len(self._effects()),
+            recoveries=sorted(recoveries(self._evidence, self._attempts.values())),
+        )
+
+    def _ending(self, run: str) -> Ending | None:
+        return next(iter(self._evidence.endings.get(run, ())), None)
+
+    def _effects(self) -> Counter[str]:
+        return Counter(line.key for line in self._evidence.lines if line.what == EFFECT)
+
+    def _not_in_one_end(self) -> Iterator[str]:
+        for run in self._evidence.accepted:
+            state, ending = self._states.get(run), self._ending(run)
+            if state not in (State.OVER, State.DEAD):
+                yield f"run {run} did not end: {in_words(self._evidence.traces.get(run))}"
+            elif (state is State.DEAD) != (ending is Ending.DEAD):
+                yield f"run {run} is {state}, and its commit said {ending}"
+            elif self._evidence.history and self._evidence.history.get(run) is not ending:
+                yield f"run {run} is {self._evidence.history.get(run)} in the history, not {ending}"
+
+    def _neither_done_nor_kept(self) -> Iterator[str]:
+        for run in self._evidence.accepted:
+            is_done = any(each.is_done for each in self._attempts.get(run, ()))
+            if self._ending(run) is Ending.SUCCEEDED and not is_done:
+                yield f"run {run} is called a success, and was not done"
+            if self._ending(run) is Ending.DEAD and not self._has(run, Trace.KEPT):
+                yield f"run {run} is dead without its payload"
+
+    def _has(self, run: str, trace: Trace) -> bool:
+        return trace in self._evidence.traces.get(run, Trace(0))
+
+    def _not_once(self) -> Iterator[str]:
+        effects = self._effects()
+        yield from (f"effect {key} happened {n} times" for key, n in effects.items() if n > 1)
+        told = {line.key for line in self._evidence.lines if line.what == ENDED and line.key}
+        yield from (f"effect {key} never happened" for key in sorted(told - effects.keys()))
+
+    def _not_fenced(self) -> Iterator[str]:
+        for run, endings in self._evidence.endings.items():
+            if len(endings) > 1:
+                yield f"run {run} was ended {len(endings)} times: {', '.join(endings)}"
+        stolen = (each for each in self._evidence.takeovers if not each.has_lapsed)
+        yield from (f"run {each.run} was taken from {each.loser}, alive" for each in stolen)
+        for run, attempts in self._attempts.items():
+            yield from (
+                f"run {run} began elsewhere while {each.pid} was at work on it"
+                for each in overlapping(attempts)
+                if not self._has_expired(each)
+            )
+            yield from self._done_again(run, attempts)
+
+    def _done_again(self, run: str, attempts: Sequence[Attempt]) -> Iterator[str]:
+        """What was done is done again only where its process could not say so."""
+        for each in [each for each in attempts[:-1] if each.is_done]:
+            if each.pid not in self._evidence.killed and not self._has_expired(each):
+                yield f"run {run} was done by {each.pid}, and then again"
+
+    def _has_expired(self, attempt: Attempt) -> bool:
+        return (attempt.run, attempt.pid) in self._expired
+
+    def _slow(self) -> Iterator[str]:
+        limit = 2 * self._evidence.lease
+        for each in recoveries(self._evidence, self._attempts.values()):
+            if each > limit:
+                yield f"a killed worker's run began again after {each:.2f} s (limit {limit:g} s)"
+
+    def _ended_workers(self) -> Iterator[str]:
+        for life in self._evidence.lives:
+            is_killed = life.pid in self._evidence.killed
+            if life.ended is not None and not is_killed and not self._began_in_vain(life):
+                yield f"worker {life.pid} ended by itself"
+
+    def _began_in_vain(self, life: Life) -> bool:
+        """Whether it was only starting, and Redis was away then: it may say so, and end."""
+        if life.opened is not None or life.ended is None:
+            return False
+        return any(Span(life.started, life.ended).overlaps(each) for each in self._evidence.outages)

@@ -1,0 +1,134 @@
+"""The oracle says no to each kind of lie, and to nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.engine import Ending
+from tests.life.attempts import BEGUN, ENDED, LEFT
+from tests.life.evidence import Evidence, Life, Span, Takeover, Trace
+from tests.life.ledger import Line
+from tests.life.oracle import EFFECT, Oracle
+
+ONE, OTHER = 101, 102
+DEAD = Trace.LETTER | Trace.LISTED | Trace.KEPT | Trace.RESULT
+GOOD = Evidence(
+    accepted=["done", "again", "dead"],
+    traces={"done": Trace.RESULT, "again": Trace.FINISHED, "dead": DEAD},
+    endings={"done": [Ending.SUCCEEDED], "again": [Ending.SUCCEEDED], "dead": [Ending.DEAD]},
+    history={"done": Ending.SUCCEEDED, "again": Ending.SUCCEEDED, "dead": Ending.DEAD},
+    lines=[
+        Line(what=BEGUN, run="done", attempt=1, pid=OTHER, at=1),
+        Line(what=EFFECT, run="done", attempt=1, pid=OTHER, at=2, key="a"),
+        Line(what=ENDED, run="done", attempt=1, pid=OTHER, at=3, key="a"),
+        Line(what=BEGUN, run="again", attempt=1, pid=ONE, at=3),
+        Line(what=BEGUN, run="dead", attempt=1, pid=OTHER, at=4),
+        Line(what=LEFT, run="dead", attempt=1, pid=OTHER, at=5),
+        Line(what=BEGUN, run="again", attempt=2, pid=OTHER, at=12),
+        Line(what=EFFECT, run="again", attempt=2, pid=OTHER, at=13, key="b"),
+        Line(what=ENDED, run="again", attempt=2, pid=OTHER, at=14, key="b"),
+    ],
+    lease=2,
+    killed={ONE: 4},
+    outages=[Span(6, 10)],
+    lives=[Life(pid=ONE, started=0, opened=1, ended=4), Life(pid=OTHER, started=0, opened=1)],
+)
+
+
+def line(what: str, run: str, *, pid: int = OTHER, at: float, key: str = "") -> Line:
+    """One more line."""
+    return Line(what=what, run=run, attempt=1, pid=pid, at=at, key=key)
+
+
+def also(*lines: Line) -> dict[str, Any]:
+    """The good case with more lines."""
+    return {"lines": sorted([*GOOD.lines, *lines], key=lambda each: each.at)}
+
+
+def traced(**traces: Trace) -> dict[str, Any]:
+    """The good case with other traces."""
+    return {"traces": {**GOOD.traces, **traces}}
+
+
+def ended(**endings: Any) -> dict[str, Any]:
+    """The good case with other endings."""
+    return {"endings": {**GOOD.endings, **endings}}
+
+
+LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "a lost run": ("I1", {"accepted": [*GOOD.accepted, "lost"]}),
+    "a run that never ended": ("I1", traced(done=Trace.PAYLOAD | Trace.QUEUED)),
+    "a payload without a queue": ("I1", traced(done=Trace.PAYLOAD)),
+    "both over and waiting": ("I1", traced(done=Trace.RESULT | Trace.PAYLOAD | Trace.QUEUED)),
+    "over and no commit": ("I1", ended(done=[], dead=[Ending.DEAD])),
+    "dead, said to be a success": ("I1", ended(dead=[Ending.SUCCEEDED])),
+    "another story in the history": ("I1", {"history": {**GOOD.history, "done": Ending.DEAD}}),
+    "a success nobody did": ("I2", {"lines": [each for each in GOOD.lines if each.run != "done"]}),
+    "a dead letter without payload": ("I2", traced(dead=Trace.LETTER | Trace.LISTED)),
+    "an effect twice": ("I3", also(line(EFFECT, "done", at=2.5, key="a"))),
+    "an effect that never happened": ("I3", also(line(ENDED, "done", at=3.5, key="c"))),
+    "two commits": ("I4", ended(done=[Ending.SUCCEEDED, Ending.SUCCEEDED])),
+    "cancelled and done": ("I4", ended(done=[Ending.CANCELLED, Ending.SUCCEEDED])),
+    "two at once": ("I4", also(line(BEGUN, "done", pid=103, at=2))),
+    "two at once in one process": ("I4", also(line(BEGUN, "done", at=2))),
+    "taken from the living": (
+        "I4",
+        {"takeovers": [Takeover(run="done", loser=OTHER, has_lapsed=False)]},
+    ),
+    "done twice by the living": (
+        "I4",
+        also(line(BEGUN, "done", pid=103, at=5), line(ENDED, "done", pid=103, at=6, key="a")),
+    ),
+    "a slow recovery": ("I5", {"outages": []}),
+    "a slow recovery after an outage": ("I5", {"outages": [Span(4, 7)]}),
+    "a worker that ended by itself": ("I6", {"killed": {}, "lines": GOOD.lines[:3]}),
+    "a worker that can't start": (
+        "I6",
+        {"lives": [*GOOD.lives, Life(pid=103, started=11, ended=12)]},
+    ),
+    "a torn sample": ("I7", {"torn": ["run done was in two places"]}),
+    "a leaked key": ("I8", {"leaked": ["arq:retry:done: its run is over"]}),
+}
+
+
+def test_a_good_case_is_not_blamed() -> None:
+    tally = Oracle(GOOD).demand()
+
+    assert (tally.accepted, tally.completed, tally.rerun, tally.dead) == (3, 2, 1, 1)
+    assert (tally.effects, tally.recoveries) == (2, [2.0])
+
+
+@pytest.mark.parametrize(("invariant", "change"), LIES.values(), ids=LIES.keys())
+def test_a_lie_is_seen(invariant: str, change: dict[str, Any]) -> None:
+    oracle = Oracle(replace(GOOD, **change))
+
+    assert invariant in {each.invariant for each in oracle.breaches}, oracle.said()
+    with pytest.raises(AssertionError, match=invariant):
+        oracle.demand()
+
+
+def test_an_expired_lease_excuses_an_overlap() -> None:
+    lapsed = Takeover(run="done", loser=OTHER, has_lapsed=True)
+    twice = also(line(BEGUN, "done", pid=103, at=2), line(ENDED, "done", pid=103, at=5, key="a"))
+
+    assert Oracle(replace(GOOD, takeovers=[lapsed], **twice)).breaches == []
+
+
+def test_a_worker_may_give_up_starting_while_redis_is_away() -> None:
+    in_vain = Life(pid=103, started=5, ended=7)
+
+    assert Oracle(replace(GOOD, lives=[*GOOD.lives, in_vain])).breaches == []
+
+
+def test_many_breaches_are_told_shortly() -> None:
+    nothing = replace(GOOD, traces={}, accepted=[f"run {n}" for n in range(50)])
+
+    assert Oracle(nothing).said().endswith("and 30 more")
+
+
+def test_recovery_is_told_by_share() -> None:
+    tally = replace(Oracle(GOOD).tally(), recoveries=[float(n) for n in range(1, 101)])
+
+    assert (tally.recovery(0.5), tally.recovery(0.99), tally.recovery(1)) == (50, 99, 100)

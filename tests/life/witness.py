@@ -1,0 +1,154 @@
+"""Looks on while a case happens, and gathers the evidence: from Redis, the database, the ledger.
+
+The case tells it what it does: which runs got a receipt, which processes it started and killed,
+when Redis was away. The rest the witness reads itself.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from app.engine import Client, Ending, Unavailable
+from app.engine.doors.events import Event
+from app.engine.redis import keys
+from app.engine.redis.steps import answering
+from app.storage.run import OVER
+from app.storage.runs import Runs
+from tests.eventually import eventually
+from tests.life.evidence import Evidence, Life, Span, Trace, in_words, state_of
+from tests.life.journal import takeovers
+from tests.life.ledger import Ledger
+from tests.life.oracle import Oracle
+from tests.life.processes import WorkerProcess
+
+_AT_ONCE = 500
+
+_TRACES = """
+-- What is there of each run, at one moment. KEYS: the prefixes of keys, then the queues. ARGV: ids
+local found = {}
+for i, id in ipairs(ARGV) do
+  local function has(prefix) return redis.call('EXISTS', prefix .. id) end
+  local queued = 0
+  for k = 6, #KEYS do if redis.call('ZSCORE', KEYS[k], id) then queued = 1 end end
+  local listed = redis.call('ZSCORE', 'steward:dead', id) and 1 or 0
+  local kept = redis.call('HSTRLEN', KEYS[4] .. id, 'payload') > 0 and 1 or 0
+  found[i] = has(KEYS[1]) + 2 * queued + 4 * has(KEYS[2]) + 8 * has(KEYS[3]) + 16 * has(KEYS[4])
+    + 32 * listed + 64 * kept + 128 * has(KEYS[5])
+end
+return found
+"""
+_PREFIXES = (keys.JOB, keys.RESULT, keys.FINISHED, keys.DEAD_LETTER, keys.LEASE)
+_EVENTS = msgspec.msgpack.Decoder(list[Event])
+
+
+@dataclass(kw_only=True)
+class Witness:
+    """One case's."""
+
+    client: Client
+    """On a connection that no case cuts."""
+    ledger: Ledger
+    queues: Sequence[str]
+    lease: float
+    """Seconds."""
+    data: Path | None = None
+    """Where the server keeps its append-only file, if that is whole."""
+    history: Runs | None = None
+    accepted: dict[str, float] = field(default_factory=dict[str, float])
+    """The runs that got a receipt, and when."""
+    killed: dict[int, float] = field(default_factory=dict[int, float])
+    outages: list[Span] = field(default_factory=list[Span])
+    lives: list[Life] = field(default_factory=list[Life])
+    leaked: list[str] = field(default_factory=list[str])
+    torn: list[str] = field(default_factory=list[str])
+    samples: int = 0
+    endings: dict[str, list[Ending]] = field(default_factory=dict[str, list[Ending]])
+    """The events that ended runs, as far as they were read."""
+    _position: str = "-"
+
+    def kill(self, worker: WorkerProcess) -> float:
+        """Kill it, and tell when."""
+        worker.send(SIGKILL)
+        return self.killed.setdefault(worker.pid, monotonic())
+
+    def accept(self, *runs: str) -> None:
+        """These got a receipt."""
+        self.accepted |= dict.fromkeys(runs, monotonic())
+
+    async def sample(self, runs: Iterable[str]) -> None:
+        """See whether each stands in exactly one place now; nothing while Redis is away."""
+        with suppress(Unavailable):
+            for run, trace in (await self.traces(list(runs))).items():
+                self.samples += 1
+                if state_of(trace) is None:
+                    self.torn.append(f"run {run}, during the case: {in_words(trace)}")
+
+    async def traces(self, runs: Sequence[str]) -> dict[str, Trace]:
+        """What Redis has of each."""
+        places = (*_PREFIXES, *map(keys.queue, self.queues))
+        anybody: Any = self.client.store.redis
+        found = dict[str, Trace]()
+        for first in range(0, len(runs), _AT_ONCE):
+            some = runs[first : first + _AT_ONCE]
+            async with answering():
+                traces = await anybody.eval(_TRACES, len(places), *places, *some)
+            found |= zip(some, map(Trace, traces), strict=True)
+        return found
+
+    async def follow(self) -> None:
+        """Read which runs have ended since the last time: the stream forgets after a while."""
+        while entries := await self._entries():
+            for entry, fields in entries:
+                self._position = f"({entry.decode()}"
+                for event in _EVENTS.decode(fields[b"events"]):
+                    if (ending := Ending(event.ending)) in OVER:
+                        self.endings.setdefault(event.run_id, []).append(ending)
+
+    async def _entries(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        anybody: Any = self.client.store.redis
+        async with answering():
+            found: list[tuple[bytes, dict[bytes, bytes]]] = await anybody.xrange(
+                keys.EVENTS, min=self._position, count=_AT_ONCE
+            )
+        return found
+
+    async def oracle(self) -> Oracle:
+        """Everything is over: let it be judged."""
+        await self.follow()
+        return Oracle(
+            Evidence(
+                accepted=tuple(self.accepted),
+                traces=await self.traces(tuple(self.accepted)),
+                endings=self.endings,
+                lines=self.ledger.all_lines(),
+                lease=self.lease,
+                history=await self._recorded(),
+                takeovers=takeovers(self.data) if self.data else (),
+                killed=self.killed,
+                outages=self.outages,
+                lives=self.lives,
+                torn=self.torn,
+                leaked=self.leaked,
+            )
+        )
+
+    async def _recorded(self) -> dict[str, Ending]:
+        """The history, once it knows of every ending; or as it is, if that takes too long."""
+        if self.history is None:
+            return {}
+        with suppress(TimeoutError):
+            await eventually(self._has_caught_up)
+        runs = await self.history.list(limit=sys.maxsize)
+        return {run.id: run.status for run in runs if run.is_over}
+
+    async def _has_caught_up(self) -> bool:
+        assert self.history
+        counts = await self.history.counts()
+        return sum(counts[ending] for ending in OVER) >= len(self.endings)
