@@ -79,6 +79,6 @@ async def open_client(
     codec = make_codec(settings)
     async with (
         open_redis(settings) as redis,
-        Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
+        Client.open(redis, codec, jobs=jobs, queues=NAMES, room=settings.queues.room) as client,
     ):
         yield client

@@ -58,7 +58,7 @@ async def open_worker(
     codec = make_codec(settings)
     async with (
         open_redis(settings) as redis,
-        Client.open(redis, codec, jobs=jobs, queues=NAMES) as client,
+        Client.open(redis, codec, jobs=jobs, queues=NAMES, room=settings.queues.room) as client,
         open_services(settings, client) as services,
     ):
         history = Runs(services.database)

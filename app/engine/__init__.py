@@ -4,7 +4,7 @@ The life of a job, in the order of the files that tell it:
 
     job          a function is declared: its name, queue, time limit, retry policy
     client       a call of it is checked and sealed (sealer, codec), and brought to its queue
-                 (sender, store): a run
+                 (sender, store): a run; of debounced calls the last one stands (debouncer)
     claimer      a worker with a free slot takes the run and leases it; urgency says from where
     dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further
@@ -41,8 +41,10 @@ from app.engine.errors import (
     Duplicate,
     EngineError,
     JobTimeout,
+    OutOfMemory,
     PartlyStored,
     PermanentError,
+    QueueFull,
     RemoteError,
     RetryLater,
     RunCancelled,
@@ -100,10 +102,12 @@ __all__ = [
     "Job",
     "JobTimeout",
     "ManualClock",
+    "OutOfMemory",
     "Over",
     "PartlyStored",
     "PermanentError",
     "QueueDepth",
+    "QueueFull",
     "RemoteError",
     "RetryLater",
     "RunCancelled",

@@ -10,8 +10,10 @@ EngineError           raised to whoever called the engine
 │   ├── UnknownJob    no such job is registered
 │   ├── BadArguments  the arguments do not fit the job's signature
 │   └── TooLarge      the arguments pass the payload limit
+├── QueueFull         the queue holds as many runs as it may, or Redis has no memory left
 ├── Unavailable       Redis can't be reached; safe to repeat with the same id
 │   ├── Unanswered    ... it was asked, and may have done it
+│   ├── OutOfMemory   ... it has none left for this; what frees memory goes on
 │   └── PartlyStored  ... but it had answered for some of the calls that were made together
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
@@ -100,6 +102,22 @@ class Unavailable(EngineError):
 
 class Unanswered(Unavailable):
     """Redis was asked, and the connection broke before it answered: it may have done it."""
+
+
+class OutOfMemory(Unavailable):
+    """Redis is at its `maxmemory`, and wrote nothing; it goes on once there is room."""
+
+
+class QueueFull(EngineError):
+    """There was no room for these runs: nothing of them was written, and all may be sent again."""
+
+    def __init__(
+        self, reason: str = "", *, refused: Sequence[str] = (), stored: Sequence[str] = ()
+    ) -> None:
+        """`stored` are those of the same enqueue that found room; both in the calls' order."""
+        super().__init__(reason or f"no room for {len(refused)} runs; {len(stored)} are stored")
+        self.refused = tuple(refused)
+        self.stored = tuple(stored)
 
 
 class PartlyStored(Unavailable):

@@ -31,6 +31,7 @@ R = TypeVar("R")
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _QUEUE = re.compile(r"[a-z_]+(:[a-z_]+)*")
 _ID = re.compile(r"[\w.:@+-]{1,200}", re.ASCII)
+_USUAL_BOUNCES = 10  # so many times its debounce a run waits at most, unless told
 _FOREVER = timedelta(days=3650)  # a delay past this is a mistake in units, not a wish
 _LAST_YEAR = 9000  # the end of the year 9999 is where parked runs wait
 
@@ -53,6 +54,8 @@ class Options:
     held: Held | timedelta = Held.ACTIVE
     delay: timedelta | None = None
     at: datetime | None = None
+    debounce: timedelta | None = None
+    longest_wait: timedelta | None = None
     owner: str | None = None
     trace: str | None = None
 
@@ -66,8 +69,24 @@ class Options:
             _refuse_moment(self.at)
         if not isinstance(self.held, Held):
             _refuse_span("held", self.held)
+        if self.debounce is not None or self.longest_wait is not None:
+            self._refuse_debounce()
         for name in ("id", "key", "owner"):
             _refuse_name(name, getattr(self, name))
+
+    def _refuse_debounce(self) -> None:
+        _refuse_span("debounce", self.debounce)
+        _refuse_span("longest_wait", self.longest)
+        if not self.debounce or not self.key or self.delay or self.at or self.id:
+            raise BadArguments("debounce takes a key, and neither delay, at nor id")
+        if self.held is not Held.ACTIVE or self.longest < self.debounce:
+            raise BadArguments("debounce takes no held, and at least itself as longest_wait")
+
+    @property
+    def longest(self) -> timedelta:
+        """How long later calls may keep a debounced run waiting, counted from the first."""
+        usual = _USUAL_BOUNCES * (self.debounce or timedelta(0))
+        return usual if self.longest_wait is None else self.longest_wait
 
 
 def _refuse_span(name: str, span: object) -> None:
@@ -142,16 +161,29 @@ class Job(Generic[C, P, R]):
         at: datetime | None = None,
         key: str | None = None,
         held: Held | timedelta = Held.ACTIVE,
+        debounce: timedelta | None = None,
+        longest_wait: timedelta | None = None,
         id: str | None = None,
         owner: str | None = None,
     ) -> "Job[C, P, R]":
         """This job, for one run: later, under a chosen id, or at most once per `key`.
 
         `held` says how long the key refuses another: while queued, until ended, or for a time.
+        With `debounce` a run waits that long for a quiet moment: a later call with its key gives
+        it other arguments and the wait anew, `longest_wait` in all (ten times `debounce`).
         Options given before are forgotten: all of a run's options come from one call.
         Raises `BadArguments` for a naive time, a negative delay or an id that can't be one.
         """
-        options = Options(id=id, key=key, held=held, delay=delay, at=at, owner=owner)
+        options = Options(
+            id=id,
+            key=key,
+            held=held,
+            delay=delay,
+            at=at,
+            debounce=debounce,
+            longest_wait=longest_wait,
+            owner=owner,
+        )
         return dataclasses.replace(self, options=options)
 
     def delay_after(self, attempt: int, error: BaseException) -> timedelta | None:

@@ -34,6 +34,10 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delay_ms: int = 0
     key: str = ""
     held: Held | timedelta = Held.ACTIVE
+    longest_ms: int = 0
+    """How late later calls may make a debounced run, counted from the first; 0: it is none."""
+    most: int = 0
+    """How many runs its queue may hold; 0: any number."""
     is_counted: bool = False
     """Whether its attempts are counted from the start, and not just by the lease of the first."""
     is_named: bool = False

@@ -52,6 +52,16 @@ class Redis(Section):
         return url
 
 
+class Queues(Section):
+    """How much waits in them."""
+
+    room: Annotated[dict[str, int], *Limits] = Field(
+        default={},
+        description="JSON: how many runs a queue may hold, waiting and running; an enqueue past "
+        'that is refused; {"email": 15000}',
+    )
+
+
 class Signing(Section):
     """How payloads are signed, so that nobody who can write to Redis can make Steward act."""
 
@@ -228,6 +238,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("var"), description="where Steward keeps its data")
     owner: Owner = Owner()
     redis: Redis = Redis()
+    queues: Queues = Queues()
     signing: Signing = Signing()
     worker: WorkerProcess = WorkerProcess()
     mail: Mail = Mail()

@@ -56,6 +56,6 @@ def _fault(connection: Any, key: str, waiting: set[str]) -> str:
         return "" if key.removeprefix(prefix) in waiting else f"{key}: its run is over"
     if key.startswith(keys.UNIQUE):
         holder, _, until = connection.get(key).decode().partition("|")
-        held = until or connection.exists(keys.payload(holder))
+        held = until.isdigit() or connection.exists(keys.payload(holder))
         return "" if held else f"{key}: held by {holder}, which is over"
     return "" if key.startswith(_MANY) else f"{key}: no key of ours, or of a worker that is gone"

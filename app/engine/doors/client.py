@@ -18,12 +18,14 @@ from typing import Any, ParamSpec, TypeVar
 from arq.connections import RedisSettings
 
 from app.engine.clock import Clock, seconds
+from app.engine.doors.debouncer import Debouncer
 from app.engine.doors.handle import Handle
 from app.engine.doors.lookup import Lookup
 from app.engine.doors.overview import Overview, QueueDepth, RunInfo, WorkerSeen
 from app.engine.doors.sealer import Sealer
 from app.engine.doors.sender import Sender
 from app.engine.envelope import Envelope
+from app.engine.errors import DeclarationError
 from app.engine.job import Call, Job
 from app.engine.outcome import RunStatus
 from app.engine.redis.connection import open_redis
@@ -44,15 +46,22 @@ class Client:
         *,
         jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
         queues: Collection[str] | None = None,
+        room: Mapping[str, int] | None = None,
         patience: timedelta = timedelta(seconds=5),
     ) -> None:
-        """With `jobs` and `queues` given, a call of any other is refused."""
+        """With `jobs` and `queues` given, a call of any other is refused.
+
+        `room`: how many runs a queue may hold, for queues that have a limit.
+        """
+        if queues is not None and (unknown := set(room or ()).difference(queues)):
+            raise DeclarationError(f"room for a queue that does not exist: {min(unknown)!r}")
         self.store = store
         self.codec = codec
         self.lookup = Lookup(store, codec, jobs or {})
         self.overview = Overview(store, self.lookup, queues or ())
-        self._sealer = Sealer(codec, store.clock, jobs=jobs, queues=queues)
+        self._sealer = Sealer(codec, store.clock, jobs=jobs, queues=queues, room=room or {})
         self._sender = Sender(store, patience=patience)
+        self._debouncer = Debouncer(self._sealer, self._sender)
 
     @classmethod
     @asynccontextmanager
@@ -63,29 +72,36 @@ class Client:
         *,
         jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
         queues: Collection[str] | None = None,
+        room: Mapping[str, int] | None = None,
         clock: Clock | None = None,
     ) -> "AsyncGenerator[Client]":
         """A client of a server that runs; its connections are closed on the way out."""
         async with open_redis(redis) as connection:
-            yield cls(Store(connection, clock or Clock()), codec, jobs=jobs, queues=queues)
+            store = Store(connection, clock or Clock())
+            yield cls(store, codec, jobs=jobs, queues=queues, room=room)
 
     async def enqueue(self, job: Job[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Put one run on its job's queue.
 
-        Raises `CallRefused` for what can never run, and `Unavailable` when Redis did not confirm.
+        Raises `CallRefused` for what can never run, `QueueFull` when there is no room for it now,
+        and `Unavailable` when Redis did not confirm.
         """
         return await self.enqueue_call(Call(job, args, kwargs))
 
     async def enqueue_call(self, call: Call[R]) -> Handle[R]:
         """The same for a `Call`."""
-        receipt = (await self._sender.send([self.prepare(call)]))[0]
+        packed = self._sealer.check(call)
+        receipt = (await self._sender.send([self._sealer.seal(call, packed)]))[0]
+        if not receipt.is_new and call.job.options.debounce:
+            receipt = await self._debouncer.move(call, packed, receipt)
         return Handle(receipt.id, receipt.is_new, self.lookup, call.job)
 
     async def enqueue_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
         """Put many runs on their queues in a few round trips; the handles are in the calls' order.
 
         All calls are checked first: one that can't be made refuses them all. When Redis goes away
-        in between, `PartlyStored` tells which runs it has confirmed.
+        in between, `PartlyStored` tells which runs it has confirmed; and `QueueFull`, when some
+        found no room, which did.
         """
         checked = self._sealer.check_all(calls)
         chunks = (checked[start : start + CHUNK] for start in range(0, len(checked), CHUNK))

@@ -7,7 +7,7 @@ from app.engine.attempt import current_attempt
 from app.engine.clock import Clock, span_ms, to_ms
 from app.engine.envelope import Envelope, Payload
 from app.engine.errors import BadArguments, UnknownJob
-from app.engine.job import Call, Job, Options
+from app.engine.job import Call, Held, Job, Options
 from app.engine.run import NewRun, new_id
 from app.engine.signature import Packed
 
@@ -24,12 +24,17 @@ class Sealer:
         *,
         jobs: Mapping[str, Job[Any, ..., Any]] | None,
         queues: Collection[str] | None,
+        room: Mapping[str, int],
     ) -> None:
-        """With `jobs` and `queues` given, a call of any other is refused."""
+        """With `jobs` and `queues` given, a call of any other is refused.
+
+        `room`: how many runs a queue may hold; those it doesn't name, any number.
+        """
         self._codec = codec
         self._clock = clock
         self._jobs = jobs
         self._queues = queues
+        self._room = room
 
     def check(self, call: Call[Any]) -> Packed:
         """The call's arguments, if it can be made; raises `CallRefused`."""
@@ -44,27 +49,34 @@ class Sealer:
         """The same for many, of which none is too large either; raises `CallRefused`."""
         checked = [(call, self.check(call)) for call in calls]
         for call, packed in checked:
+            if call.job.options.debounce:
+                raise BadArguments(f"{call.job.name}: debounced calls are enqueued one by one")
             if len(packed.args) + len(packed.kwargs) > _SMALL:
                 self.seal(call, packed)  # which tells whether it is too large
         return checked
 
-    def seal(self, call: Call[Any], packed: Packed) -> NewRun:
+    def seal(self, call: Call[Any], packed: Packed, *, id: str | None = None) -> NewRun:
         """The run, named and signed; raises `TooLarge`."""
         job, options = call.job, call.job.options
-        payload = self._payload(job, options, packed)
+        payload = self._payload(job, options, packed, id)
+        wait = options.delay or options.debounce
         return NewRun(
             id=payload.id,
             queue=job.queue,
             payload=self._codec.seal_payload(payload),
             at_ms=to_ms(options.at) if options.at else None,
-            delay_ms=span_ms(options.delay) if options.delay else 0,
+            delay_ms=span_ms(wait) if wait else 0,
             key=payload.uk,
-            held=options.held,
+            held=Held.QUEUED if options.debounce else options.held,
+            longest_ms=span_ms(options.longest) if options.debounce else 0,
+            most=self._room.get(job.queue, 0),
             is_counted=job.retry.attempts == 1,
             is_named=options.id is not None,
         )
 
-    def _payload(self, job: Job[Any, ..., Any], options: Options, packed: Packed) -> Payload:
+    def _payload(
+        self, job: Job[Any, ..., Any], options: Options, packed: Packed, id: str | None
+    ) -> Payload:
         parent, now = current_attempt.get(), self._clock.now_ms()
         return Payload(
             f=job.name,
@@ -72,7 +84,7 @@ class Sealer:
             k=packed.kwargs,
             et=now,
             v=job.version,
-            id=options.id or new_id(),
+            id=id or options.id or new_id(),
             q=job.queue,
             sf=_scheduled_for(options, now),
             p=parent.run_id if parent else "",
@@ -86,7 +98,8 @@ def _scheduled_for(options: Options, now: int) -> int:
     """The moment a run is for, in ms; 0 when that is now."""
     if options.at is not None:
         return max(0, to_ms(options.at))
-    return now + span_ms(options.delay) if options.delay else 0
+    wait = options.delay or options.debounce
+    return now + span_ms(wait) if wait else 0
 
 
 def _job_of(call: object) -> Job[Any, ..., Any]:

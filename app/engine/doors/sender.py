@@ -12,7 +12,7 @@ from time import monotonic
 import anyio
 
 from app.engine.clock import jittered
-from app.engine.errors import PartlyStored, Unavailable
+from app.engine.errors import PartlyStored, QueueFull, Unavailable
 from app.engine.redis.line import ANSWER
 from app.engine.redis.store import Store
 from app.engine.run import NewRun, Receipt
@@ -45,6 +45,18 @@ class Sender:
             await anyio.sleep(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
+    async def postpone(self, run: NewRun) -> bool:
+        """Move a debounced run; False when it waits no more. Raises `Unavailable`."""
+        give_up, pause = monotonic() + self._patience, _FIRST_PAUSE
+        while True:
+            try:
+                return await self._store.postpone(run)
+            except Unavailable:
+                if monotonic() + pause > give_up:
+                    raise
+            await anyio.sleep(jittered(pause))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
     async def _send_by(
         self, give_up: float, runs: Sequence[NewRun], failed: Unavailable | None
     ) -> list[Receipt]:
@@ -56,15 +68,22 @@ class Sender:
             raise failed or silent from None  # what it said before tells more
 
     async def send_all(self, chunks: Iterable[Sequence[NewRun]]) -> list[Receipt]:
-        """The same for many chunks, each made when there is room for it; raises `PartlyStored`."""
+        """The same for many chunks, each made when there is room for it.
+
+        Raises `PartlyStored` when Redis went away, and `QueueFull` when some found no room.
+        """
         sent = _Sent()
         async with anyio.create_task_group() as group:
             for place, runs in enumerate(chunks):
                 await sent.room.acquire()
                 group.start_soon(self._carry, sent, place, runs)
         if sent.missing:
-            stored = [each.id for each in sent.receipts()]
-            raise PartlyStored(stored=stored, missing=sent.ids_missing()) from sent.failure
+            raise PartlyStored(
+                stored=sent.stored_ids(), missing=sent.missing_ids()
+            ) from sent.failure
+        if sent.full:
+            said = str(sent.full[min(sent.full)])
+            raise QueueFull(said, refused=sent.missing_ids(), stored=sent.stored_ids())
         return sent.receipts()
 
     async def _carry(self, sent: "_Sent", place: int, runs: Sequence[NewRun]) -> None:
@@ -73,6 +92,8 @@ class Sender:
                 sent.missing[place] = runs
             else:
                 sent.stored[place] = await self.send(runs)
+        except QueueFull as error:
+            sent.full[place] = error
         except Unavailable as error:
             sent.failure = error
             sent.missing[place] = runs
@@ -87,12 +108,21 @@ class _Sent:
         self.room = anyio.Semaphore(_UNDER_WAY)
         self.stored: dict[int, Sequence[Receipt]] = {}
         self.missing: dict[int, Sequence[NewRun]] = {}
+        self.full: dict[int, QueueFull] = {}
         self.failure: Unavailable | None = None
 
     def receipts(self) -> list[Receipt]:
-        """Of the chunks that arrived, in their order."""
+        """Of the chunks that arrived whole, in their order."""
         return [each for place in sorted(self.stored) for each in self.stored[place]]
 
-    def ids_missing(self) -> list[str]:
-        """Of those that did not, in theirs."""
-        return [each.id for place in sorted(self.missing) for each in self.missing[place]]
+    def stored_ids(self) -> list[str]:
+        """Of all runs that stand for a call, in the calls' order."""
+        stored = {place: [each.id for each in some] for place, some in self.stored.items()}
+        stored |= {place: [*error.stored] for place, error in self.full.items()}
+        return [id for place in sorted(stored) for id in stored[place]]
+
+    def missing_ids(self) -> list[str]:
+        """Of all others, in theirs."""
+        missing = {place: [each.id for each in some] for place, some in self.missing.items()}
+        missing |= {place: [*error.refused] for place, error in self.full.items()}
+        return [id for place in sorted(missing) for id in missing[place]]

@@ -87,8 +87,13 @@ def _grouped(
 
 def _kind_of_new(run: NewRun) -> tuple[object, ...]:
     at = "" if run.at_ms is None else run.at_ms
+    special = _special(run) if run.key or run.most else ""
+    return (run.queue, at, run.delay_ms, special, int(run.is_counted))
+
+
+def _special(run: NewRun) -> str:
     held = span_ms(run.held) if isinstance(run.held, timedelta) else run.held.value
-    return (run.queue, at, run.delay_ms, run.key, held, int(run.is_counted))
+    return f"{run.key}|{held}|{run.longest_ms}|{run.most}"
 
 
 def _new(run: NewRun) -> tuple[object, ...]:

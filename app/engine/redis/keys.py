@@ -8,7 +8,8 @@ arq:result:<id>           string       the sealed result, for as long as results
 arq:abort                 sorted set   ids of running runs somebody cancelled
 steward:finished:<id>     string       how a run without a kept result ended, for a minute
 steward:failures:<id>     list         what went wrong in each failed attempt so far
-steward:unique:<key>      string       `id|deadline`: the run that holds the key
+steward:unique:<key>      string       `id|deadline`: the run that holds the key, or
+                                       `id|~latest` while it is debounced until then
 steward:dead              sorted set   ids of dead letters by the moment they died (ms)
 steward:dead:<id>         hash         a dead letter
 steward:causes            hash         what dead letters died of, by its short name

@@ -16,11 +16,12 @@ from typing import Any
 import hiredis
 from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from app.engine.redis.exchange import Command, Exchange, Push
 
 ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
+_NO_MEMORY = "OOM command not allowed"
 _DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
 
 
@@ -160,4 +161,7 @@ def _error_or(answer: Any) -> Any:
 
 def _error(reply: hiredis.ReplyError) -> ResponseError:
     text = str(reply)
-    return NoScriptError(text) if text.startswith("NOSCRIPT") else ResponseError(text)
+    if text.startswith("NOSCRIPT"):
+        return NoScriptError(text)
+    # Redis 6 has it within a script's error
+    return OutOfMemoryError(text) if _NO_MEMORY in text else ResponseError(text)

@@ -13,9 +13,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio.sentinel import MasterNotFoundError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 
-from app.engine.errors import Unanswered, Unavailable
+from app.engine.errors import OutOfMemory, Unanswered, Unavailable
 from app.engine.redis.exchange import Command
 from app.engine.redis.line import Line
 
@@ -30,6 +30,7 @@ STEPS: Final = (
     "cancel",
     "sweep",
     "lift",
+    "postpone",
     "tick",
     "replay",
     "hold",
@@ -155,6 +156,8 @@ class Steps:
             return await self._line.calls(*commands)
         except NoScriptError as error:
             raise _NotLoaded(_said(error)) from error
+        except OutOfMemoryError as error:
+            raise OutOfMemory(_said(error)) from error
         except _BROKEN as error:
             raise Unanswered(_said(error)) from error
 

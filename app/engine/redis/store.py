@@ -10,8 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
+from msgspec.structs import replace
+
 from app.engine.clock import LATEST_MS, Clock, from_ms, span_ms
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
+from app.engine.errors import OutOfMemory, QueueFull
 from app.engine.redis import fields, keys
 from app.engine.redis.connection import Connections
 from app.engine.redis.steps import Steps, answering
@@ -20,7 +23,9 @@ from app.engine.run import Claim, NewRun, Receipt, Share
 
 T = TypeVar("T")
 
-_STORED, _SAME_BYTES = 1, 2  # enqueue.lua's answers
+_STORED, _SAME_BYTES, _FULL = 1, 2, 3  # enqueue.lua's answers
+_NO_MEMORY = 4  # it could not even begin
+_GONE = 0  # postpone.lua's
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
@@ -48,10 +53,12 @@ class Store:
         """Store runs; an id or key that is taken answers with the run that holds it.
 
         `again`: the same runs were sent before, unanswered; what is there now is new all the same.
-        Single runs share a trip with others that come at the same time.
+        Single runs share a trip with others that come at the same time. Raises `QueueFull` when
+        there was no room for some.
         """
         carry = self._enqueuing.send if len(runs) == 1 else self._enqueue
         answers = await carry(runs)
+        _refuse_full(runs, answers)
         pairs = zip(runs, answers, strict=True)
         return [Receipt(id, _is_new(run, state, id, again=again)) for run, (state, id) in pairs]
 
@@ -59,13 +66,28 @@ class Store:
         answers: list[tuple[int, str]] = []
         for some in _chunks(runs, CHUNK):
             args = fields.of_new_runs(some)
-            now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
+            try:
+                now, *others = await self._steps.run("enqueue", self.clock.offset_ms, *args)
+            except OutOfMemory as error:
+                answers += [(_NO_MEMORY, str(error))] * len(some)
+                continue
             self.clock.learn(float(now))
             found = [(_STORED, run.id) for run in some]
             for place, state, id in zip(others[::3], others[1::3], others[2::3], strict=True):
                 found[place] = (state, id.decode())
             answers += found
         return answers
+
+    async def postpone(self, run: NewRun) -> bool:
+        """Give the debounced run of this id and key this payload, and its wait anew.
+
+        False when it does not wait any more. One that is not debounced stays as it is. Safe to
+        repeat: the last to ask has it.
+        """
+        args = (run.key, run.id, run.payload, run.queue, run.delay_ms)
+        now, answer = await self._steps.run("postpone", self.clock.offset_ms, *args)
+        self.clock.learn(float(now))
+        return int(answer) != _GONE
 
     async def claim(
         self,
@@ -238,7 +260,21 @@ def _chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
 
 
 def _alone(run: NewRun | None) -> list[object]:
-    return fields.of_new_runs([run] if run else [])
+    """The run for a step that puts one on its queue, full or not."""
+    return fields.of_new_runs([replace(run, most=0)] if run else [])
+
+
+def _refuse_full(runs: Sequence[NewRun], answers: Sequence[tuple[int, str]]) -> None:
+    """Raise `QueueFull` if a queue had no room; what stands for the other calls is stored."""
+    refused = {
+        run.id: said if state == _NO_MEMORY else f"queue {run.queue} holds {run.most} runs"
+        for run, (state, said) in zip(runs, answers, strict=True)
+        if state >= _FULL
+    }
+    if refused:
+        stored = [id for state, id in answers if state < _FULL]
+        reasons = ", ".join(sorted(set(refused.values())))
+        raise QueueFull(f"no room: {reasons}", refused=list(refused), stored=stored)
 
 
 def _is_new(run: NewRun, state: int, id: str, *, again: bool) -> bool:

@@ -1,10 +1,10 @@
 -- Put runs on their queues: all of them in one step, each with its own answer.
--- ARGV    offset ms, then for each group of runs that are alike: queue, at ms or '', delay ms, unique key or '',
---         held ('queued', 'active', or a window in ms), 1 to count attempts from the start, how many,
---         then for each of these: id, payload
--- Returns now ms, then for each run that is not new: its place, 2 for the same bytes again or 0 if another
---         run stands for it, and that run's id
-local SAME, OTHER = 2, 0
+-- ARGV    offset ms, then for each group of runs that are alike: queue, at ms or '', delay ms,
+--         '' or what is special: `unique key or ''|held|longest wait ms or 0|most on the queue or 0`,
+--         1 to count attempts from the start, how many, then for each of these: id, payload
+-- Returns now ms, then for each run that is not new: its place, 2 for the same bytes again, 0 if another
+--         run stands for it, 3 if the queue is full; and the id of the run that stands for it, if any does
+local SAME, OTHER, REFUSED = 2, 0, 3
 local now = now_ms(ARGV[1])
 local answers, place = {score(now)}, 0
 
@@ -40,16 +40,24 @@ local function put_each(kind, first, last)
     local holder = put(kind, ARGV[i], ARGV[i + 1], now_at(here))
     if holder then
       local same = holder == ARGV[i] and call('GET', JOB .. holder) == ARGV[i + 1]
-      answers[n + 1], answers[n + 2], answers[n + 3] = here, same and SAME or OTHER, holder
+      local state = holder == FULL and REFUSED or same and SAME or OTHER
+      answers[n + 1], answers[n + 2], answers[n + 3] = here, state, holder
     end
   end
+end
+
+-- Whether nothing has to be asked of each run alone.
+local function are_plain(kind, count)
+  if kind[SPECIAL] == '' then return true end
+  local key, _, _, most = specials(kind)
+  return key == '' and has_room(kind[ON], count, most)
 end
 
 local i = 2
 while i < #ARGV do
   local kind, count = {unpack(ARGV, i, i + COUNTED - 1)}, tonumber(ARGV[i + COUNTED])
   local first, last = i + COUNTED + 1, i + COUNTED + 2 * count
-  if kind[KEY] == '' and are_new(first, last) then put_all(kind, first, last) else put_each(kind, first, last) end
+  if are_plain(kind, count) and are_new(first, last) then put_all(kind, first, last) else put_each(kind, first, last) end
   place, i = place + count, last + 1
 end
 return answers

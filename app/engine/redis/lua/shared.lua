@@ -38,12 +38,15 @@ local function payload_of(id)
   return type(found) == 'string' and found
 end
 
+local BOUNCED = '~' -- in a unique key's value: before the latest moment for a debounced run to start
+
 -- The run that holds a unique key now, or nil. A holder whose payload is gone is no holder.
 local function holder_of(key, held, now)
   local value = call('GET', UNIQUE .. key)
   if not value then return nil end
-  local id, until_ms = string.match(value, '^(.*)|(%d*)$')
-  if until_ms ~= '' then return tonumber(until_ms) > now and id or nil end
+  local id, until_ms = string.match(value, '^(.*)|(.*)$')
+  local window = tonumber(until_ms)
+  if window then return window > now and id or nil end
   if call('EXISTS', JOB .. id) == 0 then return nil end
   if held == 'queued' and call('EXISTS', LEASE .. id) == 1 then return nil end
   return id
@@ -53,27 +56,44 @@ local function exists_anywhere(id)
   return call('EXISTS', JOB .. id, RESULT .. id, FINISHED .. id, DEAD_LETTER .. id) > 0
 end
 
--- Of what kind a run is, as enqueue.lua gets it: {queue, at ms or '', delay ms, unique key, held, counted}.
-local ON, AT, DELAY, KEY, HELD, COUNTED = 1, 2, 3, 4, 5, 6
+-- Of what kind a run is, as enqueue.lua gets it: {queue, at ms or '', delay ms, '' or what is special, counted}.
+local ON, AT, DELAY, SPECIAL, COUNTED = 1, 2, 3, 4, 5
+local FULL = '' -- no run's id
+
+-- What is special: the unique key or '', how long it is held ('queued', 'active', or a window in ms), the
+-- longest wait in ms of a debounced run or 0, how many runs the queue may hold or 0.
+local function specials(kind)
+  if kind[SPECIAL] == '' then return '', 'active', 0, 0 end
+  local key, held, longest, most = string.match(kind[SPECIAL], '^(.*)|(.*)|(.*)|(.*)$')
+  return key, held, tonumber(longest), tonumber(most)
+end
+
+local function has_room(queue, count, most)
+  return most == 0 or call('ZCARD', queue_key(queue)) + count <= most
+end
 
 local function due_at(kind, now)
   return kind[AT] ~= '' and math.max(tonumber(kind[AT]), now) or now + tonumber(kind[DELAY])
 end
 
--- Put one run on its queue. Returns nothing, or the id of the run that stands for it already.
-local function put(kind, id, payload, now)
-  local key, held = kind[KEY], kind[HELD]
-  if exists_anywhere(id) then return id end
-  if key ~= '' then
-    local holder = holder_of(key, held, now)
-    if holder then return holder end
-    local window = tonumber(held)
-    if window then
-      call('SET', UNIQUE .. key, id .. '|' .. string.format('%.0f', now + window), 'PX', math.max(1, window))
-    else
-      call('SET', UNIQUE .. key, id .. '|')
-    end
+-- Note which run holds a key from now on, and how late it may start if it is debounced.
+local function hold(key, id, held, longest, now)
+  local window = tonumber(held)
+  if window then
+    call('SET', UNIQUE .. key, id .. '|' .. string.format('%.0f', now + window), 'PX', math.max(1, window))
+  else
+    call('SET', UNIQUE .. key, id .. '|' .. (longest > 0 and BOUNCED .. score(now + longest) or ''))
   end
+end
+
+-- Put one run on its queue. Returns nothing, or the id of the run that stands for it already, or FULL.
+local function put(kind, id, payload, now)
+  local key, held, longest, most = specials(kind)
+  if exists_anywhere(id) then return id end
+  local holder = key ~= '' and holder_of(key, held, now)
+  if holder then return holder end
+  if not has_room(kind[ON], 1, most) then return FULL end
+  if key ~= '' then hold(key, id, held, longest, now) end
   if kind[COUNTED] == '1' then call('SET', ATTEMPTS .. id, 0) end
   call('SET', JOB .. id, payload)
   call('ZADD', queue_key(kind[ON]), score(due_at(kind, now)), id)
@@ -86,7 +106,10 @@ end
 
 -- Let go of a key, if this run still holds it and no window keeps it.
 local function release_key(key, id)
-  if key ~= '' and call('GET', UNIQUE .. key) == id .. '|' then call('DEL', UNIQUE .. key) end
+  if key == '' then return end
+  local value = call('GET', UNIQUE .. key)
+  local holder, until_ms = string.match(value or '', '^(.*)|(.*)$')
+  if holder == id and not tonumber(until_ms) then call('DEL', UNIQUE .. key) end
 end
 
 -- Everything a run leaves while it is queued or running, apart from its result.
