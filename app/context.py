@@ -91,7 +91,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             files=_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),
-            health=Health(database, client, home, now=now),
+            health=Health(database, client, home, accepted=settings.redis.accept, now=now),
         )
 
 

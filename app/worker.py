@@ -24,6 +24,7 @@ from app.engine import (
     WorkerOptions,
     ending_of,
     install,
+    refuse_unfit,
 )
 from app.jobs import JOBS
 from app.observability.logging import configure_logging
@@ -49,7 +50,7 @@ async def open_worker(
     """A worker with everything it needs open around it, closed again by the same task.
 
     `heard` is told of each run that ended here. Raises `DeclarationError` for a queue that nobody
-    has declared: nothing would ever be put on it.
+    has declared: nothing would ever be put on it, and `UnfitServer` for a Redis that may lose runs.
     """
     if unknown := set(queues).difference(NAMES):
         raise DeclarationError(f"no queue is called {min(unknown)!r}; there are {', '.join(NAMES)}")
@@ -59,6 +60,7 @@ async def open_worker(
     async with (
         open_redis(settings) as redis,
         Client.open(redis, codec, jobs=jobs, queues=NAMES, room=settings.queues.room) as client,
+        _fit(client, settings),
         open_services(settings, client) as services,
     ):
         history = Runs(services.database)
@@ -74,6 +76,13 @@ async def open_worker(
             options=worker_options(settings, burst=burst),
             heard=heard,
         )
+
+
+@asynccontextmanager
+async def _fit(client: Client, settings: Settings) -> AsyncGenerator[None]:
+    """Only with a Redis that is fit for it, or accepted as it is; raises `UnfitServer`."""
+    await refuse_unfit(client, accepted=settings.redis.accept)
+    yield
 
 
 def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:

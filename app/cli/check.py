@@ -49,6 +49,26 @@ async def check_ai(*, json: Json = False) -> int:
     return await _try("ai", attempt, as_json=json)
 
 
+@check.command(name="redis")
+async def check_redis(*, json: Json = False) -> int:
+    """Ask Redis whether it can be trusted with runs: memory, persistence, password, version."""
+
+    async def attempt(services: "Services") -> Iterable[str]:
+        from app.engine import examine, refuse_unfit
+        from app.settings import read_settings
+
+        accepted = read_settings().redis.accept
+        await refuse_unfit(services.client, accepted=accepted)
+        fitness = await examine(services.client)
+        lines = [f"accepted: {each.line}" for each in fitness.objections]
+        return [
+            *lines,
+            (fitness.unasked and f"it can't be checked: {fitness.unasked}") or "it is fit",
+        ]
+
+    return await _try("redis", attempt, as_json=json)
+
+
 def _calendar_folder() -> Path:
     from app.settings import read_settings
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,10 +36,13 @@ def supervise(settings: "Settings", words: Sequence[str], *, is_finite: bool, as
 async def _supervise(
     settings: "Settings", words: Sequence[str], lines: Lines, stopper: Stopper, *, is_finite: bool
 ) -> None:
-    from app.connection import open_redis
+    from app.connection import open_client
+    from app.engine import Unavailable, refuse_unfit
 
     supervisor = make_supervisor(settings, words, is_finite=is_finite)
-    async with open_redis(settings):  # a Valkey of our own stays, while processes come and go
+    async with open_client(settings) as client:  # a Valkey of our own stays, while they come and go
+        with suppress(Unavailable):  # the processes wait for it
+            await refuse_unfit(client, accepted=settings.redis.accept)
         await keep_alive(supervisor, settings, lines, stopper)
 
 

@@ -44,12 +44,13 @@ def start_steward(*, demo: Demo = False, json: Json = False) -> int:
 
 async def _start(settings: "Settings", stopper: Stopper, *, as_json: bool) -> None:
     from app.connection import open_client
+    from app.engine import refuse_unfit
     from app.local.home import only_start
 
     lines = Lines(as_json=as_json)
     with only_start(settings.home), lines.printing():
         async with open_client(settings) as client:
-            await client.ping()
+            await refuse_unfit(client, accepted=settings.redis.accept)
             work = _supervised if needs_supervisor(settings) else _worked
             await work(settings, stopper, lines)
             left = await _left(client)

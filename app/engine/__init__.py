@@ -11,6 +11,7 @@ The life of a job, in the order of the files that tell it:
     committer    the outcome is written down, in one step for many runs
     handle       whoever enqueued it looks where it stands, takes its result, or cancels it
     dead_letters what ended without success lies here, whole, until it is retried or dropped
+    fitness      a Redis that would lose runs is refused before a worker begins
     events       what happened, as a stream; somebody keeps the history of it
 
 The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
@@ -29,6 +30,7 @@ from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
 from app.engine.doors.client import Client
 from app.engine.doors.dead_letters import DeadGroup, DeadLetter, DeadLetters
 from app.engine.doors.events import Batch, Events, RunEvent
+from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.doors.plain import arq_functions
@@ -53,11 +55,13 @@ from app.engine.errors import (
     TooLarge,
     Unanswered,
     Unavailable,
+    UnfitServer,
     UnknownJob,
     UnknownRun,
     WorkerDied,
 )
 from app.engine.failure import FailedAttempt
+from app.engine.fitness import Fitness, Flaw, Objection
 from app.engine.job import Call, Held, Job, by_name, collect, job
 from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
@@ -96,12 +100,15 @@ __all__ = [
     "EngineError",
     "Events",
     "FailedAttempt",
+    "Fitness",
     "Fixed",
+    "Flaw",
     "Handle",
     "Held",
     "Job",
     "JobTimeout",
     "ManualClock",
+    "Objection",
     "OutOfMemory",
     "Over",
     "PartlyStored",
@@ -121,6 +128,7 @@ __all__ = [
     "TooLarge",
     "Unanswered",
     "Unavailable",
+    "UnfitServer",
     "UnknownJob",
     "UnknownRun",
     "Worker",
@@ -133,12 +141,14 @@ __all__ = [
     "current_attempt",
     "days",
     "ending_of",
+    "examine",
     "heeding_signals",
     "hours",
     "install",
     "job",
     "minutes",
     "queue_title",
+    "refuse_unfit",
     "run_process",
     "schedule",
     "seconds",

@@ -15,6 +15,7 @@ EngineError           raised to whoever called the engine
 │   ├── Unanswered    ... it was asked, and may have done it
 │   ├── OutOfMemory   ... it has none left for this; what frees memory goes on
 │   └── PartlyStored  ... but it had answered for some of the calls that were made together
+├── UnfitServer       a Redis that may lose runs, or give them to anybody
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
 ├── RunFailed         the run whose result was asked for ended without success
@@ -128,6 +129,17 @@ class PartlyStored(Unavailable):
         super().__init__(f"{len(stored)} are stored, {len(missing)} were not confirmed in time")
         self.stored = tuple(stored)
         self.missing = tuple(missing)
+
+
+class UnfitServer(EngineError):
+    """This Redis may lose runs, or give them to anybody; nothing was taken from it."""
+
+    def __init__(self, flaws: Sequence[tuple[str, str]], *, setting: str) -> None:
+        """`flaws`: each with its name, by which `setting` accepts it, and a sentence about it."""
+        names = ", ".join(f'"{name}"' for name, _ in flaws)
+        lines = "; ".join(line for _, line in flaws)
+        super().__init__(f"this Redis is refused: {lines}; or accept it: {setting}=[{names}]")
+        self.flaws = tuple(name for name, _ in flaws)
 
 
 class BadPayload(EngineError):

@@ -1,14 +1,14 @@
 """The health check: asks every part of Steward for something real, all at the same time.
 
-The database is written to and read, Redis stores a key and gives it back, every queue tells how
-long its oldest run waits and must have a live worker. A part that does not answer in time counts as
-unhealthy; the check itself always ends. What an error says is not repeated, since it may name an
-address or a password: its kind is.
+The database is written to and read, Redis stores a key and gives it back and tells whether it can
+be trusted with runs, every queue tells how long its oldest run waits and must have a live worker. A
+part that does not answer in time counts as unhealthy; the check itself always ends. What an error
+says is not repeated, since it may name an address or a password: its kind is.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import anyio
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.engine import Client, DeadLetters
+from app.engine import Client, DeadLetters, Fitness, examine
 from app.engine.redis.keys import HEALTH
 from app.observability import machine
 from app.services.health_report import (
@@ -52,13 +52,15 @@ class Health:
         home: Path,
         *,
         limits: Thresholds = USUAL,
+        accepted: Collection[str] = (),
         now: Now = utc_now,
     ) -> None:
-        """`home` is the folder whose disk counts."""
+        """`home` is the folder whose disk counts; `accepted` what Redis may lack."""
         self._database = database
         self._client = client
         self._home = home
         self._limits = limits
+        self._accepted = accepted
         self._now = now
         self._checks = HealthChecks(database, now=now)
 
@@ -120,7 +122,18 @@ class Health:
         started = monotonic()
         await self._client.ping()
         await self._write_and_read()
-        return self._answered("redis", monotonic() - started, "pinged, written to and read")
+        part = self._answered("redis", monotonic() - started, "pinged, written to and read")
+        return self._judged(part, await examine(self._client))
+
+    def _judged(self, part: Part, fitness: Fitness) -> Part:
+        """A server that a worker would refuse is unhealthy; what was accepted is told, too."""
+        accepted = (each.flaw for each in fitness.objections if each.flaw in self._accepted)
+        if names := ", ".join(accepted):
+            part = replace(part, line=f"{part.line}; accepted: {names}")
+        if refused := fitness.beyond(self._accepted):
+            lines = "; ".join(each.line for each in refused)
+            return replace(part, level=Level.UNHEALTHY, line=f"{part.line}; {lines}")
+        return part
 
     async def _write_and_read(self) -> None:
         redis, token = self._client.store.redis, token_hex(8)

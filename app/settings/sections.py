@@ -17,6 +17,9 @@ _FEED_SCHEMES = {"http", "https", "webcal", "webcals"}
 _SHORTEST_KEY = 32  # characters; as much chance in them as in the 16 bytes of a signature
 
 
+Risk = Literal["no-persistence", "eviction", "no-authentication", "old-version"]
+
+
 class Section(BaseModel):
     """A group of settings; what it doesn't know, the reader names."""
 
@@ -40,6 +43,11 @@ class Redis(Section):
         default=None,
         description="redis://, rediss:// (TLS) or unix:// URL, or redis+sentinel://user:password@"
         "host1:26379,host2:26379/master/0; when empty, Steward runs its own Valkey",
+    )
+    accept: Annotated[tuple[Risk, ...], *Listed] = Field(
+        default=(),
+        description="JSON list of what a server of one's own may lack, where it would be refused: "
+        "no-persistence, eviction, no-authentication, old-version",
     )
 
     @field_validator("url")

@@ -28,6 +28,7 @@ def test_without_a_worker_health_is_bad(steward: Command) -> None:
         ("mail", "outgoing mail stays in"),
         ("calendar", "the folder calendar can be read (0 files)"),
         ("ai", "rules, no model configured"),
+        ("redis", "it is fit"),
     ],
 )
 def test_what_works_is_told(steward: Command, service: str, line: str) -> None:

@@ -78,6 +78,7 @@ class Home:
             "PYTHONPATH": str(ROOT),
             "STEWARD_HOME": str(self.path),
             "STEWARD_REDIS__URL": self.redis_url,
+            "STEWARD_REDIS__ACCEPT": '["no-persistence"]',
             "STEWARD_WORKER__LEASE": str(LEASE.total_seconds()),
             "STEWARD_WORKER__POLL": "0.05",
         }

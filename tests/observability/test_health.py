@@ -19,6 +19,7 @@ from app.observability.health import Health
 from app.services.health_report import HealthReport, Level, Part, ReportStatus, Thresholds
 from app.storage.database import Database
 from app.storage.health import HealthChecks
+from tests import servers
 
 ROOMY = Thresholds(disk=1, disk_full=0, memory=101, memory_full=102, cpu=101)
 HASTY = Thresholds(
@@ -165,6 +166,35 @@ async def test_a_database_without_its_tables_is_unhealthy_and_tells_no_sql(
 
     assert part(report, "database").level is Level.UNHEALTHY
     assert part(report, "database").line == "it can't be asked (OperationalError)"
+
+
+@pytest.mark.case(16)
+@pytest.mark.parametrize(
+    ("accepted", "level", "said"),
+    [
+        ((), Level.UNHEALTHY, "set appendonly yes there"),
+        (("no-persistence",), Level.HEALTHY, "accepted: no-persistence"),
+    ],
+)
+async def test_a_redis_that_forgets_is_unhealthy_unless_that_is_accepted(
+    database: Database,
+    codec: Codec,
+    tmp_path: Path,
+    accepted: tuple[str, ...],
+    level: Level,
+    said: str,
+) -> None:
+    with servers.folder() as place:
+        async with (
+            servers.running(servers.program("valkey"), place) as server,
+            Client.open(server.settings, codec) as client,
+        ):
+            health = Health(database, client, tmp_path, limits=ROOMY, accepted=accepted)
+
+            report = await health.check()
+
+    assert part(report, "redis").level is level
+    assert said in part(report, "redis").line
 
 
 @pytest.mark.case(20)

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from app.engine.doors.client import Client
+from app.engine.doors.fitness import warn_of_unfit
 from app.engine.dropin.burst import Allowance
 from app.engine.dropin.ctx import ctx_of, open_pool
 from app.engine.dropin.envelope import ArqEnvelope, payload_of, refuse_pickle
@@ -59,6 +60,7 @@ async def open_arq_worker(
         settings.serializer, settings.deserializer, queue_name=settings.queue_name
     )
     async with Client.open(settings.redis, envelope) as client:
+        await warn_of_unfit(client)
         project = _Project(settings, client, envelope, heard)
         async with project.open() as ctx:
             yield project.worker(ctx, options, burst=burst or settings.burst)

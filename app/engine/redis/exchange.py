@@ -45,6 +45,11 @@ class Exchange(asyncio.Protocol):
         """Read and write from here on; nothing is on its way at this moment."""
         self._transport.set_protocol(self)
 
+    @property
+    def peer(self) -> Any:
+        """Who is at the other end, as the system says it."""
+        return self._transport.get_extra_info("peername")
+
     def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
         """Send with all else of this turn; each future is an answer, an error reply included."""
         packed = [cast("bytes", hiredis.pack_command(command)) for command in commands]
