@@ -55,10 +55,10 @@ async def warn_of_unfit(client: Client) -> None:
 
 async def _is_open_to_others(redis: Connections) -> bool:
     async with answering():
-        peer = await redis.line.peer()
-    if not isinstance(peer, tuple) or ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback:
-        return False  # a unix socket, or this machine
-    options: dict[str, Any] = redis.connection_pool.connection_kwargs
+        address = await redis.line.peer()
+    if not address or ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        return False
+    options: Any = redis.connection_pool.connection_kwargs
     return not options.get("ssl_certfile") and await _lets_strangers_in(redis)
 
 

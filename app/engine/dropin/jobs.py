@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import msgspec
 from arq.cron import CronJob
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
@@ -23,6 +24,8 @@ from app.engine.signature import Signature
 
 _AT_ONCE = timedelta(0)
 _FOREVER = timedelta(days=36_500)  # Redis and timers want a number
+_ABORTED = 1.0  # the score arq's `abort` gives a deferred job, before it says that it is aborted
+_ABORTING = 1.0  # s for it to say so, and for the keeper to cancel the run; arq polls as slowly
 
 Due = Together[str, float | None]
 """Asks when runs stand in their queue, in ms."""
@@ -102,6 +105,8 @@ class _Call:
             raise self._exceeded()
         (score,) = await self.due.send([ctx["job_id"]])
         ctx["score"] = ctx["score"] if score is None else int(score)
+        if score == _ABORTED:
+            await anyio.sleep(_ABORTING)
         try:
             await self.hooks.started(ctx)
             return await self.function.coroutine(ctx, *args, **kwargs)

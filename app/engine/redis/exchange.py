@@ -46,9 +46,10 @@ class Exchange(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     @property
-    def peer(self) -> Any:
-        """Who is at the other end, as the system says it."""
-        return self._transport.get_extra_info("peername")
+    def peer(self) -> str:
+        """The address of the other end; empty for a unix socket."""
+        name = self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
 
     def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
         """Send with all else of this turn; each future is an answer, an error reply included."""

@@ -55,8 +55,8 @@ class Line:
         wire = self._wire
         return await self._open() if wire is None or wire.is_lost else wire
 
-    async def peer(self) -> Any:
-        """The other end: an address with a port, or nothing of the kind for a unix socket."""
+    async def peer(self) -> str:
+        """The address of the other end; empty for a unix socket."""
         return (await self.connect()).peer
 
     async def calls(self, *commands: Command) -> Sequence[Any]:
