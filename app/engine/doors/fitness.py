@@ -58,15 +58,14 @@ async def _is_open_to_others(redis: Connections) -> bool:
         address = await redis.line.peer()
     if not address or ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         return False
-    options: Any = redis.connection_pool.connection_kwargs
-    return not options.get("ssl_certfile") and await _lets_strangers_in(redis)
+    return await _lets_strangers_in(redis.connection_pool)
 
 
-async def _lets_strangers_in(redis: Connections) -> bool:
-    pool = redis.connection_pool
-    nobody: dict[str, Any] = {"username": None, "password": None, "credential_provider": None}
-    connect: Any = pool.connection_class
-    connection = connect(**{**pool.connection_kwargs, **nobody})
+async def _lets_strangers_in(pool: Any) -> bool:
+    if pool.connection_kwargs.get("ssl_certfile"):
+        return False
+    nobody = {"username": None, "password": None, "credential_provider": None}
+    connection = pool.connection_class(**{**pool.connection_kwargs, **nobody})
     try:
         with anyio.fail_after(_KNOCK):
             await connection.connect()

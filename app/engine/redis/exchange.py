@@ -48,8 +48,8 @@ class Exchange(asyncio.Protocol):
     @property
     def peer(self) -> str:
         """The address of the other end; empty for a unix socket."""
-        name = self._transport.get_extra_info("peername")
-        return str(name[0]) if isinstance(name, tuple) else ""
+        name: Any = self._transport.get_extra_info("peername")
+        return "" if not name or isinstance(name, str | bytes) else str(name[0])
 
     def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
         """Send with all else of this turn; each future is an answer, an error reply included."""
