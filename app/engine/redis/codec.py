@@ -35,6 +35,7 @@ LARGEST_RESULT = 4 * 1024 * 1024
 COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 
 _JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
+_FLAGS = 4  # combinations of them
 
 _NOTHING = msgspec.Raw(wire.pack(None))
 _PAYLOAD = Decoder(Payload)
@@ -115,37 +116,35 @@ class Codec:
             packed = zlib.compress(body, 1)
             if len(packed) < len(body):
                 body, flags = packed, flags | _COMPRESSED
-        head = self._signing.heads[flags]
-        return head + self._signing.mac(head, body) + body
+        return self._signing.heads[flags] + self._signing.mac(flags, body) + body
 
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
-        head, mac, body = sealed[:3], sealed[3:_HEAD], sealed[_HEAD:]
-        if not self._is_ours(head, mac, body):
+        flags, mac, body = sealed[1], sealed[3:_HEAD], sealed[_HEAD:]
+        if flags >= _FLAGS or not self._is_ours(sealed[2], flags, mac, body):
             raise BadPayload("the signature is not ours")
-        if head[1] & _RESULT != kind:
+        if flags & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
-        return _inflate(body) if head[1] & _COMPRESSED else body
+        return _inflate(body) if flags & _COMPRESSED else body
 
-    def _is_ours(self, head: bytes, mac: bytes, body: bytes) -> bool:
-        for key in self._by_id.get(head[2], ()):  # two keys may share an id of one byte
-            if hmac.compare_digest(mac, key.mac(head, body)):
+    def _is_ours(self, key_id: int, flags: int, mac: bytes, body: bytes) -> bool:
+        for key in self._by_id.get(key_id, ()):  # two keys may share an id of one byte
+            if hmac.compare_digest(mac, key.mac(flags, body)):
                 return True
         return False
 
 
 class _Key:
-    """A signing key, taken in once: each MAC starts from a copy of that state."""
+    """A signing key, taken in once: each MAC starts from a copy of that state, head included."""
 
     def __init__(self, key: bytes) -> None:
         self.id = blake2b(key, digest_size=1, person=b"steward key id").digest()[0]
-        self.heads = [bytes((_VERSION, flags, self.id)) for flags in range(4)]
-        self._begun = blake2b(key=key, digest_size=_MAC)
+        self.heads = [bytes((_VERSION, flags, self.id)) for flags in range(_FLAGS)]
+        self._begun = [blake2b(head, key=key, digest_size=_MAC) for head in self.heads]
 
-    def mac(self, head: bytes, body: bytes) -> bytes:
-        digest = self._begun.copy()
-        digest.update(head)
+    def mac(self, flags: int, body: bytes) -> bytes:
+        digest = self._begun[flags].copy()
         digest.update(body)
         return digest.digest()
 
