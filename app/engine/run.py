@@ -40,6 +40,12 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_named: bool = False
     """Whether its id was chosen, and so may be another run's."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is due at once, and nothing is asked for beyond that it runs."""
+        asked = self.delay_ms or self.key or self.most or self.is_counted or self.is_named
+        return not asked and self.at_ms is None
+
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Redis's answer to an enqueue: the run that stands for the call, and whether it is new."""
@@ -75,6 +81,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it looked at all there is, and not just behind the last run that was claimed."""
     is_told: bool = False
     """Whether the server will tell when one of these queues changes."""
+    hears_of_runs: bool = False
+    """Whether the server can tell of runs that are handed over."""
+    is_offering: bool = False
+    """Whether the next plain run may be handed to the worker that claimed."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

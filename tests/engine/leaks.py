@@ -17,6 +17,8 @@ _MANY = (
     keys.DEAD_GROUP,
     keys.CURSOR,
     keys.CLAIMED,
+    keys.IDLE,
+    keys.OFFER,
 )
 _ONE = (
     keys.DEAD,

@@ -130,6 +130,7 @@ async def test_calls_made_together_whose_answer_is_lost_are_each_stored_once(
     calls = (shop.client.enqueue(write, str(n)) for n in range(100))
     handles = await asyncio.gather(*calls)
 
+    assert proxy.has_lost_it
     assert sorted(ids_of(handles)) == sorted(await queued(stranger))
 
 
@@ -137,7 +138,7 @@ async def test_calls_made_together_whose_answer_is_lost_are_each_stored_once(
 async def test_a_run_that_is_over_before_its_enqueue_was_confirmed_is_new(
     shop: Workshop, proxy: Proxy, stranger: Client
 ) -> None:
-    sha: Any = await stranger.store.redis.script_load(source("enqueue"))
+    sha: Any = await stranger.store.redis.script_load(source("enqueue_one"))
     worker = Workshop(client=stranger, redis=shop.redis, jobs=shop.jobs)
     async with worker.working():
         proxy.lose_answer(to=sha.encode())
@@ -147,6 +148,7 @@ async def test_a_run_that_is_over_before_its_enqueue_was_confirmed_is_new(
         assert await handle.result(within=seconds(5)) == 5
         assert worker.page == ["quick"]
         assert handle.is_new
+        assert proxy.has_lost_it
 
 
 async def _cut_within(shop: Workshop, proxy: Proxy, stranger: Client) -> Unavailable:

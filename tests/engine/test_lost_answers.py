@@ -54,8 +54,9 @@ async def test_of_1000_enqueues_with_every_20th_answer_lost_each_is_stored_once(
     handles = [await shop.client.enqueue(write, "0")]
     for n in range(1, 1_000):
         if n % 20 == 0:
-            await lose_answer(proxy, stranger, "enqueue")
+            await lose_answer(proxy, stranger, "enqueue_one")
         handles.append(await shop.client.enqueue(write, str(n)))
+        assert proxy.has_lost_it
 
     queued: Any = await stranger.store.redis.zrange(keys.queue("default"), 0, -1)
     print(f"case 18: 1,000 enqueues, 49 answers lost, {len(queued)} runs stored")

@@ -15,6 +15,8 @@ from redis.exceptions import TimeoutError as Silent
 
 _LOOKS = 4  # within the time an answer may take; a lost server is silent at each
 
+_ANSWERS = (b"subscribe", b"unsubscribe")  # the pushes that answer a command of that name
+
 Command = tuple[Any, ...]
 Push = Callable[[Any], None]
 
@@ -85,7 +87,7 @@ class Exchange(asyncio.Protocol):
 
     def _read(self) -> None:
         while (answer := self._reader.gets()) is not False:
-            if isinstance(answer, hiredis.PushNotification):
+            if isinstance(answer, hiredis.PushNotification) and answer[0] not in _ANSWERS:
                 self._on_push(answer)
             elif self._waiting:
                 answered = self._waiting.popleft()

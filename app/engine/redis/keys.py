@@ -17,12 +17,16 @@ steward:cause:<cause>     sorted set   those of one cause by the moment they die
 steward:parked            hash         run id -> name, version, queue, old score
 steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
+steward:idle:<queue>      set          workers that may have an offer open for its runs
+steward:offer:<worker>    string       an idle worker's offer: the lease it wants (ms), or `taken`
 steward:cursor:<schedule> string       the last tick a schedule has fired
 steward:events            stream       what happened to runs, a batch an entry
 steward:events:count      string       how many events there ever were
 steward:recorder          string       the recorder at work
 steward:alive             string       what some live worker says of itself: `arq --check`
 steward:health            string       written and read by the health check
+
+A run is handed over on the channel steward:hand-over:<worker>: queue, id and payload, a line each.
 
 A queue that is called `/<key>` is an arq project's own: <key> is the name of its sorted set.
 """
@@ -44,6 +48,9 @@ PARKED = "steward:parked"
 WORKER = "steward:worker:"
 CURSOR = "steward:cursor:"
 CLAIMED = "steward:claimed:"
+IDLE = "steward:idle:"
+OFFER = "steward:offer:"
+HAND_OVER = "steward:hand-over:"
 EVENTS = "steward:events"
 EVENTS_COUNT = "steward:events:count"
 RECORDER = "steward:recorder"
@@ -51,7 +58,7 @@ ALIVE = "steward:alive"
 HEALTH = "steward:health"
 THEIRS = "/"
 
-LASTING = (RESULT, FINISHED, CLAIMED, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
+LASTING = (RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 
 
@@ -113,3 +120,13 @@ def claimed(queue: str) -> str:
 def attempts(run_id: str) -> str:
     """How often a run was started, where more than its lease counts."""
     return ATTEMPTS + run_id
+
+
+def offer(worker: str) -> str:
+    """What a worker that waits would take."""
+    return OFFER + worker
+
+
+def hand_over(worker: str) -> str:
+    """The channel on which a worker is told of a run that is leased to it."""
+    return HAND_OVER + worker

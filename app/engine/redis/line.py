@@ -32,8 +32,8 @@ class Line:
         """Connects the way the pool does; an answer may take `patience` seconds."""
         self._pool = pool
         self._patience = patience
-        self._greeting: Command | None = None
-        self._greeted: asyncio.Future[Any] | None = None
+        self._greeting: tuple[Command, ...] = ()
+        self._greeted: list[asyncio.Future[Any]] = []
         self._opening = asyncio.Lock()
         self._wire: Exchange | None = None
         self._failures, self._failed_by = 0, ""
@@ -71,22 +71,16 @@ class Line:
             raise last
         return [*(_error_or(each.result()) for each in answered[:-1]), last]
 
-    def greet(self, greeting: Command) -> None:
+    def greet(self, *greeting: Command) -> None:
         """Say this first on every connection, and now if there is one."""
         self._greeting = greeting
         if self._wire is not None and not self._wire.is_lost:
-            self._greeted = self._wire.send([greeting])[0]
+            self._greeted = self._wire.send(greeting)
 
     @property
-    def is_welcome(self) -> bool:
-        """Whether the greeting of this connection was answered, and not by a refusal."""
-        greeted = self._greeted
-        return (
-            greeted is not None
-            and greeted.done()
-            and greeted.exception() is None
-            and not isinstance(greeted.result(), hiredis.ReplyError)
-        )
+    def welcome(self) -> Sequence[bool]:
+        """Which parts of the greeting this connection has answered, and not by a refusal."""
+        return [_is_welcome(each) for each in self._greeted]
 
     async def aclose(self) -> None:
         """Close the connection; calls under way fail."""
@@ -117,7 +111,7 @@ class Line:
                     raise Disconnected(self._failed_by)
                 await self._close()
                 self._wire = await self._connected()
-                self._greeted = self._wire.send([self._greeting])[0] if self._greeting else None
+                self._greeted = self._wire.send(self._greeting) if self._greeting else []
             return self._wire
 
     async def _connected(self) -> Exchange:
@@ -145,6 +139,12 @@ async def _connect(pool: ConnectionPool) -> Any:
         await connection.connect()
         unfinished.pop_all()
     return connection
+
+
+def _is_welcome(greeted: "asyncio.Future[Any]") -> bool:
+    if not greeted.done() or greeted.exception() is not None:
+        return False
+    return not isinstance(greeted.result(), hiredis.ReplyError)
 
 
 def _says_demoted(refusal: str) -> bool:

@@ -12,15 +12,18 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
 
+import msgspec
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 
 from app.engine.errors import OutOfMemory, Unanswered, Unavailable
+from app.engine.redis import keys
 from app.engine.redis.exchange import Command
 from app.engine.redis.line import Line
 
 STEPS: Final = (
     "enqueue",
+    "enqueue_one",
     "claim",
     "complete",
     "retry",
@@ -38,19 +41,25 @@ STEPS: Final = (
     "let_go",
     "drop",
     "outdate",
+    "withdraw",
 )
+_ALONE = frozenset({"enqueue_one"})  # steps that share nothing but names, to be short
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _BROKEN = (RedisError, OSError, TimeoutError)
-_OFF_QUEUES = {"claim", "unpark", "sweep", "lift", "hold", "depth", "let_go", "drop", "outdate"}
+_OFF_QUEUES = {
+    *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
+    "outdate",
+}
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
 """The steps that change a queue, but for `unpark`: of that the keeper tells."""
 
 
 def source(step: str) -> str:
-    """The Lua of a step, with what they all share in front."""
+    """The Lua of a step, with what it shares with others in front."""
     folder = files("app.engine.redis") / "lua"
-    return (folder / "shared.lua").read_text() + (folder / f"{step}.lua").read_text()
+    before = ("names",) if step in _ALONE else ("names", "shared")
+    return "".join((folder / f"{part}.lua").read_text() for part in (*before, step))
 
 
 @asynccontextmanager
@@ -71,13 +80,27 @@ class _NotLoaded(Unavailable):
     """The server has forgotten the script; it did nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    """Who wants to know that queues may have changed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A worker that wants to know that queues may have changed, or what is handed to it."""
 
+    worker: str
     changed: Callable[[], None]
+    """Others have changed a queue of the last claim; told once a claim."""
     wrote: Callable[[], None]
+    """This connection has: of that the server says nothing, and forgets what it tracked."""
     lost: Callable[[], None]
+    """The connection broke, and what the server knew of it is gone."""
+    handed: Callable[[str, str, bytes], None]
+    """A run is leased to this worker: its id, its queue, its payload."""
+
+
+class Ears(msgspec.Struct, frozen=True):
+    """What the server tells this connection."""
+
+    of_changes: bool = False
+    of_runs: bool = False
+    """Of those that are handed over."""
 
 
 class Steps:
@@ -87,7 +110,7 @@ class Steps:
         """`line` is opened by the first step, and closed by whoever made it."""
         self._line = line
         self._scripts: dict[str, _Script] = {}
-        self._listening: list[_Listener] = []
+        self._listening: list[Listener] = []
         self._queues: Sequence[str] = ()
 
     async def run(self, step: str, *args: Any, on: Sequence[str] = ()) -> Any:
@@ -98,36 +121,50 @@ class Steps:
             if step in _ON_QUEUES:
                 self._wrote()
 
-    async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, bool]:
-        """A claim's answer, and whether the server will tell of changes."""
+    async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, Ears]:
+        """A claim's answer, and what the server will tell of."""
         self._queues = queues
         if not self._listening:
-            return await self.run("claim", *args, on=queues), False
+            return await self.run("claim", *args, on=queues), Ears()
         *_, answer = await self._sent("claim", args, queues, first=(_ARM,))
-        return answer, self._line.is_welcome
+        return answer, self.ears
+
+    @property
+    def ears(self) -> Ears:
+        """What the server tells this connection, as it is now."""
+        tracking, *subscribed = self._line.welcome or (False,)
+        return Ears(tracking, bool(subscribed) and all(subscribed))
 
     @contextmanager
-    def listening(
-        self, *, changed: Callable[[], None], wrote: Callable[[], None], lost: Callable[[], None]
-    ) -> Generator[None]:
-        """Hear, inside, when a queue of the last claim was `changed` by others, once a claim.
-
-        Of what this connection `wrote` itself the server says nothing, and forgets what it
-        tracked; and so it does when the connection is `lost`.
-        """
-        listener, line = _Listener(changed, wrote, lost), self._line
+    def listening(self, listener: Listener) -> Generator[None]:
+        """Let it hear, inside, what the server tells."""
         self._listening.append(listener)
-        line.greet(_TRACKING)
-        line.on_push, line.on_lost = self._heard, self._lost
+        self._greet()
+        self._line.on_push, self._line.on_lost = self._heard, self._lost
         try:
             yield
         finally:
             self._listening.remove(listener)
 
+    def _greet(self) -> None:
+        channels = [keys.hand_over(each.worker) for each in self._listening]
+        self._line.greet(_TRACKING, *(("SUBSCRIBE", channel) for channel in channels))
+
     def _heard(self, push: Any) -> None:
-        if _names_one_of(self._queues, push):
-            for each in self._listening:
-                each.changed()
+        match push:
+            case [b"message", channel, data]:
+                self._hand_on(channel.decode(), data)
+            case [b"invalidate", changed, *_] if _names_one_of(self._queues, changed):
+                for each in self._listening:
+                    each.changed()
+            case _:
+                """Of other keys that a claim reads."""
+
+    def _hand_on(self, channel: str, data: bytes) -> None:
+        queue, id, payload = data.split(b"\n", 2)
+        for each in self._listening:
+            if keys.hand_over(each.worker) == channel:
+                each.handed(id.decode(), queue.decode(), payload)
 
     def _lost(self) -> None:
         for each in self._listening:
@@ -150,8 +187,9 @@ class Steps:
 
     async def _asked(self, *commands: Command) -> Sequence[Any]:
         """The answers; raises `Unavailable`, and `Unanswered` once they were sent."""
-        async with answering():
-            await self._line.connect()
+        if not self._line.is_connected:
+            async with answering():
+                await self._line.connect()
         try:
             return await self._line.calls(*commands)
         except NoScriptError as error:
@@ -167,11 +205,8 @@ class Steps:
         return self._scripts[step]
 
 
-def _names_one_of(queues: Sequence[str], push: Any) -> bool:
-    """Whether it is an invalidation of one of these; the claim reads other keys too."""
-    kind, changed = push[0], push[1] if len(push) > 1 else None
-    if kind != b"invalidate":
-        return False
+def _names_one_of(queues: Sequence[str], changed: Sequence[bytes] | None) -> bool:
+    """Whether it is one of these; all there is has changed where nothing is named."""
     return changed is None or any(key.encode() in changed for key in queues)
 
 

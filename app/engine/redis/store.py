@@ -23,7 +23,7 @@ from app.engine.run import Claim, NewRun, Receipt, Share
 
 T = TypeVar("T")
 
-_STORED, _SAME_BYTES, _FULL = 1, 2, 3  # enqueue.lua's answers
+_STORED, _SAME_BYTES, _OTHER, _FULL = 1, 2, 0, 3  # enqueue.lua's answers
 _NO_MEMORY = 4  # it could not even begin
 _GONE = 0  # postpone.lua's
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
@@ -42,7 +42,7 @@ class Store:
         self.clock = clock
         self._steps = Steps(redis.line)
         self.listening = self._steps.listening
-        self._enqueuing = Together(self._enqueue)
+        self._enqueuing = Together(self._enqueue_first)
 
     @property
     def is_at_hand(self) -> bool:
@@ -56,11 +56,28 @@ class Store:
         Single runs share a trip with others that come at the same time. Raises `QueueFull` when
         there was no room for some.
         """
-        carry = self._enqueuing.send if len(runs) == 1 else self._enqueue
-        answers = await carry(runs)
+        is_first = len(runs) == 1 and not again
+        answers = await (self._enqueuing.send(runs) if is_first else self._enqueue(runs))
         _refuse_full(runs, answers)
         pairs = zip(runs, answers, strict=True)
         return [Receipt(id, _is_new(run, state, id, again=again)) for run, (state, id) in pairs]
+
+    async def _enqueue_first(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
+        """Of runs that were not sent before."""
+        if len(runs) == 1 and runs[0].is_plain and not self.clock.offset:
+            return [await self._enqueue_one(runs[0])]
+        return await self._enqueue(runs)
+
+    async def _enqueue_one(self, run: NewRun) -> tuple[int, str]:
+        args = (keys.queue(run.queue), run.queue, run.id, run.payload)
+        try:
+            now = await self._steps.run("enqueue_one", *args)
+        except OutOfMemory as error:
+            return _NO_MEMORY, str(error)
+        if now is None:
+            return _OTHER, run.id
+        self.clock.learn(float(now))
+        return _STORED, run.id
 
     async def _enqueue(self, runs: Sequence[NewRun]) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []
@@ -97,25 +114,36 @@ class Store:
         *,
         mine: Collection[str] | None = None,
         may_take_over: bool = True,
+        was_offering: bool = False,
+        offer: timedelta | None = None,
     ) -> Claim:
         """Lease up to `want` due runs to `worker`, queue by queue in the order given.
 
         `mine`, after a claim whose answer was lost: all runs the worker knows it has.
         `may_take_over`: whether to take what workers have left that show no sign of life.
+        `offer`: if there is nothing to take, how long the next plain run may be handed to `worker`;
+        `was_offering`: whether that may be so already.
         """
         wanted = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
         known = ("",) if mine is None else (len(mine), *mine)
-        head = (self.clock.offset_ms, worker, int(may_take_over), want, *known)
+        offering = (int(was_offering), "" if offer is None else span_ms(offer))
+        head = (self.clock.offset_ms, worker, int(may_take_over), want, *offering, *known)
         queues = [keys.queue(each.queue) for each in shares]
-        answer, is_told = await self._steps.claim((*head, *wanted), queues)
-        now, due, is_all, *found = answer
+        answer, ears = await self._steps.claim((*head, *wanted), queues)
+        now, due, is_all, is_offering, *found = answer
         self.clock.learn(float(now))
         return Claim(
             runs=fields.claimed(worker, *found),
             next_due=from_ms(min(float(due), LATEST_MS)) if due else None,
             is_all=bool(is_all),
-            is_told=is_told,
+            is_told=ears.of_changes,
+            hears_of_runs=ears.of_runs,
+            is_offering=bool(is_offering),
         )
+
+    async def withdraw(self, worker: str, queues: Sequence[str]) -> None:
+        """Take a worker's offer back; what was handed over before has been told when this ends."""
+        await self._steps.run("withdraw", worker, *queues)
 
     async def commit(self, ended: Sequence[Ended]) -> dict[str, str]:
         """Write how these attempts ended; returns the ids that were no longer ours.
@@ -242,10 +270,10 @@ class Store:
         return ready, running, deferred, parked, timedelta(milliseconds=waited)
 
     async def server_time(self) -> datetime:
-        """What time it is there, with the clock's offset."""
+        """What time it is there, with the clock's offset; opens the line that the steps go by."""
         async with answering():
-            whole, micros = await self.redis.time()
-        self.clock.learn(whole * 1000 + micros / 1000 + self.clock.offset_ms)
+            whole, micros = await self.redis.line.call("TIME")
+        self.clock.learn(int(whole) * 1000 + int(micros) / 1000 + self.clock.offset_ms)
         return self.clock.now()
 
 

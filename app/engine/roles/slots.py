@@ -75,6 +75,11 @@ class Slots:
         return self._count - len(self._running)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no run is at work; one that was abandoned may still be there."""
+        return not self._running
+
+    @property
     def running(self) -> tuple[Running, ...]:
         """The runs at work."""
         return tuple(self._running)

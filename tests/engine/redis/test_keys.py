@@ -12,7 +12,7 @@ _ASSIGNMENT = re.compile(r"^local ([A-Z_, ]+) = ('.*')$", re.MULTILINE)
 def spelled_in_lua() -> dict[str, str]:
     found: dict[str, str] = {}
     for names, values in _ASSIGNMENT.findall(
-        (files("app.engine.redis") / "lua/shared.lua").read_text()
+        (files("app.engine.redis") / "lua/names.lua").read_text()
     ):
         found |= dict(zip(names.split(", "), re.findall("'([^']*)'", values), strict=True))
     return found
@@ -36,17 +36,17 @@ def test_a_queue_after_a_slash_is_the_key_it_names() -> None:
 
 
 def test_no_step_spells_a_key_itself() -> None:
-    shared = (files("app.engine.redis") / "lua/shared.lua").read_text()
+    names = (files("app.engine.redis") / "lua/names.lua").read_text()
 
     for step in STEPS:
-        own = source(step).removeprefix(shared)
+        own = source(step).removeprefix(names)
         assert not re.search(r"'(arq|steward):", own), step
 
 
 def test_every_step_has_its_file_and_every_file_its_step() -> None:
     there = {each.name for each in (files("app.engine.redis") / "lua").iterdir()}
 
-    assert there == {f"{step}.lua" for step in STEPS} | {"shared.lua"}
+    assert there == {f"{step}.lua" for step in STEPS} | {"names.lua", "shared.lua"}
 
 
 def test_every_key_is_explained() -> None:

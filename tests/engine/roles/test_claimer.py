@@ -41,12 +41,22 @@ class Losing(Store):
         *,
         mine: Collection[str] | None = None,
         may_take_over: bool = True,
+        was_offering: bool = False,
+        offer: timedelta | None = None,
     ) -> Claim:
         """Claim, and perhaps say nothing of it."""
         self.claims += 1
         if self.is_absent:
             raise Unavailable("nobody there")
-        claim = await super().claim(worker, want, shares, mine=mine, may_take_over=may_take_over)
+        claim = await super().claim(
+            worker,
+            want,
+            shares,
+            mine=mine,
+            may_take_over=may_take_over,
+            was_offering=was_offering,
+            offer=offer,
+        )
         self.patient += not may_take_over
         await self.on_its_way.wait()
         if self.losses:

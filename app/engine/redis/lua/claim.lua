@@ -3,21 +3,26 @@
 -- One that this worker leases is free only when `mine` is given and it is not among them: the answer that
 -- brought it was lost on the way. Its attempt never began, and is not counted.
 -- A first attempt is counted by its lease alone; ATTEMPTS is written from the second on, or where it is there.
+-- A worker that runs nothing and finds nothing may make an offer: the next plain run is handed to it. An offer
+-- that was open is withdrawn first; once it was taken, a run is on its way and has one of the slots wanted here.
 -- KEYS    the queues: read here by their names in ARGV, declared so that the server tells of changes
 -- ARGV    offset ms, worker, 1 if it may take over runs of the dead, want,
+--         1 if an offer of ours may be open, how many ms a new one stands or '' for none,
 --         how many of ours follow or '' to leave ours alone, ids of ours,
 --         then for each queue: name, most runs to take from it, lease ms
--- Returns now ms, when the next run is due or '', 0 if it looked only behind a cursor, names of queues each
---         with how many came from it, ids, payloads, and for every run that is not in its first attempt,
---         uncounted and wanted: its place, its attempt, 1 if it was cancelled
+-- Returns now ms, when the next run is due or '', 0 if it looked only behind a cursor, 1 if an offer stands,
+--         names of queues each with how many came from it, ids, payloads, and for every run that is not in its
+--         first attempt, uncounted and wanted: its place, its attempt, 1 if it was cancelled
 local FARTHEST, NARROWEST, WIDEST = 20000, 20, 1000
+local AT_ONCE, LARGEST = 50, 4194304 -- runs, bytes: who hears of runs is cut off if an answer has over 32 MiB
 local FIRST = ':1'
 local offset, worker, may_take_over, want = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local due_now = score(now_ms(offset))
 local now = tonumber(due_now)
-local from, taken, payloads, unusual, next_due, is_all = {}, {}, {}, {}, nil, 1
-local mine, known = tonumber(ARGV[5]), {}
-for i = 6, 5 + (mine or 0) do known[ARGV[i]] = true end
+local from, taken, payloads, unusual, size, next_due, is_all = {}, {}, {}, {}, 0, nil, 1
+local was_open, offer_ms = ARGV[5] == '1', ARGV[6]
+local mine, known = tonumber(ARGV[7]), {}
+for i = 8, 7 + (mine or 0) do known[ARGV[i]] = true end
 
 local CURSOR_MS = 500 -- the cursor's life, and so the time between two looks at the head of a queue
 local alive = {} -- worker -> whether its sign of life is there, asked once a claim
@@ -61,8 +66,8 @@ local function count_due(queue, ids, rank)
   return count
 end
 
--- The free ones among the first `count` ids, up to `most`, each followed by its old lease or false; and the
--- last id that was looked at.
+-- The free ones among the first `count` ids, up to `most`, each followed by its old lease or false; and at how
+-- many ids it has looked.
 local function pick(ids, count, most)
   local leases, free = {}, {}
   for i = 1, count do leases[i] = LEASE .. ids[i] end
@@ -70,10 +75,10 @@ local function pick(ids, count, most)
   for i = 1, count do
     if not is_taken(ids[i], held[i]) then
       free[#free + 1], free[#free + 2] = ids[i], held[i]
-      if #free == 2 * most then return free, ids[i] end
+      if #free == 2 * most then return free, i end
     end
   end
-  return free, ids[count]
+  return free, count
 end
 
 -- Which attempt this is, given how many were counted and the lease that a dead worker or a lost answer left.
@@ -98,6 +103,7 @@ local function lease(free, lease_ms)
   for i = 1, #free, 2 do
     local id, held, counted = free[i], free[i + 1], found[i]
     taken[#taken + 1], payloads[#payloads + 1] = id, found[i + 1]
+    size = size + #(found[i + 1] or '')
     if held or counted then
       local attempt = attempt_after(counted, held)
       call('SET', ATTEMPTS .. id, attempt)
@@ -114,23 +120,39 @@ local function take_from(queue, most, lease_ms)
   local rank, began = begin(queue)
   local got, seen, last = 0, 0, nil
   if rank > 0 then is_all = 0 end
-  while got < most and seen < FARTHEST do
-    local width = math.min(WIDEST, math.max(NARROWEST, most - got + seen))
+  while got < most and seen < FARTHEST and size < LARGEST do
+    local wanted = math.min(most - got, AT_ONCE)
+    local width = math.min(WIDEST, math.max(NARROWEST, wanted + seen))
     local ids = call('ZRANGE', queue_key(queue), rank, rank + width - 1)
     local count = count_due(queue, ids, rank)
     if count == 0 then break end
-    local free, looked_at = pick(ids, count, most - got)
+    local free, looked_at = pick(ids, count, wanted)
     if #free > 0 then lease(free, lease_ms) end
-    got, last = got + #free / 2, looked_at
-    if count < width then break end
-    rank, seen = rank + width, seen + width
+    got, last = got + #free / 2, ids[looked_at]
+    if looked_at == count and count < width then break end
+    rank, seen = rank + looked_at, seen + looked_at
   end
   if last then move_cursor(queue, began, last) end
   if got > 0 then from[#from + 1], from[#from + 2] = queue, got end
 end
 
-for i = 6 + (mine or 0), #ARGV, 3 do
+-- Tell the queues whom to hand their next run to. Of an offer that still stood they know.
+local function make_offer(stood)
+  local lease_ms
+  for i = 8 + (mine or 0), #ARGV, 3 do
+    if not stood then call('SADD', IDLE .. ARGV[i], worker) end
+    lease_ms = ARGV[i + 2]
+  end
+  call('SET', OFFER .. worker, lease_ms, 'PX', offer_ms)
+end
+
+local offer = was_open and call('GETDEL', OFFER .. worker)
+if offer == 'taken' and not mine then want = want - 1 end
+for i = 8 + (mine or 0), #ARGV, 3 do
   local most = math.min(want - #taken, tonumber(ARGV[i + 1]))
   if most > 0 then take_from(ARGV[i], most, ARGV[i + 2]) end
 end
-return {due_now, next_due and score(next_due) or '', is_all, from, taken, payloads, unusual}
+if size >= LARGEST then next_due = now end -- there may be more
+local offers = offer_ms ~= '' and #taken == 0 and offer ~= 'taken'
+if offers then make_offer(offer) end
+return {due_now, next_due and score(next_due) or '', is_all, offers and 1 or 0, from, taken, payloads, unusual}

@@ -1,11 +1,4 @@
--- What every step shares; it stands before each of them. Key names repeat keys.py, and a test compares the two.
-local call = redis.call
-local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-progress:', 'arq:retry:', 'arq:result:'
-local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
-local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
-local DEAD_GROUPS, DEAD_GROUP = 'steward:causes', 'steward:cause:'
-local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
-local THEIRS = '/'
+-- What the longer steps share.
 local FINISHED_MS = 60000 -- how long a finished id answers a repeated enqueue when no result is kept
 
 -- The server's time in ms, with microseconds as its fraction, plus a test's offset.
