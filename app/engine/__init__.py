@@ -13,6 +13,7 @@ The life of a job, in the order of the files that tell it:
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     fitness      a Redis that would lose runs is refused before a worker begins
     events       what happened, as a stream; somebody keeps the history of it
+    handover     runs that were first written down elsewhere come in here, each once
 
 The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
 them to Redis over one connection (exchange), and `together` what many callers ask at once. Beside
@@ -32,6 +33,7 @@ from app.engine.doors.dead_letters import DeadGroup, DeadLetter, DeadLetters
 from app.engine.doors.events import Batch, Events, RunEvent
 from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
+from app.engine.doors.handover import Brought, Handover
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.doors.plain import arq_functions
 from app.engine.errors import (
@@ -44,6 +46,7 @@ from app.engine.errors import (
     EngineError,
     JobTimeout,
     OutOfMemory,
+    Overtaken,
     PartlyStored,
     PermanentError,
     QueueFull,
@@ -73,6 +76,7 @@ from app.engine.roles.arq_worker import ArqWorker, heeding_signals, install
 from app.engine.roles.over import Over
 from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
+from app.engine.run import NewRun
 from app.engine.schedule import Cron, Schedule, schedule
 
 __all__ = [
@@ -83,6 +87,7 @@ __all__ = [
     "BadArguments",
     "BadPayload",
     "Batch",
+    "Brought",
     "ByClass",
     "Call",
     "CallRefused",
@@ -104,13 +109,16 @@ __all__ = [
     "Fixed",
     "Flaw",
     "Handle",
+    "Handover",
     "Held",
     "Job",
     "JobTimeout",
     "ManualClock",
+    "NewRun",
     "Objection",
     "OutOfMemory",
     "Over",
+    "Overtaken",
     "PartlyStored",
     "PermanentError",
     "QueueDepth",

@@ -16,6 +16,7 @@ EngineError           raised to whoever called the engine
 │   ├── OutOfMemory   ... it has none left for this; what frees memory goes on
 │   └── PartlyStored  ... but it had answered for some of the calls that were made together
 ├── UnfitServer       a Redis that may lose runs, or give them to anybody
+├── Overtaken         a relay stood still, and another took its place: nothing was written
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
 ├── RunFailed         the run whose result was asked for ended without success
@@ -140,6 +141,10 @@ class UnfitServer(EngineError):
         lines = "; ".join(line for _, line in flaws)
         super().__init__(f"this Redis is refused: {lines}; or accept it: {setting}=[{names}]")
         self.flaws = tuple(name for name, _ in flaws)
+
+
+class Overtaken(EngineError):
+    """This relay stood still for longer than its lease, and another may have begun."""
 
 
 class BadPayload(EngineError):

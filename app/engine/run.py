@@ -3,14 +3,18 @@
 from datetime import datetime, timedelta
 from secrets import token_bytes
 from string import ascii_letters, digits
+from typing import Any
 
 import msgspec
+from msgspec import structs
 
+from app.engine.clock import span_ms, to_ms
 from app.engine.job import Held
 
 _LETTERS = (ascii_letters + digits).encode()
 _OF_BYTE = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))
 """The letter for each byte; eight of them stand for five bytes, the others for four."""
+_KEPT = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def new_id() -> str:
@@ -45,6 +49,26 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it is due at once, and nothing is asked for beyond that it runs."""
         asked = self.delay_ms or self.key or self.most or self.is_counted or self.is_named
         return not asked and self.at_ms is None
+
+    def kept(self, now: datetime) -> bytes:
+        """Itself, to be written down until somebody enqueues it; its delay begins `now`."""
+        fields = structs.asdict(self)
+        if isinstance(self.held, timedelta):
+            fields["held"] = span_ms(self.held)
+        if self.delay_ms:
+            fields |= {"at_ms": to_ms(now) + self.delay_ms, "delay_ms": 0}
+        return msgspec.msgpack.encode(fields)
+
+    @classmethod
+    def of(cls, kept: bytes) -> "NewRun":
+        """What was written down, by this release or another; raises `ValueError` if it wasn't."""
+        try:
+            fields = _KEPT.decode(kept)
+            held = fields["held"]
+            fields["held"] = timedelta(milliseconds=held) if isinstance(held, int) else Held(held)
+            return cls(**{name: fields[name] for name in cls.__struct_fields__ if name in fields})
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"no run that was written down: {error}") from error
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

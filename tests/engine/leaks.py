@@ -27,6 +27,7 @@ _ONE = (
     keys.EVENTS,
     keys.EVENTS_COUNT,
     keys.RECORDER,
+    keys.RELAY,
     keys.ALIVE,
     keys.HEALTH,
 )

@@ -135,6 +135,10 @@ class Client:
         """Runs that wait or run now, those due first."""
         return await self.overview.runs(status=status, queue=queue, limit=limit)
 
+    def promised(self, run_id: str, call: Call[R]) -> Handle[R]:
+        """The run a call will be once somebody enqueues what `prepare` made of it."""
+        return Handle(run_id, True, self.lookup, call.job, is_promised=True)
+
     def prepare(self, call: Call[Any]) -> NewRun:
         """Check a call and seal it, without writing anything; raises `CallRefused`."""
         return self._sealer.seal(call, self._sealer.check(call))

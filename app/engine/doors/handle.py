@@ -26,6 +26,8 @@ class Handle(msgspec.Struct, Generic[R], frozen=True, eq=False, gc=False):
     is_new: bool
     _lookup: "Lookup"
     _job: "Job[Any, ..., R] | None" = None
+    is_promised: bool = False
+    """Whether somebody has yet to enqueue it, who will or won't: its result is waited for."""
 
     def __repr__(self) -> str:
         return f"Handle(id={self.id!r}, is_new={self.is_new})"
@@ -53,13 +55,16 @@ class Handle(msgspec.Struct, Generic[R], frozen=True, eq=False, gc=False):
             while True:
                 try:
                     trace, absent = await self._lookup.trace(self.id), None
-                    if trace.status in _OVER:
+                    if trace.status in _OVER and not self._may_come(trace):
                         return trace
                 except Unavailable as error:
                     absent = error
                 await anyio.sleep(pause)
                 pause = min(pause * 1.5, _RAREST_LOOK)
         raise absent or TimeoutError(f"run {self.id} has not ended in {within}")
+
+    def _may_come(self, trace: "Trace") -> bool:
+        return self.is_promised and trace.status is RunStatus.UNKNOWN
 
     def _value(self, trace: "Trace") -> Any:
         match trace.status:

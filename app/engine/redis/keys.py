@@ -23,6 +23,8 @@ steward:cursor:<schedule> string       the last tick a schedule has fired
 steward:events            stream       what happened to runs, a batch an entry
 steward:events:count      string       how many events there ever were
 steward:recorder          string       the recorder at work
+steward:relay             string       the relay at work
+steward:brought:<mark>    string       a relay has brought this run, and may not know it yet
 steward:alive             string       what some live worker says of itself: `arq --check`
 steward:health            string       written and read by the health check
 
@@ -54,11 +56,15 @@ HAND_OVER = "steward:hand-over:"
 EVENTS = "steward:events"
 EVENTS_COUNT = "steward:events:count"
 RECORDER = "steward:recorder"
+RELAY = "steward:relay"
+BROUGHT = "steward:brought:"
 ALIVE = "steward:alive"
 HEALTH = "steward:health"
 THEIRS = "/"
 
-LASTING = (RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, ALIVE, HEALTH)
+LASTING = (
+    *(RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, RELAY, ALIVE, HEALTH),
+)
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 
 

@@ -262,6 +262,23 @@ class Store:
         """Take or keep a lease that one process at a time may have; a zero `lease` lets go."""
         return bool(await self._steps.run("hold", holder, span_ms(lease), on=[key]))
 
+    async def relay(
+        self, holder: str, lease: timedelta, runs: Mapping[str, NewRun]
+    ) -> list[int] | None:
+        """Put runs on their queues, each once by its mark, for the `holder` of the relay's lease.
+
+        Returns what relay.lua says of each; None, and nothing is written, once the lease is lost.
+        """
+        head = (self.clock.offset_ms, holder, span_ms(lease), len(runs), *runs)
+        args = (*head, *fields.of_new_runs(runs.values()))
+        now, *answers = await self._steps.run("relay", *args, on=[keys.RELAY])
+        self.clock.learn(float(now))
+        return [int(each) for each in answers] if len(answers) == len(runs) else None
+
+    async def relayed(self, holder: str, marks: Iterable[str]) -> bool:
+        """Forget these marks, and let go; False when the lease was lost."""
+        return bool(await self._steps.run("relayed", holder, *marks, on=[keys.RELAY]))
+
     async def depth(self, queue: str) -> tuple[int, int, int, int, timedelta]:
         """Runs that are ready, running, deferred, parked; the longest wait of a ready one."""
         ready, running, deferred, parked, waited = await self._steps.run(

@@ -6,5 +6,6 @@ local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'stew
 local DEAD_GROUPS, DEAD_GROUP = 'steward:causes', 'steward:cause:'
 local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
 local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-over:'
+local BROUGHT = 'steward:brought:'
 local THEIRS = '/'
 
