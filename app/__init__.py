@@ -7,7 +7,8 @@ timetable -> jobs -> context -> services -> storage
                +------> engine <---- observability
 
 settings and queues are plain values; local holds the embedded defaults; connection is the way to
-the queues alone, without services; testing has the fixtures, ours and yours.
+the queues alone, without services; relay brings what the database holds for them; testing has the
+fixtures, ours and yours.
 Imports point along the arrows only; tests/test_architecture.py holds them.
 """
 

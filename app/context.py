@@ -27,6 +27,7 @@ from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.outbox import Outbox as RunOutbox
 from app.storage.users import User, Users
 
 __all__ = [
@@ -47,6 +48,8 @@ class Services:
 
     client: Client
     database: Database
+    outbox: RunOutbox
+    """Enqueues within a transaction of the database."""
     users: Users
     tasks: Tasks
     ai: Assistant
@@ -83,6 +86,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         yield Services(
             client=client,
             database=database,
+            outbox=RunOutbox(database, client, now=now),
             users=users,
             tasks=Tasks(database, now=now),
             ai=RuleAssistant(),

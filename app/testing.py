@@ -29,6 +29,7 @@ from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.storage.database import Database
+from app.storage.outbox import Outbox as RunOutbox
 from app.storage.users import User, Users
 
 _KEY = b"a key that only tests sign with"
@@ -137,6 +138,7 @@ def services(
     return Services(
         client=client,
         database=database,
+        outbox=RunOutbox(database, client, now=clock.now),
         users=Users(database, now=clock.now),
         tasks=Tasks(database, now=clock.now),
         ai=RuleAssistant(),

@@ -30,6 +30,7 @@ from app.jobs import JOBS
 from app.observability.logging import configure_logging
 from app.observability.recorder import Recorder
 from app.queues import NAMES
+from app.relay import Relay
 from app.settings import Settings, read_settings
 from app.storage.runs import Runs
 from app.timetable import TIMETABLE
@@ -65,6 +66,7 @@ async def open_worker(
     ):
         history = Runs(services.database)
         recorder = Recorder(Events(client.store), history, lease=settings.worker.lease)
+        relay = Relay(services.outbox, client, queues=NAMES, lease=settings.worker.lease)
         yield Worker(
             client,
             redis,
@@ -72,7 +74,7 @@ async def open_worker(
             queues=[name for name in NAMES if name in queues],
             make_context=partial(context_of, services),
             timetable=timetable,
-            roles=[recorder.run] if settings.worker.recorder else [],
+            roles=[relay.run, *([recorder.run] if settings.worker.recorder else [])],
             options=worker_options(settings, burst=burst),
             heard=heard,
         )

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "connection": {"engine", "local", "queues", "settings"},
     "context": {"connection", "engine", "local", "observability", "settings", *SERVICES},
     "jobs": {"context", "engine", "queues", *SERVICES},
+    "relay": {"engine", "storage"},
     "timetable": {"engine", "jobs"},
     # entry points
     "worker": EVERYTHING - {"worker", "cli", "web", "testing", "__main__"},

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_type
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.engine import (
     Attempt,
     Call,
@@ -23,6 +25,7 @@ from app.engine import (
     schedule,
     seconds,
 )
+from app.storage.outbox import Outbox
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,24 @@ async def wrong_arguments_are_refused(client: Client, ctx: Context) -> None:
     await client.enqueue("send", 7, "Hi")  # type: ignore[arg-type]
     await client.enqueue(send.call(7, "Hi"))  # type: ignore[arg-type]
     await client.enqueue(send.function, 7, "Hi")  # type: ignore[arg-type]
+
+
+async def a_transaction_takes_typed_calls(outbox: Outbox, session: AsyncSession) -> None:
+    handle = await outbox.enqueue(session, send, 7, "Hi")
+    assert_type(handle, Handle[Delivery])
+    assert_type(await outbox.enqueue(session, send.call(7, "Hi")), Handle[Delivery])
+    assert_type(await outbox.enqueue(session, forget), Handle[None])
+
+
+async def a_transaction_refuses_wrong_calls(outbox: Outbox, session: AsyncSession) -> None:
+    await outbox.enqueue(session, send)  # type: ignore[call-overload]
+    await outbox.enqueue(session, send, "7", "Hi")  # type: ignore[call-overload]
+    await outbox.enqueue(session, send, 7, "Hi", nope=1)  # type: ignore[call-arg]
+    await outbox.enqueue(session, send.call(7, "Hi"), 7)  # type: ignore[call-overload]
+    await outbox.enqueue(session, forget, 7)  # type: ignore[call-overload]
+    await outbox.enqueue(session, "send", 7, "Hi")  # type: ignore[call-overload]
+    await outbox.enqueue(session, send.function, 7, "Hi")  # type: ignore[call-overload]
+    await outbox.enqueue(send, 7, "Hi")  # type: ignore[call-overload]
 
 
 def wrong_calls_are_refused() -> None:

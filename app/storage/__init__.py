@@ -7,6 +7,7 @@
     users.py            Users: whom Steward works for
     tasks.py            Tasks: what they asked for; claims.py says who runs each next
     notifications.py    what users were told in the application
+    outbox.py           Outbox: runs to be enqueued once a transaction is committed
     outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
     calendar.py         calendars as they were last read
     runs.py             Runs: the history of every run; position.py: how far, and the gaps in it

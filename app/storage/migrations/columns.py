@@ -27,6 +27,11 @@ def number(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, sa.Integer, nullable=nullable)
 
 
+def raw(name: str) -> Column[bytes]:
+    """Bytes."""
+    return Column(name, sa.LargeBinary(), nullable=False)
+
+
 def flag(name: str, *, nullable: bool = False) -> Column[bool]:
     """True or false."""
     return Column(name, sa.Boolean(), nullable=nullable)
