@@ -10,10 +10,10 @@ can't be copied to another id. `dumps` and `loads` turn arq's dictionaries into 
 and back, for plain arq clients and workers (`job_serializer`, `job_deserializer`).
 """
 
-import hmac
 import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
+from hmac import compare_digest
 from typing import Any
 
 import msgspec
@@ -121,8 +121,8 @@ class Codec:
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
-        flags, mac, body = sealed[1], sealed[3:_HEAD], sealed[_HEAD:]
-        if flags >= _FLAGS or not self._is_ours(sealed[2], flags, mac, body):
+        flags, body = sealed[1], sealed[_HEAD:]
+        if flags >= _FLAGS or not self._is_ours(sealed[2], flags, sealed[3:_HEAD], body):
             raise BadPayload("the signature is not ours")
         if flags & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
@@ -130,7 +130,7 @@ class Codec:
 
     def _is_ours(self, key_id: int, flags: int, mac: bytes, body: bytes) -> bool:
         for key in self._by_id.get(key_id, ()):  # two keys may share an id of one byte
-            if hmac.compare_digest(mac, key.mac(flags, body)):
+            if compare_digest(mac, key.mac(flags, body)):
                 return True
         return False
 

@@ -11,6 +11,7 @@ are never many. Tasks are plain asyncio tasks, made here and nowhere else.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from enum import StrEnum
@@ -67,6 +68,7 @@ class Slots:
         self._running: set[Running] = set()
         self._abandoned: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = math.inf
         self.changed = asyncio.Event()
 
     @property
@@ -92,9 +94,10 @@ class Slots:
         """Run `body` as a task, to be cancelled when the run's time is up."""
         loop = asyncio.get_running_loop()
         self._running.add(running)
-        running.deadline = loop.time() + running.job.timeout_ms / 1000
+        running.deadline = deadline = loop.time() + running.job.timeout_ms / 1000
         running.task = loop.create_task(self._work(running, body))
-        self._watch(running.deadline)
+        if deadline < self._looks_at:
+            self._watch(deadline)
 
     async def _work(self, running: Running, body: Body) -> None:
         self._over(running, await body(running))
@@ -136,16 +139,15 @@ class Slots:
 
     def _watch(self, deadline: float) -> None:
         """Look again at `deadline`, unless a look is due before it."""
-        if self._timer is not None and self._timer.when() <= deadline:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(deadline, self._look)
+        if deadline < self._looks_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._looks_at = deadline
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
 
     def _look(self) -> None:
         """Deal with every run whose time is up, and look again when the next one's is."""
-        self._timer = None
+        self._timer, self._looks_at = None, math.inf
         now = asyncio.get_running_loop().time()
         for running in self.running:
             if running.deadline <= now:
