@@ -122,17 +122,16 @@ class Codec:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
         flags, body = sealed[1], sealed[_HEAD:]
-        if flags >= _FLAGS or not self._is_ours(sealed[2], flags, sealed[3:_HEAD], body):
-            raise BadPayload("the signature is not ours")
+        self._verify(sealed[2], flags, sealed[3:_HEAD], body)
         if flags & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
         return _inflate(body) if flags & _COMPRESSED else body
 
-    def _is_ours(self, key_id: int, flags: int, mac: bytes, body: bytes) -> bool:
+    def _verify(self, key_id: int, flags: int, mac: bytes, body: bytes) -> None:
         for key in self._by_id.get(key_id, ()):  # two keys may share an id of one byte
-            if compare_digest(mac, key.mac(flags, body)):
-                return True
-        return False
+            if flags < _FLAGS and compare_digest(mac, key.mac(flags, body)):
+                return
+        raise BadPayload("the signature is not ours")
 
 
 class _Key:
