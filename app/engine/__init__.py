@@ -14,6 +14,7 @@ The life of a job, in the order of the files that tell it:
     fitness      a Redis that would lose runs is refused before a worker begins
     events       what happened, as a stream; somebody keeps the history of it
     handover     runs that were first written down elsewhere come in here, each once
+    books        what a run has done and need not do again: its effects (effect, ledger), its steps
 
 The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
 them to Redis over one connection (exchange), and `together` what many callers ask at once. Beside
@@ -36,6 +37,7 @@ from app.engine.doors.handle import Handle
 from app.engine.doors.handover import Brought, Handover
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
 from app.engine.doors.plain import arq_functions
+from app.engine.effect import ASK, REPEAT, Effect, EffectState, InDoubt, Place, is_same
 from app.engine.errors import (
     BadArguments,
     BadPayload,
@@ -45,6 +47,8 @@ from app.engine.errors import (
     Duplicate,
     EngineError,
     JobTimeout,
+    LeaseLost,
+    NeedsReview,
     OutOfMemory,
     Overtaken,
     PartlyStored,
@@ -66,8 +70,10 @@ from app.engine.errors import (
 from app.engine.failure import FailedAttempt
 from app.engine.fitness import Fitness, Flaw, Objection
 from app.engine.job import Call, Held, Job, by_name, collect, job
+from app.engine.ledger import Ledger, settle
 from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
+from app.engine.redis.book import RedisLedger
 from app.engine.redis.codec import Codec
 from app.engine.redis.keys import queue_title
 from app.engine.redis.sentinel import SentinelSettings
@@ -80,7 +86,9 @@ from app.engine.run import NewRun
 from app.engine.schedule import Cron, Schedule, schedule
 
 __all__ = [
+    "ASK",
     "NEVER",
+    "REPEAT",
     "ArqWorker",
     "Attempt",
     "Backoff",
@@ -101,6 +109,8 @@ __all__ = [
     "DeclarationError",
     "Discard",
     "Duplicate",
+    "Effect",
+    "EffectState",
     "Ending",
     "EngineError",
     "Events",
@@ -111,18 +121,24 @@ __all__ = [
     "Handle",
     "Handover",
     "Held",
+    "InDoubt",
     "Job",
     "JobTimeout",
+    "LeaseLost",
+    "Ledger",
     "ManualClock",
     "NewRun",
+    "NeedsReview",
     "Objection",
     "OutOfMemory",
     "Over",
     "Overtaken",
     "PartlyStored",
     "PermanentError",
+    "Place",
     "QueueDepth",
     "QueueFull",
+    "RedisLedger",
     "RemoteError",
     "RetryLater",
     "RunCancelled",
@@ -153,6 +169,7 @@ __all__ = [
     "heeding_signals",
     "hours",
     "install",
+    "is_same",
     "job",
     "minutes",
     "queue_title",
@@ -160,4 +177,5 @@ __all__ = [
     "run_process",
     "schedule",
     "seconds",
+    "settle",
 ]

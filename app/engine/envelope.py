@@ -35,6 +35,8 @@ class Payload(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """The key it holds."""
     t: int | None = None
     """arq: the try to start from; only a plain arq client's may say, and a plain worker heed it."""
+    o: str = ""
+    """The origin of the dead letter it replays."""
 
 
 class Kept(msgspec.Struct, kw_only=True, gc=False):

@@ -19,10 +19,12 @@ EngineError           raised to whoever called the engine
 ├── Overtaken         a relay stood still, and another took its place: nothing was written
 ├── BadPayload        bytes from Redis that we did not write, or can't read
 ├── UnknownRun        no run has this id, or its result is no longer kept
+├── LeaseLost         this attempt's run is another worker's by now: it can't write any more
 ├── RunFailed         the run whose result was asked for ended without success
 │   └── RunCancelled  ... because somebody cancelled it
 └── RemoteError       an exception of a class this process does not know
 PermanentError        a job's own errors that no retry can mend
+└── NeedsReview       nobody can tell whether an effect happened, and a person has to
 JobTimeout            recorded for an attempt that took longer than its job may
 SelfCancelled         ... that was cancelled from within
 WorkerDied            ... whose workers died until none of its attempts was left
@@ -56,6 +58,10 @@ class Discard(JobSignal):
 
 class PermanentError(Exception):
     """A failure that no retry can mend: wrong input, missing permission, bad credentials."""
+
+
+class NeedsReview(PermanentError):
+    """An effect was begun, and nobody can tell whether it happened: a person has to settle it."""
 
 
 class JobTimeout(TimeoutError):
@@ -153,6 +159,10 @@ class BadPayload(EngineError):
 
 class UnknownRun(EngineError):
     """No run has this id, or what it left is no longer kept."""
+
+
+class LeaseLost(EngineError):
+    """The attempt's run is another worker's by now, or over; nothing was written."""
 
 
 class RunFailed(EngineError):

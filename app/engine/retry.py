@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from app.engine.errors import BadArguments, Discard, PermanentError
+from app.engine.errors import (
+    BadArguments,
+    DeclarationError,
+    Discard,
+    PermanentError,
+    TooLarge,
+)
 
 JITTER = 0.1  # each delay is stretched by up to this share, so that failures spread out
 
-_PERMANENT = (Discard, PermanentError, BadArguments, PermissionError, ValueError)
+_PERMANENT = (
+    *(Discard, PermanentError, PermissionError, ValueError),
+    *(BadArguments, DeclarationError, TooLarge),  # a mistake in the job's own code
+)
 _BY_CLASS: tuple[tuple[type[Exception], timedelta], ...] = (  # the replaced system's figures
     (TimeoutError, timedelta(seconds=30)),
     (ConnectionError, timedelta(seconds=60)),

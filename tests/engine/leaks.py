@@ -23,6 +23,7 @@ _MANY = (
 _ONE = (
     keys.DEAD,
     keys.DEAD_GROUPS,
+    keys.DOUBTS,
     keys.PARKED,
     keys.EVENTS,
     keys.EVENTS_COUNT,
@@ -61,4 +62,15 @@ def _fault(connection: Any, key: str, waiting: set[str]) -> str:
         holder, _, until = connection.get(key).decode().partition("|")
         held = until.isdigit() or connection.exists(keys.payload(holder))
         return "" if held else f"{key}: held by {holder}, which is over"
+    if key.startswith(keys.BOOK):
+        return _fault_of_book(connection, key.removeprefix(keys.BOOK), waiting)
     return "" if key.startswith(_MANY) else f"{key}: no key of ours, or of a worker that is gone"
+
+
+def _fault_of_book(connection: Any, book: str, waiting: set[str]) -> str:
+    """A run's goes with it, or lies beside its dead letter; what all runs share is forgotten."""
+    if book.startswith("/"):
+        is_kept = connection.ttl(keys.book(book)) > 0
+    else:
+        is_kept = book in waiting or connection.exists(keys.dead_letter(book))
+    return "" if is_kept else f"{keys.book(book)}: its run is over"

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
+from app.engine.attempt import origin_of
 from app.engine.cause import Cause, unpack_cause
 from app.engine.clock import from_ms, to_ms
 from app.engine.doors.client import Client
@@ -152,8 +153,9 @@ class DeadLetters:
         if payload.id not in ("", letter.id):
             raise BadPayload(f"{letter.id} holds the payload of {payload.id}")
         now = to_ms(self._client.store.clock.now())
+        origin = payload.o or origin_of(letter.id, payload.et)
         fresh = msgspec.structs.replace(
-            payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now
+            payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now, o=origin
         )
         sealed = self._client.codec.seal_payload(fresh)
         return NewRun(id=fresh.id, queue=letter.queue, payload=sealed, is_counted=True)

@@ -33,6 +33,7 @@ from app.engine.errors import (
     SelfCancelled,
 )
 from app.engine.job import Job
+from app.engine.memory import no_books
 from app.engine.outcome import Dead, Retrying, Snoozed, Succeeded
 from app.engine.redis import keys
 from app.engine.redis.codec import Codec
@@ -43,6 +44,7 @@ C = TypeVar("C")
 _CLEAN_UP = 10.0  # s that an attempt has after its deadline; then arq ends it, and for good
 _NEWER = minutes(1)  # until a run that is newer than this code is offered again
 _WORKER = "arq"  # a plain worker has no name
+_BOOKS = no_books()
 
 _Outcome = Succeeded | Retrying | Snoozed | Dead
 
@@ -143,6 +145,7 @@ class _Plain(Generic[C]):
             parent=payload.p or None,
             owner=payload.u or None,
             trace=payload.tp or None,
+            books=_BOOKS,
         )
 
     def _failed(self, number: int, error: BaseException, *, is_late: bool) -> _Outcome:

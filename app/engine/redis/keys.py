@@ -14,6 +14,9 @@ steward:dead              sorted set   ids of dead letters by the moment they di
 steward:dead:<id>         hash         a dead letter
 steward:causes            hash         what dead letters died of, by its short name
 steward:cause:<cause>     sorted set   those of one cause by the moment they died (ms)
+steward:book:<id>         hash         a run's finished steps, and its effects where no database is;
+                                       in `/<name>` an effect that all runs share, for a week
+steward:doubts            hash         effects that wait for a person
 steward:parked            hash         run id -> name, version, queue, old score
 steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
@@ -46,6 +49,8 @@ DEAD = "steward:dead"
 DEAD_LETTER = "steward:dead:"
 DEAD_GROUPS = "steward:causes"
 DEAD_GROUP = "steward:cause:"
+BOOK = "steward:book:"
+DOUBTS = "steward:doubts"
 PARKED = "steward:parked"
 WORKER = "steward:worker:"
 CURSOR = "steward:cursor:"
@@ -64,6 +69,7 @@ THEIRS = "/"
 
 LASTING = (
     *(RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, RELAY, ALIVE, HEALTH),
+    BOOK + THEIRS,
 )
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 
@@ -106,6 +112,11 @@ def dead_letter(run_id: str) -> str:
 def dead_group(cause: str) -> str:
     """The dead letters of one cause."""
     return DEAD_GROUP + cause
+
+
+def book(of: str) -> str:
+    """What a run has done and need not do again; or, after a slash, what all runs share."""
+    return BOOK + of
 
 
 def worker(name: str) -> str:

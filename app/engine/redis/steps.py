@@ -44,6 +44,7 @@ STEPS: Final = (
     "withdraw",
     "relay",
     "relayed",
+    "note",
 )
 _ALONE = frozenset({"enqueue_one"})  # steps that share nothing but names, to be short
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
@@ -51,7 +52,7 @@ _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked,
 _BROKEN = (RedisError, OSError, TimeoutError)
 _OFF_QUEUES = {
     *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
-    *("outdate", "relayed"),
+    *("outdate", "relayed", "note"),
 }
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
 """The steps that change a queue, but for `unpark`: of that the keeper tells."""

@@ -40,7 +40,7 @@ class Store:
         """`redis` is shared with whoever made it, and closed by them."""
         self.redis = redis
         self.clock = clock
-        self._steps = Steps(redis.line)
+        self.steps = self._steps = Steps(redis.line)
         self.listening = self._steps.listening
         self._enqueuing = Together(self._enqueue_first)
 

@@ -11,12 +11,17 @@ from typing import Any, Generic, TypeVar
 from arq.connections import RedisSettings
 
 from app.engine.attempt import Attempt
+from app.engine.books import Books
 from app.engine.clock import minutes, span_ms, to_ms
 from app.engine.doors.client import Client
 from app.engine.doors.overview import WorkerSeen
 from app.engine.job import Job
+from app.engine.ledger import Ledger
+from app.engine.memory import no_books
 from app.engine.options import WorkerOptions
 from app.engine.redis import keys
+from app.engine.redis.book import RedisLedger, RedisShelf
+from app.engine.redis.codec import Codec
 from app.engine.redis.connection import make_blocking_redis
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
@@ -46,6 +51,7 @@ class Crew(Generic[C]):
         queues: Sequence[str],
         make_context: Callable[[Attempt], C],
         options: WorkerOptions,
+        ledger: Ledger | None,
         heard: Callable[[Over], None],
     ) -> None:
         """`queues`: the most urgent first. `heard` is told of every committed outcome."""
@@ -54,6 +60,7 @@ class Crew(Generic[C]):
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
         self._started_at = self._clock.now()
         self.committer = self._make_committer(heard)
+        self.books = self._make_books(ledger)
         self.dispatcher = self._make_dispatcher(make_context)
         self.slots = self.dispatcher.slots
         self.watcher = Watcher(self.slots, max_block=options.max_block)
@@ -72,6 +79,20 @@ class Crew(Generic[C]):
             heard=heard,
         )
 
+    def _make_books(self, ledger: Ledger | None) -> Books:
+        store, codec = self._store, self._client.codec
+        if not isinstance(codec, Codec):  # an arq project's serializer keeps nothing but its own
+            return no_books()
+        return Books(
+            ledger or RedisLedger(store, codec),
+            RedisShelf(store, codec),
+            now_ms=self._clock.now_ms,
+            is_at_work=self._is_at_work,
+        )
+
+    def _is_at_work(self, attempt: Attempt) -> bool:
+        return any(running.attempt is attempt for running in self.slots.running)
+
     def _make_dispatcher(self, make_context: Callable[[Attempt], C]) -> Dispatcher[C]:
         runner = Runner(
             self._jobs,
@@ -79,6 +100,7 @@ class Crew(Generic[C]):
             make_context,
             clock=self._clock,
             worker=self.id,
+            books=self.books,
             accept_plain=self._options.accept_plain,
         )
         return Dispatcher(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
+from msgspec.structs import replace
+
 from app.engine.clock import Clock
 from app.engine.job import Job
 from app.engine.outcome import Outcome
@@ -37,6 +39,7 @@ class Dispatcher(Generic[C]):
         self._runner = runner
         self._committer = committer
         self._jobs = jobs
+        self._books = runner.books
         self._clock = clock
         self.slots = Slots(concurrency, grace=abandon_after, ended=self._ended)
 
@@ -56,7 +59,7 @@ class Dispatcher(Generic[C]):
     def _ended(self, running: Running, outcome: Outcome | None) -> None:
         self._committer.add(
             Over(
-                run=running.run,
+                run=self._closed(running) if self._books.open else running.run,
                 payload=running.payload,
                 job=running.job,
                 outcome=outcome or self._runner.cut_off(running),
@@ -64,6 +67,12 @@ class Dispatcher(Generic[C]):
                 ended_ms=self._clock.now_ms(),
             )
         )
+
+    def _closed(self, running: Running) -> Claimed:
+        """The run; one that has a book is counted, and so loses it when it is over."""
+        if self._books.close(running.attempt):
+            return replace(running.run, is_counted=True)
+        return running.run
 
     def _refused(self, run: Claimed, refused: Refused) -> None:
         payload, now = refused.payload, self._clock.now_ms()

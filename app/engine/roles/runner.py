@@ -22,6 +22,7 @@ import msgspec
 
 from app.engine import wire
 from app.engine.attempt import Attempt, current_attempt
+from app.engine.books import Books
 from app.engine.clock import Clock
 from app.engine.envelope import Envelope, Payload
 from app.engine.errors import (
@@ -69,6 +70,7 @@ class Runner(Generic[C]):
         *,
         clock: Clock,
         worker: str,
+        books: Books,
         accept_plain: bool,
     ) -> None:
         """`accept_plain`: also run payloads of plain arq clients, which name no run and queue."""
@@ -77,6 +79,7 @@ class Runner(Generic[C]):
         self._make_context = make_context
         self._clock = clock
         self._worker = worker
+        self.books = books
         self._accept_plain = accept_plain
 
     def prepare(self, run: Claimed) -> Running | Refused:
@@ -146,6 +149,8 @@ class Runner(Generic[C]):
             parent=payload.p or None,
             owner=payload.u or None,
             trace=payload.tp or None,
+            first=payload.o or None,
+            books=self.books,
         )
 
     async def attempt(self, running: Running) -> Outcome:

@@ -25,6 +25,7 @@ from app.engine.attempt import Attempt
 from app.engine.doors.client import Client
 from app.engine.errors import Unavailable
 from app.engine.job import Job
+from app.engine.ledger import Ledger
 from app.engine.options import USUAL, WorkerOptions
 from app.engine.roles.crew import Crew
 from app.engine.roles.over import Over
@@ -59,11 +60,13 @@ class Worker(Generic[C]):
         timetable: Sequence[Schedule] = (),
         roles: Sequence[Callable[[], Awaitable[None]]] = (),
         options: WorkerOptions = USUAL,
+        ledger: Ledger | None = None,
         heard: Callable[[Over], None] | None = None,
     ) -> None:
         """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
 
-        `heard` is told of every committed outcome.
+        `ledger` keeps the effects of runs; without one, Redis does. `heard` is told of every
+        committed outcome.
         """
         self._options, self._store, self._queues = options, client.store, tuple(queues)
         self._recycler = Recycler(options, stop=self._retire)
@@ -74,6 +77,7 @@ class Worker(Generic[C]):
             queues=queues,
             make_context=make_context,
             options=options,
+            ledger=ledger,
             heard=self._recycler.counting(heard or _nobody),
         )
         self._scheduler = Scheduler(timetable, client)

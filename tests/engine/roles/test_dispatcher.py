@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from app.engine import Attempt, Client, Codec, Over, RunStatus, by_name, hours, minutes
+from app.engine.memory import memory_books
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
 from app.engine.roles.runner import Runner
@@ -24,7 +25,15 @@ class Desk:
         self.gate = anyio.Event()
         self.heard: list[Over] = []
         jobs, clock = by_name([write, pass_gate]), client.store.clock
-        runner = Runner(jobs, codec, self._bench, clock=clock, worker="w1", accept_plain=False)
+        runner = Runner(
+            jobs,
+            codec,
+            self._bench,
+            clock=clock,
+            worker="w1",
+            books=memory_books(),
+            accept_plain=False,
+        )
         self.committer = Committer(
             client.store,
             codec,

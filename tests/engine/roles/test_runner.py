@@ -31,6 +31,7 @@ from app.engine import (
 )
 from app.engine.envelope import Payload
 from app.engine.errors import JobTimeout, SelfCancelled, WorkerDied
+from app.engine.memory import memory_books
 from app.engine.outcome import (
     Cancelled,
     Dead,
@@ -65,7 +66,7 @@ async def act(ctx: Trouble, text: str = "done") -> str:
 
 
 @job(name="test.tell", queue="default")
-async def tell(ctx: Trouble) -> tuple[Attempt, Attempt | None]:
+async def tell(ctx: Trouble) -> Any:
     """Return what it knows of itself."""
     return ctx.attempt, current_attempt.get()
 
@@ -120,6 +121,7 @@ def runner(
         lambda attempt: Trouble(attempt, raising),
         clock=Clock(),
         worker="w1",
+        books=memory_books(),
         accept_plain=plain,
     )
 
@@ -342,7 +344,15 @@ async def test_a_context_that_cannot_be_made_is_a_failure(codec: Codec) -> None:
     def broken(_: Attempt) -> Trouble:
         raise OSError("no database")
 
-    ours = Runner(by_name([act]), codec, broken, clock=Clock(), worker="w1", accept_plain=False)
+    ours = Runner(
+        by_name([act]),
+        codec,
+        broken,
+        clock=Clock(),
+        worker="w1",
+        books=memory_books(),
+        accept_plain=False,
+    )
     running = prepared(ours, sealed(codec, payload_of()))
 
     assert isinstance(await attempted(ours, running), Retrying)

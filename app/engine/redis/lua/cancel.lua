@@ -10,6 +10,7 @@ if is_held(call('GET', LEASE .. id)) then
 end
 keep(id, result, tonumber(ms), 'cancelled')
 forget(id, queue)
+call('DEL', BOOK .. id)
 call('HDEL', PARKED, id)
 release_key(key, id)
 record({event}, ARGV[2])

@@ -1,6 +1,6 @@
 -- Commit runs that ended by themselves or were cancelled: keep the result, remove all the rest.
 -- ARGV    longest stream, then for each group of runs that are alike:
---         queue, lease, 1 if their attempts were counted, result ms, ending, unique key or '', how many,
+--         queue, lease, 1 if their attempts were counted (whoever has a book is), result ms, ending, unique key or '', how many,
 --         then for each of these: id, result, event
 -- Returns each id that was not ours any more, and the lease it has now or '': its new owner's result stands.
 local lost, events = {}, {}
@@ -23,7 +23,9 @@ local function complete(ours, queue, is_counted, ms, ending, key)
     local id = ARGV[i]
     ids[n], events[#events + 1] = id, ARGV[i + 2]
     gone[#gone + 1], gone[#gone + 2] = JOB .. id, LEASE .. id
-    if is_counted then gone[#gone + 1], gone[#gone + 2] = ATTEMPTS .. id, FAILURES .. id end
+    if is_counted then
+      gone[#gone + 1], gone[#gone + 2], gone[#gone + 3] = ATTEMPTS .. id, FAILURES .. id, BOOK .. id
+    end
     keep(id, ARGV[i + 1], ms, ending)
     release_key(key, id)
   end

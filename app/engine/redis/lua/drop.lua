@@ -4,7 +4,7 @@
 local dropped = 0
 for _, id in ipairs(ARGV) do
   if unbury(id) then
-    call('DEL', RESULT .. id)
+    call('DEL', RESULT .. id, BOOK .. id)
     dropped = dropped + 1
   end
 end

@@ -4,6 +4,7 @@ local QUEUE, JOB, LEASE, ATTEMPTS, RESULT = 'arq:queue:', 'arq:job:', 'arq:in-pr
 local ABORT, FINISHED, FAILURES, UNIQUE = 'arq:abort', 'steward:finished:', 'steward:failures:', 'steward:unique:'
 local DEAD, DEAD_LETTER, PARKED, WORKER = 'steward:dead', 'steward:dead:', 'steward:parked', 'steward:worker:'
 local DEAD_GROUPS, DEAD_GROUP = 'steward:causes', 'steward:cause:'
+local BOOK, DOUBTS = 'steward:book:', 'steward:doubts'
 local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
 local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-over:'
 local BROUGHT = 'steward:brought:'
