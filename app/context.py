@@ -4,13 +4,14 @@ To add a service: a field of `Services`, and a line in `open_services`. This is 
 knows which implementation the settings ask for; a job never does.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from app.connection import make_codec, open_client, open_redis, redis_at
-from app.engine import Attempt, Client
+from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
 from app.observability.health import Health
 from app.services.ai import Assistant, RuleAssistant
@@ -27,8 +28,13 @@ from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.effects import Effects
 from app.storage.outbox import Outbox as RunOutbox
 from app.storage.users import User, Users
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 __all__ = [
     "Context",
@@ -59,6 +65,7 @@ class Services:
     logs: Logs
     notifications: Notifications
     health: Health
+    effects: Effects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,32 @@ class Context(Services):
     """Handed to every job as its first argument, fresh for each attempt."""
 
     attempt: Attempt
+
+    async def once(
+        self,
+        name: str,
+        act: Callable[[*Ts], Awaitable[T]],
+        /,
+        *args: *Ts,
+        in_doubt: InDoubt = ASK,
+        shared: bool = False,
+        not_done: tuple[type[Exception], ...] = (),
+    ) -> T | None:
+        """Do something to the world outside that should happen once: see `Attempt.once`."""
+        return await self.attempt.once(
+            name, act, *args, in_doubt=in_doubt, shared=shared, not_done=not_done
+        )
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[P, Awaitable[T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call the function, unless an earlier attempt of this run did: see `Attempt.step`."""
+        return await self.attempt.step(name, function, *args, **kwargs)
 
 
 def context_of(services: Services, attempt: Attempt) -> Context:
@@ -96,6 +129,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),
             health=Health(database, client, home, accepted=settings.redis.accept, now=now),
+            effects=Effects(database, now=now),
         )
 
 

@@ -5,13 +5,18 @@ redis_settings   a Valkey of the test session's own
 clean_redis      the same, emptied before the test
 codec, client    a client of it
 context          every service in memory or on a scratch database, for calling a job as a function
+
+`next_try(context)` is the context of the same run, tried again: what it has done once or as a step,
+it has not to do again.
 """
 
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from arq.connections import RedisSettings
 
@@ -29,6 +34,7 @@ from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.storage.database import Database
+from app.storage.effects import Effects
 from app.storage.outbox import Outbox as RunOutbox
 from app.storage.users import User, Users
 
@@ -148,6 +154,7 @@ def services(
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, now=clock.now),
         health=Health(database, client, tmp_path, now=clock.now),
+        effects=Effects(database, now=clock.now),
     )
 
 
@@ -172,3 +179,9 @@ def attempt(clock: ManualClock) -> Attempt:
 def context(services: Services, attempt: Attempt) -> Context:
     """What a job is called with."""
     return context_of(services, attempt)
+
+
+def next_try(context: Context) -> Context:
+    """The context of the next attempt of the same run."""
+    number = context.attempt.number + 1
+    return replace(context, attempt=msgspec.structs.replace(context.attempt, number=number))

@@ -76,6 +76,7 @@ async def open_worker(
             timetable=timetable,
             roles=[relay.run, *([recorder.run] if settings.worker.recorder else [])],
             options=worker_options(settings, burst=burst),
+            ledger=services.effects,
             heard=heard,
         )
 

@@ -1,0 +1,142 @@
+"""Effects on the world outside: begun, done, in doubt. The engine decides, and this is its ledger.
+
+A row stays as long as somebody says that its run, or the run's dead letter, is still there, and for
+a while after. One in doubt stays until a person has settled it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.engine import Effect, EffectState, Place, is_same
+from app.storage.base import Base, UtcDateTime
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+
+KEPT: Final = timedelta(days=7)
+"""How long after its run or the dead letter is gone: a replay has new ids, and that much time."""
+_LOOK = timedelta(days=1)  # between two looks whether a run is still there
+
+
+class EffectRow(Base):
+    """An effect as the database keeps it."""
+
+    __tablename__ = "effects"
+
+    key: Mapped[str] = mapped_column(String(800), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(200), index=True)
+    origin: Mapped[str] = mapped_column(String(400))
+    name: Mapped[str] = mapped_column(String(400))
+    is_shared: Mapped[bool]
+    state: Mapped[EffectState] = mapped_column(index=True)
+    by: Mapped[str] = mapped_column(String(40))
+    job: Mapped[str] = mapped_column(String(200))
+    attempt: Mapped[int]
+    worker: Mapped[str] = mapped_column(String(200))
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+    result: Mapped[bytes] = mapped_column(LargeBinary)
+    alive_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """When its run was last known to be there."""
+
+
+class Effects:
+    """The effects in the database."""
+
+    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    @property
+    def knows_leases(self) -> bool:
+        """They are in Redis: it is asked before."""
+        return False
+
+    async def swap(
+        self, place: Place, known: Effect | None, then: Effect | None, *, lease: str
+    ) -> Effect | None:
+        """Compare and replace, in one transaction; `OSError` when the database can't be written."""
+        del lease
+        try:
+            async with self._database.write() as session:
+                row = await session.get(EffectRow, place.key)
+                found = _effect(row) if row else None
+                if not is_same(found, known):
+                    return found
+                if row is not None:
+                    await session.delete(row)
+                    await session.flush()
+                if then is not None:
+                    session.add(self._row(then))
+        except OperationalError as error:
+            raise OSError("the database can't be written now") from error
+        return then
+
+    async def in_doubt(self, *, limit: int = 100) -> Sequence[Effect]:
+        """Those that wait for a person, the oldest first."""
+        oldest = select(EffectRow).filter_by(state=EffectState.IN_DOUBT)
+        oldest = oldest.order_by(EffectRow.since_ms).limit(limit)
+        async with self._database.read() as session:
+            return tuple(map(_effect, await session.scalars(oldest)))
+
+    async def count_in_doubt(self) -> int:
+        """How many wait for a person."""
+        count = select(func.count()).where(EffectRow.state == EffectState.IN_DOUBT)
+        async with self._database.read() as session:
+            return await session.scalar(count) or 0
+
+    async def runs(self, *, after: str, limit: int = 500) -> Sequence[str]:
+        """The ids of some runs with effects, in their order, from the one after `after` on."""
+        late = self._now() - _LOOK
+        ids = select(EffectRow.run_id).where(EffectRow.alive_at < late, EffectRow.run_id > after)
+        async with self._database.read() as session:
+            found = await session.scalars(ids.distinct().order_by(EffectRow.run_id).limit(limit))
+            return tuple(found)
+
+    async def seen(self, run_ids: Iterable[str]) -> None:
+        """These runs, or their dead letters, are there now."""
+        there = update(EffectRow).where(EffectRow.run_id.in_([*run_ids]))
+        async with self._database.write() as session:
+            await session.execute(there.values(alive_at=self._now()))
+
+    async def forget(self) -> int:
+        """Remove what is not in doubt of runs that were not seen for long; returns how many."""
+        old = delete(EffectRow).where(EffectRow.alive_at < self._now() - _LOOK - KEPT)
+        old = old.where(EffectRow.state != EffectState.IN_DOUBT)
+        async with self._database.write() as session:
+            return len((await session.scalars(old.returning(EffectRow.key))).all())
+
+    def _row(self, effect: Effect) -> EffectRow:
+        place = effect.place
+        return EffectRow(
+            key=place.key,
+            run_id=place.run_id,
+            origin=place.origin,
+            name=place.name,
+            is_shared=place.is_shared,
+            state=effect.state,
+            by=effect.by,
+            job=effect.job,
+            attempt=effect.attempt,
+            worker=effect.worker,
+            since_ms=effect.since,
+            result=effect.result,
+            alive_at=self._now(),
+        )
+
+
+def _effect(row: EffectRow) -> Effect:
+    place = Place(run_id=row.run_id, origin=row.origin, name=row.name, is_shared=row.is_shared)
+    return Effect(
+        place=place,
+        state=row.state,
+        by=row.by,
+        job=row.job,
+        attempt=row.attempt,
+        worker=row.worker,
+        since=row.since_ms,
+        result=row.result,
+    )
