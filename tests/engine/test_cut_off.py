@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from time import monotonic
 
 import pytest
 from arq.connections import RedisSettings
@@ -108,3 +109,21 @@ async def is_renewed(story: Story) -> bool:
 
 async def has_lapsed(story: Story) -> bool:
     return not await story.shop.client.workers()
+
+
+async def test_whoever_claims_has_a_sign_of_life_again(
+    workshop: Open, clean_redis: RedisSettings
+) -> None:
+    async with workshop(pass_gate) as shop, proxied(clean_redis) as network:
+        async with replace(shop, redis=network.settings).working(lease=seconds(1)):
+            await eventually(shop.client.workers)
+            network.cut()  # for the thread that renews, and not for claims
+            lapsed_at = monotonic() + 1
+            await eventually(lambda: monotonic() > lapsed_at)
+
+            await shop.client.enqueue(pass_gate, "it")
+            await eventually(lambda: shop.page)
+
+            assert len(await shop.client.workers()) == 1
+            network.heal()
+            shop.gate.set()

@@ -14,7 +14,7 @@ a run is on its way, and there is always a slot for it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
 import anyio
@@ -32,6 +32,7 @@ from app.engine.run import Claim, Claimed, Share
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # s between two tries to claim while Redis is away
+_LOOKS = 4  # in one lease, at least: whether Redis is back
 _LAST_WORD = 1.0  # s to withdraw an offer when it ends; an offer that stays ends by itself
 
 
@@ -50,17 +51,21 @@ class Claimer:
         patience: timedelta,
         start: Callable[[Claimed], None],
         mine: Callable[[], Collection[str]],
+        show: Callable[[], Awaitable[None]],
     ) -> None:
         """`most`: runs in one claim. `mine`: the ids of all runs here that are not committed.
 
-        `patience`: how long others may take to come back after the connection broke.
+        `patience`: how long others may take to come back after the connection broke. `show` sees
+        first that the worker has its sign of life: else others take at once what it claims.
         """
         self._store = store
         self._slots = slots
         self._worker = worker
         self._urgency = urgency
+        self._absences = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, patience.total_seconds() / _LOOKS))
         self._start = start
         self._mine = mine
+        self._show = show
         self._most = most
         self._pacer = Pacer(store.clock, poll=poll)
         self._doubts = Doubts(urgency.queues, patience=patience)
@@ -190,6 +195,7 @@ class Claimer:
     async def _answered(self, want: int, shares: Sequence[Share]) -> Claim | None:
         mine = self._mine() if self._doubts.are_wary else None
         try:
+            await self._show()
             claim = await self._store.claim(
                 self._worker,
                 want,
@@ -223,4 +229,4 @@ class Claimer:
     async def _wait_for_redis(self) -> None:
         """Longer every time, and no two workers alike."""
         await anyio.sleep(jittered(self._absent))
-        self._absent = min(2 * self._absent, _LONGEST_PAUSE)
+        self._absent = min(2 * self._absent, self._absences)

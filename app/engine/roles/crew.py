@@ -150,7 +150,13 @@ class Crew(Generic[C]):
             patience=self._options.lease,
             start=self.dispatcher.start,
             mine=self.dispatcher.held,
+            show=self._show_alive,
         )
+
+    async def _show_alive(self) -> None:
+        """Have the sign of life, if the lease's thread may not have come to it yet."""
+        if not self.lease.is_shown:
+            await self._store.greet(self.id, self.describe(), self._options.lease)
 
     def _make_urgency(self) -> Urgency:
         lease = self._lease_length()

@@ -3,7 +3,8 @@
 A lease on a run counts only while the worker's own key is there. A thread renews that key every
 quarter of its life, so a job that blocks the event loop does not cost the worker its runs. A key
 that lapsed (the machine slept, or Redis was away) is simply set again: commits are fenced by each
-run's own lease, so nothing that was taken over in between can be overwritten.
+run's own lease, so nothing that was taken over in between can be overwritten. What is claimed then
+needs the key too: whoever claims sees to it first (`is_shown`).
 
 A worker that is cut off from Redis cannot know whether its runs were taken over. Once it could not
 renew its key for as long as the key lives, it must think so: `has_lapsed` tells, and its attempts
@@ -55,6 +56,7 @@ class Lease:
         self._watcher = watcher
         self._describe = describe
         self._renewals, self._seen = 0, 0  # as the thread counts them, and as the loop has seen
+        self._shown_at = 0.0
         self._alone = 0.0  # s since the loop saw one, or saw that there was nothing to lose
         self._turned_at = 0.0
         self._is_absent = False
@@ -64,7 +66,7 @@ class Lease:
 
     def start(self) -> None:
         """Begin renewing; the caller has set the key once itself."""
-        self._turned_at = monotonic()
+        self._shown_at = self._turned_at = monotonic()
         self._thread.start()
         self._watcher.start(news=self._wake.set)  # the key tells it, at once
 
@@ -81,6 +83,11 @@ class Lease:
     def has_lapsed(self) -> bool:
         """Whether the key was not renewed for so long that others may have the runs by now."""
         return self._alone >= self._length.total_seconds()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the key must be there: it was set less than its life ago."""
+        return monotonic() - self._shown_at < self._length.total_seconds()
 
     def stop(self) -> None:
         """End the thread and remove the key, so that what is left is taken over at once."""
@@ -103,7 +110,10 @@ class Lease:
         return not self._is_stopping
 
     def _renew(self, redis: blocking.Redis) -> bool:
+        now = monotonic()
         error = self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
+        if error is None:
+            self._shown_at = now
         self._renewals += error is None or _is_down(error)
         return error is None
 

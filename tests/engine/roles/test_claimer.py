@@ -80,6 +80,8 @@ class Desk:
     ) -> None:
         self.store = Losing(client)
         self.taken: list[Claimed] = []
+        self.shown: list[int] = []
+        """How many claims there had been, each time the sign of life was seen to."""
         self.slots = Slots(count, grace=minutes(1), ended=self._over)
         self.gate = anyio.Event()
         self.claimer = Claimer(
@@ -94,7 +96,11 @@ class Desk:
             patience=patience,
             start=self._start,
             mine=lambda: {each.id for each in self.taken},
+            show=self._show,
         )
+
+    async def _show(self) -> None:
+        self.shown.append(self.store.claims)
 
     def _start(self, run: Claimed) -> None:
         self.taken.append(run)
@@ -161,12 +167,12 @@ async def test_no_more_is_taken_than_there_are_slots(client: Client) -> None:
     desk = Desk(client, count=3)
     await client.enqueue_many(write.call(str(n)) for n in range(9))
 
-    await desk.work(lambda: desk.taken)
+    await desk.work(lambda: len(desk.taken) >= 3)
 
     assert len(desk.taken) == 3
     for _ in range(2):
         rest = Desk(client, count=3)
-        await rest.work(lambda rest=rest: rest.taken)
+        await rest.work(lambda rest=rest: len(rest.taken) >= 3)
         assert len(rest.taken) == 3
 
 
@@ -233,8 +239,26 @@ async def test_stopping_in_the_middle_of_a_claim_loses_nothing(client: Client) -
     await desk.store.commit([completed(run) for run in desk.taken])
 
 
+async def test_before_each_claim_the_sign_of_life_is_seen_to(client: Client) -> None:
+    desk = Desk(client, count=1)
+
+    await desk.work(lambda: desk.store.claims >= 3)
+
+    assert desk.shown[:3] == [0, 1, 2]
+
+
+async def test_an_absent_redis_is_asked_some_times_in_each_lease(client: Client) -> None:
+    desk = Desk(client, count=3, poll=seconds(30), patience=seconds(0.4))
+    desk.store.is_absent = True
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(lambda: desk.store.claims >= 12, within=seconds(9))  # else it takes 13 s
+        group.cancel_scope.cancel()
+
+
 async def test_an_absent_redis_is_asked_now_and_then(client: Client) -> None:
-    desk = Desk(client, count=3, poll=seconds(30))
+    desk = Desk(client, count=3, poll=seconds(30), patience=seconds(8))
     desk.store.is_absent = True
 
     with anyio.move_on_after(0.5):

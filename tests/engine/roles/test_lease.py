@@ -71,6 +71,19 @@ async def test_a_sign_of_life_that_lapsed_is_set_again(
     await anyio.to_thread.run_sync(ours.stop)
 
 
+async def test_it_is_shown_as_long_as_its_last_renewal_lasts(clean_redis: RedisSettings) -> None:
+    async with proxied(clean_redis) as proxy:
+        ours = lease(proxy.settings, length=1.2)
+        ours.start()
+
+        proxy.cut()
+        await eventually(lambda: not ours.is_shown)
+        proxy.heal()
+        await eventually(lambda: ours.is_shown)
+
+        await anyio.to_thread.run_sync(ours.stop)
+
+
 async def test_an_absent_redis_is_waited_for(
     clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
