@@ -16,6 +16,7 @@ import anyio
 
 from app.context import Context
 from app.engine import Client, Discard, Fixed, PermanentError, job, minutes, seconds
+from app.jobs import email
 from app.jobs.ai_queue import Sent, TaskQueue
 from app.jobs.ai_results import DueTasks, TaskCreated, TaskRun, TaskRunStatus
 from app.queues import AI
@@ -190,17 +191,26 @@ def _request(ctx: Context, task: Task) -> AiRequest:
 
 
 async def _tell(ctx: Context, task: Task, occurrence: Occurrence) -> tuple[Delivered, ...]:
-    """Tell the owner, once an occurrence; a channel that fails does not fail the task."""
+    """Tell the owner, once an occurrence; a channel that fails does not fail the task.
+
+    What is told and the run that mails it are written together: both or neither.
+    """
     channels = tuple(map(Channel, task.channels))
     key = Occurrence.of(task.id, occurrence.due_at).run_id
     try:
-        return await ctx.notifications.send(
-            await ctx.users.get(task.user_id),
-            task.title,
-            task.last_result or "",
-            channels=channels,
-            dedupe_key=key,
-        )
+        user = await ctx.users.get(task.user_id)
+        async with ctx.database.write() as session:
+            told = await ctx.notifications.tell(
+                session,
+                user,
+                task.title,
+                task.last_result or "",
+                channels=channels,
+                dedupe_key=key,
+            )
+            if told.letter:
+                await email.post(ctx, session, told.letter)
+        return told.delivered
     except OSError as error:
         log.warning("Task %s was executed, but its owner could not be told.", task.id)
         return tuple(Delivered(each, DeliveryStatus.FAILED, str(error)) for each in channels)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.context import Context
 from app.engine import Fixed, job, minutes
 from app.queues import EMAIL
 from app.services.mail import Message
 from app.services.mail.sorter import MailSorted, Sorter
+from app.services.notifications import Letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +26,30 @@ class Delivery:
 @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
 async def send_notification(ctx: Context, user_id: int, subject: str, message: str) -> Delivery:
     """Mail one user, if they want mail. Safe to repeat: the mail is unique by the run's id."""
+    return await _mail(ctx, user_id, subject, message, key=f"run:{ctx.attempt.run_id}")
+
+
+@job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
+async def send_letter(ctx: Context, user_id: int, subject: str, body: str, key: str) -> Delivery:
+    """Send what was written down under a key, if the user still wants mail. Safe to repeat."""
+    return await _mail(ctx, user_id, subject, body, key=key)
+
+
+async def post(ctx: Context, session: AsyncSession, letter: Letter) -> None:
+    """Have a letter sent by a run of its own, once the session's transaction is committed."""
+    await ctx.outbox.enqueue(
+        session, send_letter, letter.user_id, letter.subject, letter.body, letter.key
+    )
+
+
+async def _mail(ctx: Context, user_id: int, subject: str, body: str, *, key: str) -> Delivery:
     user = await ctx.users.get(user_id)
     if not user.active:
         return Delivery(sent=False, reason="the user is not active")
     if not user.wants_mail:
         return Delivery(sent=False, reason="the user wants no mail")
     mail = await ctx.mail.outbox.post(
-        Message(to=(user.address,), subject=subject, body=message),
-        user_id=user.id,
-        key=f"run:{ctx.attempt.run_id}",
+        Message(to=(user.address,), subject=subject, body=body), user_id=user.id, key=key
     )
     return Delivery(sent=True, message_id=mail.message_id, accepted_at=mail.accepted_at)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base, UtcDateTime
@@ -49,11 +50,18 @@ class Notices:
 
     async def add(self, user_id: int, *, title: str, body: str, dedupe_key: str) -> bool:
         """Tell a user something; False when they were told before under this key."""
-        key = {"user_id": user_id, "dedupe_key": dedupe_key}
         async with self._database.write() as session:
-            if await session.scalar(select(NoticeRow.id).filter_by(**key)) is not None:
-                return False
-            session.add(NoticeRow(**key, title=title, body=body, created_at=self._now()))
+            return await self.write(session, user_id, title=title, body=body, dedupe_key=dedupe_key)
+
+    async def write(
+        self, session: AsyncSession, user_id: int, *, title: str, body: str, dedupe_key: str
+    ) -> bool:
+        """The same within a transaction."""
+        key = {"user_id": user_id, "dedupe_key": dedupe_key}
+        if await session.scalar(select(NoticeRow.id).filter_by(**key)) is not None:
+            return False
+        session.add(NoticeRow(**key, title=title, body=body, created_at=self._now()))
+        await session.flush()
         return True
 
     async def of(self, user_id: int, *, limit: int = 50) -> tuple[Notice, ...]:

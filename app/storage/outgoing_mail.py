@@ -6,11 +6,12 @@
 The body is not kept: whoever repeats the sending brings it again.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base, UtcDateTime
@@ -62,6 +63,17 @@ class OutgoingMail:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMail:
+    """A mail to a user that nobody has written down."""
+
+    key: str
+    user_id: int
+    message_id: str
+    recipients: str
+    subject: str
+
+
 class OutgoingMails:
     """The outgoing mails in the database."""
 
@@ -69,25 +81,23 @@ class OutgoingMails:
         self._database = database
         self._now = now
 
-    async def ensure(
-        self, key: str, *, user_id: int, message_id: str, recipients: str, subject: str
-    ) -> OutgoingMail:
+    async def ensure(self, mail: NewMail) -> OutgoingMail:
         """The mail with this key: as it was written the first time, or written now as pending."""
         async with self._database.write() as session:
-            row = await session.scalar(select(OutgoingMailRow).filter_by(key=key))
-            if row is None:
-                row = OutgoingMailRow(
-                    key=key,
-                    user_id=user_id,
-                    message_id=message_id,
-                    recipients=recipients,
-                    subject=subject,
-                    status=MailStatus.PENDING,
-                    created_at=self._now(),
-                    detail="",
-                )
-                session.add(row)
-        return _mail(row)
+            found, _ = await self.write(session, mail)
+        return found
+
+    async def write(self, session: AsyncSession, mail: NewMail) -> tuple[OutgoingMail, bool]:
+        """The same within a transaction, and whether it was written now."""
+        row = await session.scalar(select(OutgoingMailRow).filter_by(key=mail.key))
+        if row is not None:
+            return _mail(row), False
+        row = OutgoingMailRow(
+            **asdict(mail), status=MailStatus.PENDING, created_at=self._now(), detail=""
+        )
+        session.add(row)
+        await session.flush()
+        return _mail(row), True
 
     async def accepted(self, mail_id: int, *, detail: str) -> OutgoingMail:
         """Record that the server took it; a second record changes nothing."""

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,14 +15,18 @@ from app.jobs.ai import (
     run_task,
 )
 from app.jobs.ai_results import TaskCreated, TaskRun, TaskRunStatus
+from app.jobs.email import send_letter
 from app.queues import AI
 from app.services.ai import ScriptedAssistant
 from app.services.bad_field import BadField
+from app.services.mail.memory import MemorySender
 from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifications
 from app.services.recurrence import Daily
-from app.services.task_runs import CLAIM
-from app.services.tasks import Changes
+from app.services.task_runs import CLAIM, TaskRuns
+from app.services.tasks import Changes, Tasks
 from app.services.wall_clock import zone_named
+from app.storage.outbox import Outbox
+from app.storage.outgoing_mail import OutgoingMails
 from app.storage.task import TaskStatus, TaskType
 from app.storage.users import UnknownUser, User
 from tests.jobs.ai_bench import due, notices, task_of, waiting
@@ -219,6 +223,60 @@ async def test_an_owner_who_cannot_be_told_does_not_fail_the_task(
     assert (await task_of(context, reminder)).status is TaskStatus.COMPLETED
 
 
+async def test_a_reminder_and_the_run_that_mails_it_are_written_together(
+    context: Context, mailed: TaskCreated, owner: User, sender: MemorySender
+) -> None:
+    run = await due(context, mailed)
+
+    (letter,) = await context.outbox.next(most=9)
+    payload = context.client.codec.open_payload(letter.run().payload)
+    assert [each.status for each in run.delivered] == [
+        DeliveryStatus.DELIVERED,
+        DeliveryStatus.QUEUED,
+    ]
+    assert letter.job == "email.send_letter"
+    assert send_letter.signature.unpack(payload.a, payload.k)[0][:3] == (
+        *(owner.id, "Call Bob", "Reminder: Call Bob"),
+    )
+    assert len(await notices(context, owner)) == 1
+    assert sender.sent == {}
+
+
+async def test_of_a_reminder_whose_mail_cannot_be_queued_nothing_is_told(
+    context: Context, mailed: TaskCreated, owner: User
+) -> None:
+    broken = Broken(context.database, context.client)
+
+    with pytest.raises(RuntimeError, match="no room"):
+        await due(context, mailed, outbox=broken)
+    assert await notices(context, owner) == []
+    assert await OutgoingMails(context.database).of(owner.id) == ()
+
+    await due(context, mailed)
+    assert len(await notices(context, owner)) == 1
+    assert len(await context.outbox.next(most=9)) == 1
+
+
+async def test_a_reminder_that_is_repeated_is_mailed_once(
+    context: Context, mailed: TaskCreated, owner: User, sender: MemorySender
+) -> None:
+    cut_off = Tasks(context.database, now=context.tasks.runs.now)
+    cut_off.runs = Unfinished(context.database, now=context.tasks.runs.now)
+    with pytest.raises(ConnectionError):
+        await due(context, mailed, tasks=cut_off)
+
+    run = await due(context, mailed)
+
+    (letter,) = await context.outbox.next(most=9)
+    payload = context.client.codec.open_payload(letter.run().payload)
+    args, named = send_letter.signature.unpack(payload.a, payload.k)
+    for _ in range(2):
+        await send_letter(context, *args, **named)
+    assert run.status is TaskRunStatus.EXECUTED
+    assert [each.subject for each in sender.sent.values()] == ["Call Bob"]
+    assert [each.status for each in await OutgoingMails(context.database).of(owner.id)] == ["sent"]
+
+
 async def test_the_task_of_one_user_is_told_to_no_other(
     context: Context, owner: User, clock: ManualClock
 ) -> None:
@@ -312,10 +370,25 @@ async def test_a_resumed_task_is_enqueued_under_an_id_of_its_own_when_its_run_wa
     assert run.status is TaskRunStatus.EXECUTED
 
 
+class Broken(Outbox):
+    """Fails as soon as it has written a run."""
+
+    async def enqueue(self, *args: Any, **kwargs: Any) -> NoReturn:
+        await super().enqueue(*args, **kwargs)
+        raise RuntimeError("no room")
+
+
+class Unfinished(TaskRuns):
+    """Is cut off before an occurrence is closed."""
+
+    async def finish(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise ConnectionError("gone")
+
+
 class Unreachable(Notifications):
     """Loses its connection on every message."""
 
-    async def send(self, *_args: Any, **_kwargs: Any) -> tuple[Delivered, ...]:
+    async def tell(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise ConnectionError("gone")
 
 

@@ -156,6 +156,7 @@ async def test_a_run_killed_after_any_write_is_taken_up_where_it_was(
             await due(
                 context,
                 hourly,
+                database=mortal,
                 ai=assistant,
                 tasks=Tasks(mortal, now=now),
                 users=Users(mortal),

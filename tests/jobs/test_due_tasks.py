@@ -168,7 +168,7 @@ async def test_five_workers_execute_each_of_200_due_tasks_once(
         for each in five:
             group.start_soon(look, each)
     async with working(replace(services, ai=assistant), clean_redis, JOBS):
-        await eventually(lambda: all_over(context, owner, 200))
+        await eventually(lambda: all_over(context, owner, 200), within=seconds(40))
 
     assert sum(each.found for each in looks) == sum(each.enqueued for each in looks) == 200
     assert Counter(each.task_id for each in assistant.asked) == Counter(each.id for each in tasks)

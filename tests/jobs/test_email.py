@@ -5,11 +5,12 @@ from msgspec import structs
 
 from app.context import Context
 from app.engine.retry import is_permanent
-from app.jobs.email import Delivery, process_email_queue, send_notification
+from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
 from app.services.mail.errors import MailRefused, MailTrouble
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.rules import Category
 from app.services.mail.sorter import SortStatus
+from app.services.notifications import Letter
 from app.storage.notifications import Notices
 from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import UnknownUser, User
@@ -47,6 +48,55 @@ async def test_another_run_is_another_mail(
         await send_notification(each, owner.id, "Hi", "Call Bob.")
 
     assert len(sender.sent) == 2
+
+
+async def test_a_letter_is_sent_once_under_its_key(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    first = await send_letter(context, owner.id, "Hi", "Call Bob.", "key")
+    elsewhere = replace(context, attempt=structs.replace(context.attempt, run_id="run-2"))
+
+    again = await send_letter(elsewhere, owner.id, "Hi", "Call Bob.", "key")
+
+    ((message_id, message),) = sender.sent.items()
+    assert (message.to, message.subject, message.body) == ((owner.address,), "Hi", "Call Bob.")
+    assert first == again
+    assert (first.sent, first.message_id) == (True, message_id)
+
+
+async def test_a_letter_to_a_user_who_wants_no_mail_any_more_is_not_sent(
+    context: Context, sender: MemorySender
+) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.org", wants_mail=False)
+
+    delivery = await send_letter(context, bob.id, "Hi", "Call Ann.", "key")
+
+    assert delivery == Delivery(sent=False, reason="the user wants no mail")
+    assert sender.sent == {}
+
+
+async def test_a_letter_goes_out_with_the_transaction_that_wrote_it(
+    context: Context, owner: User
+) -> None:
+    letter = Letter(user_id=owner.id, subject="Hi", body="Call Bob.", key="key")
+
+    async def write(*, fails: bool) -> None:
+        async with context.database.write() as session:
+            await post(context, session, letter)
+            if fails:
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write(fails=True)
+    assert await context.outbox.next(most=9) == []
+    await write(fails=False)
+
+    (waiting,) = await context.outbox.next(most=9)
+    payload = context.client.codec.open_payload(waiting.run().payload)
+    assert payload.f == "email.send_letter"
+    assert send_letter.signature.unpack(payload.a, payload.k)[0] == (
+        *(owner.id, "Hi", "Call Bob.", "key"),
+    )
 
 
 async def test_a_user_who_wants_no_mail_gets_none(context: Context, sender: MemorySender) -> None:

@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ai.create_reminder": (1, "call Ann", SOON),
     "ai.create_periodic_task": (1, "stretch", "daily", {"hour": 8}),
     "ai.run_task": (1, SOON),
+    "email.send_letter": (1, "Hi", "...", "key"),
     "email.send_notification": (1, "Hi", "..."),
 }
 WITHOUT_DATABASE = {"files.cleanup_temp_files", "maintenance.cleanup_old_logs"}

@@ -5,9 +5,17 @@ import pytest
 from app.services.mail.errors import LoginRefused, MailTrouble
 from app.services.mail.memory import MemorySender
 from app.services.mail.outbox import Outbox
-from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifications
+from app.services.notifications import (
+    Channel,
+    Delivered,
+    DeliveryStatus,
+    Letter,
+    Notifications,
+    Told,
+)
 from app.storage.database import Database
 from app.storage.notifications import Notices
+from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import User, Users
 
 ALL = (Channel.IN_APP, Channel.EMAIL, Channel.SMS)
@@ -164,3 +172,83 @@ async def test_no_title_or_body_is_logged(
 
     assert "has a notification (a title of 12 characters)" in caplog.text
     assert "canary" not in caplog.text
+
+
+async def tell(
+    notifications: Notifications,
+    database: Database,
+    user: User,
+    title: str = "Hi",
+    *,
+    fails: bool = False,
+) -> Told:
+    async with database.write() as session:
+        told = await notifications.tell(session, user, title, "b", channels=ALL, dedupe_key="k")
+        if fails:
+            raise RuntimeError
+    return told
+
+
+async def test_what_is_told_in_a_transaction_leaves_its_mail_to_be_sent(
+    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+) -> None:
+    told = await tell(notifications, database, ann)
+
+    (mail,) = await OutgoingMails(database).of(ann.id)
+    assert statuses(told.delivered) == {
+        Channel.IN_APP: DeliveryStatus.DELIVERED,
+        Channel.EMAIL: DeliveryStatus.QUEUED,
+        Channel.SMS: DeliveryStatus.NOT_CONFIGURED,
+    }
+    assert told.letter == Letter(user_id=ann.id, subject="Hi", body="b", key=mail.key)
+    assert (mail.status, sender.sent) == (MailStatus.PENDING, {})
+
+
+async def test_what_was_told_before_leaves_no_second_letter(
+    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+) -> None:
+    first = await tell(notifications, database, ann)
+    again = await tell(notifications, database, ann)
+    assert again.letter is None
+    assert statuses(again.delivered)[Channel.EMAIL] is DeliveryStatus.QUEUED
+
+    assert first.letter is not None
+    await notifications.send(ann, "Hi", "b", channels=EMAIL, dedupe_key="k")
+    sent = await tell(notifications, database, ann)
+
+    assert statuses(sent.delivered)[Channel.EMAIL] is DeliveryStatus.DELIVERED
+    assert len(sender.sent) == len(await Notices(database).of(ann.id)) == 1
+
+
+async def test_of_what_is_told_in_a_transaction_that_fails_nothing_is_there(
+    notifications: Notifications, database: Database, ann: User
+) -> None:
+    with pytest.raises(RuntimeError):
+        await tell(notifications, database, ann, fails=True)
+
+    assert await Notices(database).of(ann.id) == ()
+    assert await OutgoingMails(database).of(ann.id) == ()
+
+
+@pytest.mark.case(60)
+async def test_a_title_that_forges_a_header_leaves_no_letter(
+    notifications: Notifications, database: Database, ann: User
+) -> None:
+    told = await tell(notifications, database, ann, "=?UTF-8?Q?=0A?=Bcc: eve@example.org")
+
+    assert told.letter is None
+    assert statuses(told.delivered)[Channel.EMAIL] is DeliveryStatus.FAILED
+    assert await OutgoingMails(database).of(ann.id) == ()
+
+
+async def test_who_wants_no_mail_is_left_no_letter(
+    notifications: Notifications, database: Database
+) -> None:
+    eve = await Users(database).add(name="Eve", address="eve@example.org", wants_mail=False)
+
+    told = await tell(notifications, database, eve)
+    unconfigured = await tell(Notifications(database), database, eve)
+
+    assert (told.letter, unconfigured.letter) == (None, None)
+    assert statuses(told.delivered)[Channel.EMAIL] is DeliveryStatus.DECLINED
+    assert statuses(unconfigured.delivered)[Channel.EMAIL] is DeliveryStatus.NOT_CONFIGURED

@@ -1,7 +1,7 @@
 import pytest
 
 from app.storage.database import Database
-from app.storage.outgoing_mail import MailStatus, OutgoingMail, OutgoingMails
+from app.storage.outgoing_mail import MailStatus, NewMail, OutgoingMail, OutgoingMails
 from app.storage.users import Users
 
 
@@ -14,16 +14,18 @@ def mails(database: Database) -> OutgoingMails:
 async def pending(mails: OutgoingMails, database: Database) -> OutgoingMail:
     ann = await Users(database).add(name="Ann", address="ann@example.org")
     return await mails.ensure(
-        "k", user_id=ann.id, message_id="<1@x>", recipients=ann.address, subject="Hi"
+        NewMail(key="k", user_id=ann.id, message_id="<1@x>", recipients=ann.address, subject="Hi")
     )
 
 
 async def test_a_key_has_one_mail_as_it_was_first_written(
     mails: OutgoingMails, pending: OutgoingMail
 ) -> None:
-    again = await mails.ensure(
-        "k", user_id=pending.user_id, message_id="<2@x>", recipients="b@x.org", subject="Ho"
+    other = NewMail(
+        key="k", user_id=pending.user_id, message_id="<2@x>", recipients="b@x.org", subject="Ho"
     )
+
+    again = await mails.ensure(other)
 
     assert again == pending
     assert (pending.status, pending.accepted_at) == (MailStatus.PENDING, None)

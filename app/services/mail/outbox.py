@@ -9,13 +9,15 @@ a Maildir that is the same file; a real server may deliver a second copy that ca
 import logging
 from hashlib import blake2b
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.services.mail.errors import MailRefused
 from app.services.mail.message import Message
 from app.services.mail.sender import MailSender
 from app.storage.address import domain_of
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.outgoing_mail import MailStatus, OutgoingMail, OutgoingMails
+from app.storage.outgoing_mail import MailStatus, NewMail, OutgoingMail, OutgoingMails
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +34,19 @@ class Outbox:
 
         Raises what the sender raises; a mail refused for good is recorded as that.
         """
-        mail = await self._mails.ensure(
-            key,
-            user_id=user_id,
-            message_id=self._message_id(key),
-            recipients=", ".join(message.to),
-            subject=message.subject,
-        )
+        mail = await self._mails.ensure(self._new(message, user_id, key))
         if mail.status is MailStatus.SENT:
             return mail
         return await self._send(message, mail)
+
+    async def write(
+        self, session: AsyncSession, message: Message, *, user_id: int, key: str
+    ) -> tuple[OutgoingMail, bool]:
+        """Write it down within a transaction, for a later `post` to send; and whether it is new.
+
+        A mail that was written before is told as it is.
+        """
+        return await self._mails.write(session, self._new(message, user_id, key))
 
     async def check(self) -> str:
         """Try the way out: one line on what works, or a `MailError` naming the setting."""
@@ -57,6 +62,15 @@ class Outbox:
             raise
         logger.info("Mail %s to user %s was accepted.", mail.message_id, mail.user_id)
         return await self._mails.accepted(mail.id, detail=receipt.detail)
+
+    def _new(self, message: Message, user_id: int, key: str) -> NewMail:
+        return NewMail(
+            key=key,
+            user_id=user_id,
+            message_id=self._message_id(key),
+            recipients=", ".join(message.to),
+            subject=message.subject,
+        )
 
     def _message_id(self, key: str) -> str:
         digest = blake2b(key.encode(), digest_size=16).hexdigest()
