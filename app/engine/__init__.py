@@ -8,6 +8,7 @@ The life of a job, in the order of the files that tell it:
     claimer      a worker with a free slot takes the run and leases it; urgency says from where
     dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further
+    trials       what several workers died with is tried alone, so that the others are done
     committer    the outcome is written down, in one step for many runs
     handle       whoever enqueued it looks where it stands, takes its result, or cancels it
     dead_letters what ended without success lies here, whole, until it is retried or dropped

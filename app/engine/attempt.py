@@ -28,6 +28,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """1 for the first try."""
     attempts: int
     """How many tries the job's policy allows."""
+    uncharged: int = 0
+    """How many earlier tries ended with their worker: the policy doesn't count them."""
     enqueued_ms: float
     due_ms: float
     deadline_ms: float
@@ -59,7 +61,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_last(self) -> bool:
         """Whether a failure of this try ends the run."""
-        return self.number >= self.attempts
+        return self.number - self.uncharged >= self.attempts
 
     @property
     def lease(self) -> str:

@@ -27,7 +27,7 @@ PermanentError        a job's own errors that no retry can mend
 └── NeedsReview       nobody can tell whether an effect happened, and a person has to
 JobTimeout            recorded for an attempt that took longer than its job may
 SelfCancelled         ... that was cancelled from within
-WorkerDied            ... whose workers died until none of its attempts was left
+WorkerDied            ... whose workers died with it, again and again
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class SelfCancelled(RuntimeError):
 
 
 class WorkerDied(RuntimeError):
-    """Every attempt the job has was taken down with the worker that ran it."""
+    """The worker that ran it died, and perhaps of it; what its dead letter ends with then."""
 
 
 class EngineError(Exception):

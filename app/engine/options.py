@@ -18,6 +18,9 @@ class WorkerOptions:
     abandon_after: timedelta = timedelta(seconds=10)
     """How long a cancelled run may take to clean up."""
     keep_result: timedelta = timedelta(minutes=60)
+    max_crashes: int = 3
+    """How many workers may die with a run before it is given up, where its policy allows so many
+    attempts; the last of them has nothing else to run."""
     keep_dead: timedelta = timedelta(0)
     """How long dead letters are kept; zero is for ever."""
     max_block: timedelta = timedelta(seconds=120)

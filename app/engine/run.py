@@ -89,6 +89,15 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_counted: bool = False
     """Whether its attempts are counted apart from its lease."""
     cancelled: bool = False
+    crashes: int = 0
+    """How many workers in a row died with it at work, and may have died of it."""
+    uncharged: int = 0
+    """How many of its attempts ended with their worker: its policy doesn't count them."""
+
+    @property
+    def charged(self) -> int:
+        """Which attempt this is, of those that its policy counts."""
+        return self.attempt - self.uncharged
 
     @property
     def lease(self) -> str:

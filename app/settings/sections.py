@@ -118,6 +118,12 @@ class WorkerProcess(Section):
     keep_result: Seconds = Field(
         default=timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
     )
+    max_crashes: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="how many workers a run may take down with it before it is a dead letter",
+    )
     keep_dead: Seconds = Field(
         default=timedelta(0),
         description="seconds a dead letter is kept; 0 is until it is retried or dropped",

@@ -55,6 +55,11 @@ def _waiting(connection: Any, found: list[str]) -> set[str]:
 def _fault(connection: Any, key: str, waiting: set[str]) -> str:
     if key in _ONE:
         return ""
+    if key in (keys.CRASHES, keys.SUSPECTS):
+        is_hash = key == keys.CRASHES
+        found = connection.hkeys(key) if is_hash else connection.zrange(key, 0, -1)
+        over = {each.decode(errors="replace") for each in found} - waiting
+        return f"{key}: {min(over)} is over" if over else ""
     if key.startswith(_OF_RUNS_NOT_OVER):
         prefix = next(each for each in _OF_RUNS_NOT_OVER if key.startswith(each))
         return "" if key.removeprefix(prefix) in waiting else f"{key}: its run is over"

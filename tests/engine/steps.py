@@ -17,7 +17,9 @@ from app.engine.failure import pack_failure, unpack_failure
 from app.engine.outcome import Ending
 from app.engine.redis import keys
 from app.engine.redis.store import Store
+from app.engine.redis.suspects import Suspects
 from app.engine.roles.slots import Running
+from app.engine.roles.trials import Trials
 from app.engine.run import Claim, Claimed, Share
 
 HOUR = timedelta(hours=1)
@@ -156,6 +158,13 @@ def running(run: Claimed, job: Job[Any, ..., Any], **fields: Any) -> Running:
         "started_ms": 0,
     }
     return Running(**{**known, **fields})
+
+
+def trials_of(store: Store, worker: str = "w1") -> Trials:
+    """The trials that a worker holds."""
+    return Trials(
+        Suspects(store), worker=worker, queues=QUEUES, fatal=3, sign=seconds(1), lease=LEASE
+    )
 
 
 async def due_ms(store: Store, run: Claimed) -> float:

@@ -1,8 +1,12 @@
 """Jobs that leave a trace in the ledger, and wait when a test wants them to be in the middle."""
 
+import ctypes
 import os
+import resource
+import signal
 import time
 from asyncio import CancelledError
+from collections.abc import Callable
 from datetime import timedelta
 
 import anyio
@@ -146,8 +150,46 @@ async def misbehave(ctx: Context, how: str) -> None:
     raise UNRULY[how]
 
 
+def _take_all_memory() -> None:
+    """Pass the limit, where that is the end: as a system does that has no more to give."""
+    resource.setrlimit(resource.RLIMIT_AS, (2**20, 2**20))
+    try:
+        _HOARD.append(bytearray(2**30))
+    except MemoryError:
+        os.abort()
+
+
+POISONS: dict[str, Callable[[], object]] = {
+    "exit": lambda: os._exit(1),
+    "crash": lambda: ctypes.string_at(0),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "memory": _take_all_memory,
+}
+
+
+@job(name="life.poison", queue=MAINTENANCE, timeout=minutes(1))
+async def poison(ctx: Context, how: str) -> None:
+    """Take the worker down."""
+    _write(ctx, how)
+    POISONS[how]()
+
+
 JOBS = by_name(
-    (note, ask, hold, rest, tell, mail, stumble, block, hoard, cling, misbehave, *TOIL.values())
+    (
+        note,
+        ask,
+        hold,
+        rest,
+        tell,
+        mail,
+        stumble,
+        block,
+        hoard,
+        cling,
+        misbehave,
+        poison,
+        *TOIL.values(),
+    )
 )
 
 YEARLY = tuple(schedule("0 0 1 1 *", note.call(), name=f"life.yearly-{n}") for n in range(10))

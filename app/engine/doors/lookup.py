@@ -77,8 +77,8 @@ class Lookup:
         self, run_id: str, sealed: bytes, lease: bytes | None, attempt: int
     ) -> Trace:
         payload = self._opened(sealed)
-        if lease is not None:
-            worker, number = _holder(lease)
+        worker, number = _holder(lease or b"")
+        if lease is not None and worker != keys.SUSPECT:
             number = max(attempt, number)
             return Trace(status=RunStatus.RUNNING, payload=payload, attempt=number, worker=worker)
         due = await self._due(run_id, self._queue_of(payload)) if payload else None

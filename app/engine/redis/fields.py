@@ -17,6 +17,7 @@ from app.engine.run import Claimed, NewRun
 
 T = TypeVar("T")
 
+_UNUSUAL = 5  # what claim.lua tells of each run that is not in its first attempt
 _MOST_UNREADABLE = 64 * 1024  # bytes of a payload that nobody can read: enough to see what it was
 
 
@@ -59,13 +60,15 @@ def claimed(
         Claimed(id=str(id, errors="replace"), queue=queue, payload=payload, worker=worker)
         for id, queue, payload in zip(ids, names, payloads, strict=True)
     ]
-    odd = zip(unusual[::3], unusual[1::3], unusual[2::3], strict=True)
-    for place, attempt, cancelled in odd:
+    for start in range(0, len(unusual), _UNUSUAL):
+        place, attempt, cancelled, crashes, uncharged = unusual[start : start + _UNUSUAL]
         runs[place - 1] = replace(
             runs[place - 1],
             attempt=attempt or 1,
             is_counted=attempt > 0,
             cancelled=bool(cancelled),
+            crashes=crashes,
+            uncharged=uncharged,
         )
     return tuple(runs)
 

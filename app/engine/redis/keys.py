@@ -18,6 +18,8 @@ steward:book:<id>         hash         a run's finished steps, and its effects w
                                        in `/<name>` an effect that all runs share, for a week
 steward:doubts            hash         effects that wait for a person
 steward:parked            hash         run id -> name, version, queue, old score
+steward:crashes           hash         run id -> what is known of its workers' deaths
+steward:suspects          sorted set   runs to be tried alone, by when they last began (ms)
 steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
 steward:idle:<queue>      set          workers that may have an offer open for its runs
@@ -34,6 +36,7 @@ steward:health            string       written and read by the health check
 A run is handed over on the channel steward:hand-over:<worker>: queue, id and payload, a line each.
 
 A queue that is called `/<key>` is an arq project's own: <key> is the name of its sorted set.
+A lease of the worker `suspect`, which never lives, is that of a run which waits to be tried alone.
 """
 
 QUEUE = "arq:queue:"
@@ -65,7 +68,10 @@ RELAY = "steward:relay"
 BROUGHT = "steward:brought:"
 ALIVE = "steward:alive"
 HEALTH = "steward:health"
+CRASHES = "steward:crashes"
+SUSPECTS = "steward:suspects"
 THEIRS = "/"
+SUSPECT = "suspect"
 
 LASTING = (
     *(RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, RELAY, ALIVE, HEALTH),

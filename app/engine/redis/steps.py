@@ -45,6 +45,10 @@ STEPS: Final = (
     "relay",
     "relayed",
     "note",
+    "begin",
+    "acquit",
+    "doubt",
+    "try",
 )
 _ALONE = frozenset({"enqueue_one"})  # steps that share nothing but names, to be short
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
@@ -53,6 +57,7 @@ _BROKEN = (RedisError, OSError, TimeoutError)
 _OFF_QUEUES = {
     *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
     *("outdate", "relayed", "note"),
+    *("begin", "acquit", "doubt", "try"),
 }
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
 """The steps that change a queue, but for `unpark`: of that the keeper tells."""

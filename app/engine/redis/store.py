@@ -116,18 +116,21 @@ class Store:
         may_take_over: bool = True,
         was_offering: bool = False,
         offer: timedelta | None = None,
+        fatal: int = 3,
     ) -> Claim:
         """Lease up to `want` due runs to `worker`, queue by queue in the order given.
 
         `mine`, after a claim whose answer was lost: all runs the worker knows it has.
-        `may_take_over`: whether to take what workers have left that show no sign of life.
+        `may_take_over`: whether to take what workers have left that show no sign of life; a
+        run that `fatal` of them died with is at its end.
         `offer`: if there is nothing to take, how long the next plain run may be handed to `worker`;
         `was_offering`: whether that may be so already.
         """
         wanted = [f for each in shares for f in (each.queue, each.most, span_ms(each.lease))]
         known = ("",) if mine is None else (len(mine), *mine)
         offering = (int(was_offering), "" if offer is None else span_ms(offer))
-        head = (self.clock.offset_ms, worker, int(may_take_over), want, *offering, *known)
+        dead = fatal if may_take_over else ""
+        head = (self.clock.offset_ms, worker, dead, want, *offering, *known)
         queues = [keys.queue(each.queue) for each in shares]
         answer, ears = await self._steps.claim((*head, *wanted), queues)
         now, due, is_all, is_offering, *found = answer

@@ -49,6 +49,7 @@ class Claimer:
         most: int,
         poll: timedelta,
         patience: timedelta,
+        fatal: int = 3,
         start: Callable[[Claimed], None],
         mine: Callable[[], Collection[str]],
         show: Callable[[], Awaitable[None]],
@@ -56,13 +57,15 @@ class Claimer:
         """`most`: runs in one claim. `mine`: the ids of all runs here that are not committed.
 
         `patience`: how long others may take to come back after the connection broke. `show` sees
-        first that the worker has its sign of life: else others take at once what it claims.
+        first that the worker has its sign of life: else others take at once what it claims. `fatal`: how
+        many crashes a run dies of.
         """
         self._store = store
         self._slots = slots
         self._worker = worker
         self._urgency = urgency
         self._absences = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, patience.total_seconds() / _LOOKS))
+        self._fatal = fatal
         self._start = start
         self._mine = mine
         self._show = show
@@ -95,6 +98,12 @@ class Claimer:
             finally:
                 with anyio.move_on_after(_LAST_WORD, shield=True):
                     await self._withdraw()
+
+    async def settled(self) -> None:
+        """Wait until no claim is under way that may bring runs."""
+        while self._asked:
+            self._slots.changed.clear()
+            await self._slots.changed.wait()
 
     def look_for_ours(self) -> None:
         """Runs may be leased to this worker that no answer brought: the next claims bring them."""
@@ -204,6 +213,7 @@ class Claimer:
                 may_take_over=not self._doubts.are_patient,
                 was_offering=self._is_offering,
                 offer=self._offer(want),
+                fatal=self._fatal,
             )
         except Unavailable as error:
             self._lost()

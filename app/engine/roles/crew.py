@@ -23,6 +23,7 @@ from app.engine.redis import keys
 from app.engine.redis.book import RedisLedger, RedisShelf
 from app.engine.redis.codec import Codec
 from app.engine.redis.connection import make_blocking_redis
+from app.engine.redis.suspects import Suspects
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
@@ -30,6 +31,7 @@ from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Runner
+from app.engine.roles.trials import Place, Trials
 from app.engine.roles.undertaker import Undertaker
 from app.engine.roles.urgency import Urgency
 from app.engine.roles.watcher import Watcher
@@ -61,12 +63,16 @@ class Crew(Generic[C]):
         self._started_at = self._clock.now()
         self.committer = self._make_committer(heard)
         self.books = self._make_books(ledger)
+        self.trials = self._make_trials()
         self.dispatcher = self._make_dispatcher(make_context)
         self.slots = self.dispatcher.slots
         self.watcher = Watcher(self.slots, max_block=options.max_block)
         self.lease = self._make_lease(redis)
         self.claimer = self._make_claimer()
         self.keeper = self._make_keeper()
+        self.place = Place(
+            slots=self.slots, settled=self.claimer.settled, start=self.dispatcher.start
+        )
         self.undertaker = Undertaker(self._store, keep=options.keep_dead)
 
     def _make_committer(self, heard: Callable[[Over], None]) -> Committer:
@@ -102,14 +108,26 @@ class Crew(Generic[C]):
             worker=self.id,
             books=self.books,
             accept_plain=self._options.accept_plain,
+            fatal=self._options.max_crashes,
         )
         return Dispatcher(
             runner,
             self.committer,
+            self.trials,
             jobs=self._jobs,
             clock=self._clock,
             concurrency=self._options.concurrency,
             abandon_after=self._options.abandon_after,
+        )
+
+    def _make_trials(self) -> Trials:
+        return Trials(
+            Suspects(self._store),
+            worker=self.id,
+            queues=self._queues,
+            fatal=self._options.max_crashes,
+            sign=self._options.lease,
+            lease=self._lease_length(),
         )
 
     def _make_lease(self, redis: RedisSettings) -> Lease:
@@ -148,6 +166,7 @@ class Crew(Generic[C]):
             most=max(1, self._options.concurrency // 2),
             poll=self._options.poll,
             patience=self._options.lease,
+            fatal=self._options.max_crashes,
             start=self.dispatcher.start,
             mine=self.dispatcher.held,
             show=self._show_alive,
@@ -185,7 +204,7 @@ class Crew(Generic[C]):
             pid=os.getpid(),
             queues=self._queues,
             slots=self._options.concurrency,
-            running=self._options.concurrency - self.slots.free,
+            running=len(self.slots.running),
             started_ms=to_ms(self._started_at),
             blocked_ms=span_ms(self.watcher.blocked),
         )

@@ -1,7 +1,8 @@
 """From a claimed run to a task, and from its end to a commit: what happens in between is the job's.
 
-A run that can't start (its payload altered, its name unknown) gets its outcome at once. The others
-become tasks in the slots; when one is over, whatever ended it, its outcome goes to the committer.
+A run that can't start (its payload altered, its name unknown) gets its outcome at once, and one
+that its workers may have died of is left to be tried alone. The others become tasks in the slots;
+when one is over, whatever ended it, its outcome goes to the committer.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Refused, Runner
 from app.engine.roles.slots import Running, Slots
+from app.engine.roles.trials import Trials
 from app.engine.run import Claimed
 
 C = TypeVar("C")
@@ -29,6 +31,7 @@ class Dispatcher(Generic[C]):
         self,
         runner: Runner[C],
         committer: Committer,
+        trials: Trials,
         *,
         jobs: Mapping[str, Job[Any, ..., Any]],
         clock: Clock,
@@ -38,6 +41,7 @@ class Dispatcher(Generic[C]):
         """`jobs` are those the runner knows."""
         self._runner = runner
         self._committer = committer
+        self._trials = trials
         self._jobs = jobs
         self._books = runner.books
         self._clock = clock
@@ -46,10 +50,12 @@ class Dispatcher(Generic[C]):
     def start(self, run: Claimed) -> None:
         """Run it, or say at once why it can't be."""
         found = self._runner.prepare(run)
-        if isinstance(found, Running):
-            self.slots.start(found, self._runner.attempt)
-        else:
+        if isinstance(found, Refused):
             self._refused(run, found)
+        elif not run.uncharged:
+            self.slots.start(found, self._runner.attempt)
+        elif not self._trials.takes(found):
+            self.slots.start(found, self._trials.body(self._runner.attempt))
 
     def held(self) -> set[str]:
         """The ids of all runs that are here: at work, or over and not committed yet."""

@@ -2,7 +2,7 @@
 
     payload lost, altered or misfitting   Dead, at once: no retry can mend it
     name or version unknown here          Parked
-    more attempts begun than it has       Dead: each of them took its worker down
+    too many workers died with it         Dead: it takes its worker down
     the job returned                      Succeeded
     it raised RetryLater                  Snoozed
     it raised anything else               Retrying, or Dead when its policy says so
@@ -72,8 +72,12 @@ class Runner(Generic[C]):
         worker: str,
         books: Books,
         accept_plain: bool,
+        fatal: int = 3,
     ) -> None:
-        """`accept_plain`: also run payloads of plain arq clients, which name no run and queue."""
+        """`accept_plain`: also run payloads of plain arq clients, which name no run and queue.
+
+        `fatal`: how many crashes a run dies of.
+        """
         self._jobs = jobs
         self._codec = codec
         self._make_context = make_context
@@ -81,6 +85,7 @@ class Runner(Generic[C]):
         self._worker = worker
         self.books = books
         self._accept_plain = accept_plain
+        self._fatal = fatal
 
     def prepare(self, run: Claimed) -> Running | Refused:
         """Everything the attempt needs, or the outcome when it can't even start."""
@@ -93,13 +98,20 @@ class Runner(Generic[C]):
             return Refused(payload, Parked(payload.f, payload.v))
         if run.cancelled:
             return Refused(payload, Cancelled())
-        if run.attempt > job.retry.attempts:
-            died = WorkerDied(f"{job.retry.attempts} attempts ended with their worker")
+        if died := self._death_of(run, job):
             return Refused(payload, Dead(died))
         try:
             return self._running(run, payload, job)
         except BadArguments as error:
             return Refused(payload, Dead(error))
+
+    def _death_of(self, run: Claimed, job: Job[Any, ..., Any]) -> WorkerDied | None:
+        """Why it must not begin again, if so: it has taken its workers down, or may have."""
+        if run.crashes >= min(self._fatal, job.retry.attempts):
+            return WorkerDied(f"crashed {run.crashes}x: its worker died each time it began")
+        if run.charged > job.retry.attempts:
+            return WorkerDied(f"{job.retry.attempts} attempts ended with their worker")
+        return None
 
     def _opened(self, run: Claimed) -> Payload:
         """The run's payload, if it is ours and stands where we put it; raises `BadPayload`."""
@@ -142,6 +154,7 @@ class Runner(Generic[C]):
             queue=run.queue,
             number=run.attempt,
             attempts=job.retry.attempts,
+            uncharged=run.uncharged,
             enqueued_ms=payload.et,
             due_ms=payload.sf or payload.et,
             deadline_ms=now + job.timeout_ms,
@@ -175,7 +188,7 @@ class Runner(Generic[C]):
             case _ if stopped is Stopped.STOPPING:
                 return Released()
             case _:
-                return _again_or_dead(job, running.run.attempt, _named(job, error, stopped))
+                return _again_or_dead(job, running.run.charged, _named(job, error, stopped))
 
     def cut_off(self, running: Running) -> Outcome:
         """What follows when a task ended without an outcome: never begun, or abandoned."""

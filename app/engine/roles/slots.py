@@ -12,7 +12,8 @@ are never many. Tasks are plain asyncio tasks, made here and nowhere else.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -69,12 +70,23 @@ class Slots:
         self._abandoned: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
+        self._is_closed = False
         self.changed = asyncio.Event()
 
     @property
     def free(self) -> int:
-        """How many more runs fit."""
-        return self._count - len(self._running)
+        """How many more runs fit; none while they are closed."""
+        return 0 if self._is_closed else self._count - len(self._running)
+
+    @contextmanager
+    def closed(self) -> Generator[None]:
+        """Have no free slot while the block lasts; what is started all the same, runs."""
+        self._is_closed = True
+        try:
+            yield
+        finally:
+            self._is_closed = False
+            self.changed.set()
 
     @property
     def is_empty(self) -> bool:
@@ -125,6 +137,12 @@ class Slots:
     async def idle(self) -> None:
         """Wait until no run is at work; bounded by their deadlines, which this file enforces."""
         while self._running:
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def over(self, run_id: str) -> None:
+        """Wait until this run is not at work here; bounded by its deadline."""
+        while any(each.run.id == run_id for each in self._running):
             self.changed.clear()
             await self.changed.wait()
 

@@ -3,6 +3,7 @@
     claimer     takes runs off the queues and gives them to
     dispatcher  which makes them tasks in its slots, where the
     runner      runs the job and names the outcome; that goes to the
+    trials      and where a worker may have died of a run, tries it alone
     committer   which writes it down, together with others
     scheduler   starts runs by the clock; any worker may be the one that does
     keeper      hears what the worker should, with the lease that shows it is alive
@@ -141,6 +142,7 @@ class Worker(Generic[C]):
         async with anyio.create_task_group() as group:
             group.start_soon(self._crew.claimer.run)
             group.start_soon(self._scheduler.run)
+            group.start_soon(self._crew.trials.run, self._crew.place)
             if self._options.burst:
                 group.start_soon(self._stop_when_empty)
             await self._stop.wait()

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from app.engine import Client, Clock, Codec, Held, ManualClock, Unavailable, hours, minutes, seconds
+from app.engine.cause import cause_of
 from app.engine.doors.events import Events
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.redis import keys
@@ -472,6 +473,8 @@ async def test_a_dead_letter_holds_payload_and_every_failure(client: Client, sto
     assert await keys_of(client) == {
         f"steward:dead:{run.id}",
         "steward:dead",
+        f"steward:cause:{cause_of('test.write', RuntimeError('dead')).id}",
+        "steward:causes",
         f"arq:result:{run.id}",
         "steward:events",
         "steward:events:count",

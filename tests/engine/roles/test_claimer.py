@@ -43,6 +43,7 @@ class Losing(Store):
         may_take_over: bool = True,
         was_offering: bool = False,
         offer: timedelta | None = None,
+        fatal: int = 3,
     ) -> Claim:
         """Claim, and perhaps say nothing of it."""
         self.claims += 1
@@ -56,6 +57,7 @@ class Losing(Store):
             may_take_over=may_take_over,
             was_offering=was_offering,
             offer=offer,
+            fatal=fatal,
         )
         self.patient += not may_take_over
         await self.on_its_way.wait()

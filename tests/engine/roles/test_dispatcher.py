@@ -12,7 +12,7 @@ from app.engine.roles.runner import Runner
 from app.engine.run import Claimed
 from tests.engine.conftest import Bench
 from tests.engine.jobs import pass_gate, write
-from tests.engine.steps import claim
+from tests.engine.steps import claim, trials_of
 from tests.eventually import eventually
 
 
@@ -45,6 +45,7 @@ class Desk:
         self.dispatcher = Dispatcher(
             runner,
             self.committer,
+            trials_of(client.store),
             jobs=jobs,
             clock=clock,
             concurrency=5,

@@ -35,9 +35,10 @@ from app.engine import (
     minutes,
     seconds,
 )
+from app.engine.redis.suspects import Suspects
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
-from tests.engine.steps import alive, claim, dies, keys_of
+from tests.engine.steps import LEASE, QUEUES, alive, claim, claimed_ids, dies, keys_of
 from tests.eventually import eventually
 
 # running
@@ -363,7 +364,9 @@ async def test_what_nobody_can_read_becomes_a_dead_letter_and_good_runs_run(
 
         letters = {each.id: each for each in await DeadLetters(shop.client).list(limit=500)}
         assert sorted(shop.page) == sorted(f"good {n}" for n in range(50))
-        assert {id: letter.payload for id, letter in letters.items()} == bad
+        assert {id: letter.payload for id, letter in letters.items()} == {
+            id: payload[: 64 * 1024] for id, payload in bad.items()
+        }
         assert {letter.last.kind for letter in letters.values()} == {"app.engine.errors.BadPayload"}
 
 
@@ -604,15 +607,22 @@ async def test_a_job_that_takes_its_workers_down_dies_in_the_end(workshop: Open)
     async with workshop(fail, write) as shop:
         store = shop.client.store
         poison = await shop.client.enqueue(fail)
-        for n in range(3):
-            assert [run.id for run in (await claim(store, f"doomed{n}")).runs] == [poison.id]
+        for n in range(2):
+            (run,) = (await claim(store, f"doomed{n}")).runs
+            await Suspects(store).begin(run)
             await dies(store, f"doomed{n}")
+        assert await claimed_ids(store, "w1") == []
+        trial = await Suspects(store).take("doomed3", QUEUES, lease=LEASE)
+        assert trial
+        await Suspects(store).begin(trial.run)
         bystander = await shop.client.enqueue(write, "x")
 
         await shop.drain()
 
         letter = await DeadLetters(shop.client).get(poison.id)
         assert isinstance(letter.last.error, WorkerDied)
+        assert letter.last.message.startswith("crashed 3x")
+        assert [each.worker for each in letter.attempts[:3]] == ["doomed0", "doomed1", "doomed3"]
         assert shop.page == ["x"]
         assert await bystander.status() == RunStatus.SUCCEEDED
 
@@ -704,7 +714,8 @@ async def test_a_busy_day_leaves_nothing_but_results_and_letters(workshop: Open)
         assert left == {
             "arq:result": 50 + len(doomed) + len(waiting) + ran,
             "steward:dead": len(doomed),
-            "steward": 3,  # the letters' index, the stream, the worker's last word
+            "steward:cause": 1,
+            "steward": 4,  # the letters' index and their causes, the stream, the worker's last word
             "steward:events": 1,
         }
 

@@ -1,22 +1,24 @@
 -- Take up to `want` due runs, from the first queue to the last, and lease them to this worker.
--- A run is free when nobody leases it, or when the worker that did is dead; then its attempt counted.
+-- A run is free when nobody leases it, or when the worker that did is dead. Such a death is noted: the worker
+-- may have died of this run. One that it could be the last of is left to be tried alone (see trials.py).
 -- One that this worker leases is free only when `mine` is given and it is not among them: the answer that
 -- brought it was lost on the way. Its attempt never began, and is not counted.
 -- A first attempt is counted by its lease alone; ATTEMPTS is written from the second on, or where it is there.
 -- A worker that runs nothing and finds nothing may make an offer: the next plain run is handed to it. An offer
 -- that was open is withdrawn first; once it was taken, a run is on its way and has one of the slots wanted here.
 -- KEYS    the queues: read here by their names in ARGV, declared so that the server tells of changes
--- ARGV    offset ms, worker, 1 if it may take over runs of the dead, want,
+-- ARGV    offset ms, worker, how many crashes a run dies of or '' to take nothing over from the dead, want,
 --         1 if an offer of ours may be open, how many ms a new one stands or '' for none,
 --         how many of ours follow or '' to leave ours alone, ids of ours,
 --         then for each queue: name, most runs to take from it, lease ms
 -- Returns now ms, when the next run is due or '', 0 if it looked only behind a cursor, 1 if an offer stands,
 --         names of queues each with how many came from it, ids, payloads, and for every run that is not in its
---         first attempt, uncounted and wanted: its place, its attempt, 1 if it was cancelled
+--         first attempt, uncounted and wanted: its place, its attempt, 1 if it was cancelled,
+--         how many workers in a row died of it, perhaps, and how many ever did
 local FARTHEST, NARROWEST, WIDEST = 20000, 20, 1000
 local AT_ONCE, LARGEST = 50, 4194304 -- runs, bytes: who hears of runs is cut off if an answer has over 32 MiB
 local FIRST = ':1'
-local offset, worker, may_take_over, want = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local offset, worker, fatal, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local due_now = score(now_ms(offset))
 local now = tonumber(due_now)
 local from, taken, payloads, unusual, size, next_due, is_all = {}, {}, {}, {}, 0, nil, 1
@@ -37,7 +39,30 @@ local function is_taken(id, held)
   if not held then return false end
   local holder = holder_of_lease(held)
   if holder == worker then return not mine end
-  return not holder or not may_take_over or is_alive(holder)
+  return not holder or not fatal or holder == SUSPECT or is_alive(holder)
+end
+
+-- Note that a worker died with this run at work; returns how many did so in a row.
+-- Of a run that had not begun yet, nothing did; where nobody noted when it began, it had.
+local function note_crash(id, queue, dead, attempt)
+  local all, begun, lived, workers = crashes_of(id)
+  if all == 0 or begun > 0 then workers = workers .. dead .. ' ' end
+  if begun > 0 then lived = now - begun end
+  local ms = math.floor(begun > 0 and begun or now)
+  local told = {tonumber(attempt), ms, math.floor(now), dead, 'app.engine.errors.WorkerDied', 'its worker died', ''}
+  call('RPUSH', FAILURES .. id, cmsgpack.pack(told)) -- as failure.py writes it
+  keep_crashes(id, all + 1, 0, lived, workers, queue)
+  return count_words(workers), begun
+end
+
+-- Whether a run that is free has to be tried alone.
+local function is_suspect(id, queue, held)
+  local dead, attempt = string.match(held or '', '^(.+):(%d+)$')
+  if not dead or dead == worker or attempt == '0' then return false end
+  local crashes, begun = note_crash(id, queue, dead, attempt)
+  if crashes ~= fatal - 1 then return false end
+  suspect(id, attempt, begun > 0 and begun or now)
+  return true
 end
 
 -- Where to go on in a queue: behind the last run that anybody claimed, as long as the cursor lives.
@@ -68,12 +93,12 @@ end
 
 -- The free ones among the first `count` ids, up to `most`, each followed by its old lease or false; and at how
 -- many ids it has looked.
-local function pick(ids, count, most)
+local function pick(queue, ids, count, most)
   local leases, free = {}, {}
   for i = 1, count do leases[i] = LEASE .. ids[i] end
   local held = call('MGET', unpack(leases))
   for i = 1, count do
-    if not is_taken(ids[i], held[i]) then
+    if not is_taken(ids[i], held[i]) and not is_suspect(ids[i], queue, held[i]) then
       free[#free + 1], free[#free + 2] = ids[i], held[i]
       if #free == 2 * most then return free, i end
     end
@@ -91,8 +116,9 @@ end
 
 local function note_unusual(id, attempt)
   local cancelled = call('ZSCORE', ABORT, id) and 1 or 0
-  local place = #unusual
-  unusual[place + 1], unusual[place + 2], unusual[place + 3] = #taken, attempt, cancelled
+  local all, _, _, workers = 0, 0, 0, ''
+  if attempt > 1 then all, _, _, workers = crashes_of(id) end
+  for _, each in ipairs({#taken, attempt, cancelled, count_words(workers), all}) do unusual[#unusual + 1] = each end
 end
 
 local function lease(free, lease_ms)
@@ -126,7 +152,7 @@ local function take_from(queue, most, lease_ms)
     local ids = call('ZRANGE', queue_key(queue), rank, rank + width - 1)
     local count = count_due(queue, ids, rank)
     if count == 0 then break end
-    local free, looked_at = pick(ids, count, wanted)
+    local free, looked_at = pick(queue, ids, count, wanted)
     if #free > 0 then lease(free, lease_ms) end
     got, last = got + #free / 2, ids[looked_at]
     if looked_at == count and count < width then break end

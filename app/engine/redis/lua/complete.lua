@@ -30,6 +30,7 @@ local function complete(ours, queue, is_counted, ms, ending, key)
     release_key(key, id)
   end
   call('DEL', unpack(gone))
+  if is_counted then call('HDEL', CRASHES, unpack(ids)) end
   call('ZREM', queue_key(queue), unpack(ids))
   if aborted then call('ZREM', ABORT, unpack(ids)) end
 end

@@ -8,5 +8,7 @@ local BOOK, DOUBTS = 'steward:book:', 'steward:doubts'
 local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 'steward:claimed:'
 local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-over:'
 local BROUGHT = 'steward:brought:'
+local CRASHES, SUSPECTS = 'steward:crashes', 'steward:suspects'
 local THEIRS = '/'
+local SUSPECT = 'suspect'
 

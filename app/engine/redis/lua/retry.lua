@@ -5,6 +5,13 @@
 local now = now_ms(ARGV[1])
 local FAILURES_KEPT = 100 -- of a run that is tried for ever; each is a few kB, and a dead letter unpacks them all
 local lost, events = {}, {}
+
+-- An attempt that came to an end has killed nobody; one that was given back has at least not begun.
+local function settle(id, ended)
+  local all, _, lived, workers, queue = crashes_of(id)
+  if all > 0 then keep_crashes(id, all, 0, lived, ended and '' or workers, queue) end
+end
+
 for i = 3, #ARGV, 8 do
   local id, queue, lease, attempt, counts, delay, failure, event = unpack(ARGV, i, i + 7)
   local held = call('GET', LEASE .. id)
@@ -12,6 +19,7 @@ for i = 3, #ARGV, 8 do
     give_up(lost, id, held)
   else
     if counts == '1' then call('SET', ATTEMPTS .. id, attempt) else uncount(id, tonumber(attempt)) end
+    if tonumber(attempt) > 1 then settle(id, counts == '1') end
     if failure ~= '' then
       call('RPUSH', FAILURES .. id, failure)
       call('LTRIM', FAILURES .. id, -FAILURES_KEPT, -1)

@@ -105,11 +105,38 @@ local function release_key(key, id)
   if holder == id and not tonumber(until_ms) then call('DEL', UNIQUE .. key) end
 end
 
+-- What is known of a run whose worker died: in how many attempts, since when it has been at work in this one
+-- (ms, 0: not begun), how long it had been when the last one died (ms), which workers have died of it, perhaps,
+-- since an attempt of it last came to an end, and its queue.
+local function crashes_of(id)
+  local known = call('HGET', CRASHES, id)
+  if not known then return 0, 0, 0, '', '' end
+  local all, begun, lived, workers, queue = string.match(known, '^(%d+)|([%d.]+)|([%d.]+)|([^|]*)|(.*)$')
+  return tonumber(all), tonumber(begun), tonumber(lived), workers, queue
+end
+
+local function keep_crashes(id, all, begun, lived, workers, queue)
+  call('HSET', CRASHES, id, table.concat({all, score(begun), score(lived), workers, queue}, '|'))
+end
+
+local function count_words(text)
+  local _, count = string.gsub(text, '%S+', '')
+  return count
+end
+
+-- Lease a run to nobody: a worker will try it alone. Those that began last come first: they are the likelier.
+local function suspect(id, attempt, begun)
+  call('SET', LEASE .. id, SUSPECT .. ':' .. attempt)
+  call('ZADD', SUSPECTS, score(begun), id)
+end
+
 -- Everything a run leaves while it is queued or running, apart from its result.
 local function forget(id, queue)
   call('DEL', JOB .. id, LEASE .. id, ATTEMPTS .. id, FAILURES .. id)
   call('ZREM', queue_key(queue), id)
   call('ZREM', ABORT, id)
+  call('HDEL', CRASHES, id)
+  call('ZREM', SUSPECTS, id)
 end
 
 -- Take a dead letter out of all its lists; whether it was there.
