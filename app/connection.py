@@ -4,7 +4,7 @@ Whoever wants more than the queues opens it by app.context, which has these name
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from arq.connections import RedisSettings
@@ -76,9 +76,19 @@ async def open_client(
 
     With `jobs`, any other job is refused, and results found by id have their types.
     """
-    codec = make_codec(settings)
-    async with (
-        open_redis(settings) as redis,
-        Client.open(redis, codec, jobs=jobs, queues=NAMES, room=settings.queues.room) as client,
-    ):
+    async with open_redis(settings) as redis, client_at(redis, settings, jobs=jobs) as client:
         yield client
+
+
+def client_at(
+    redis: RedisSettings, settings: Settings, *, jobs: Mapping[str, Job[Any, ..., Any]] | None
+) -> AbstractAsyncContextManager[Client]:
+    """The same, of a server that somebody else keeps open."""
+    return Client.open(
+        redis,
+        make_codec(settings),
+        jobs=jobs,
+        queues=NAMES,
+        room=settings.queues.room,
+        patience=settings.redis.patience,
+    )

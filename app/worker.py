@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
-from app.context import Context, context_of, make_codec, open_redis, open_services, redis_at
+from app.connection import client_at
+from app.context import Context, context_of, open_redis, open_services, redis_at
 from app.engine import (
     Client,
     DeclarationError,
@@ -57,10 +58,9 @@ async def open_worker(
         raise DeclarationError(f"no queue is called {min(unknown)!r}; there are {', '.join(NAMES)}")
     if unknown := set(settings.worker.limits).difference(NAMES):
         raise DeclarationError(f"STEWARD_WORKER__LIMITS: no queue is called {min(unknown)!r}")
-    codec = make_codec(settings)
     async with (
         open_redis(settings) as redis,
-        Client.open(redis, codec, jobs=jobs, queues=NAMES, room=settings.queues.room) as client,
+        client_at(redis, settings, jobs=jobs) as client,
         _fit(client, settings),
         open_services(settings, client) as services,
     ):

@@ -127,6 +127,11 @@ class Server:
             await eventually(self._is_gone, within=_STARTING)
             self._process = None
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process
+        self._process.send_signal(number)
+
     def said(self) -> str:
         """All it has logged so far."""
         return self._log.read_text(errors="replace")

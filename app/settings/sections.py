@@ -44,6 +44,10 @@ class Redis(Section):
         description="redis://, rediss:// (TLS) or unix:// URL, or redis+sentinel://user:password@"
         "host1:26379,host2:26379/master/0; when empty, Steward runs its own Valkey",
     )
+    patience: Span = Field(
+        default=timedelta(seconds=2.5),
+        description="seconds that an enqueue may take until it is an error",
+    )
     accept: Annotated[tuple[Risk, ...], *Listed] = Field(
         default=(),
         description="JSON list of what a server of one's own may lack, where it would be refused: "

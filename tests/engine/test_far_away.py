@@ -93,16 +93,16 @@ async def test_a_line_that_swallows_everything_is_an_error_in_time_and_a_worker_
         with pytest.raises(Unavailable):
             await shop.client.enqueue(write, "lost")
         took = monotonic() - started_at
-        await eventually(lambda: monotonic() - started_at > 6)
+        await eventually(lambda: monotonic() - started_at > 4)
         healed_at = monotonic()
         proxy.heal()
         await (await stranger.enqueue(write, "after")).result(within=seconds(10))
 
         print(
             f"case 20: an enqueue failed after {took:.1f} s of silence; "
-            f"the worker was back {monotonic() - healed_at:.2f} s after 6 s of it"
+            f"the worker was back {monotonic() - healed_at:.2f} s after 4 s of it"
         )
-    assert took < 2 * 5  # the client's patience is 5 s
+    assert took < 2 * 3
     assert [text for text in shop.page if text != "lost"] == ["before", "after"]
 
 

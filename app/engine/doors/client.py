@@ -35,6 +35,9 @@ from app.engine.run import NewRun
 P = ParamSpec("P")
 R = TypeVar("R")
 
+PATIENCE = timedelta(seconds=2.5)
+"""Longer than a silent server needs to be found out, and short for whoever waits for a receipt."""
+
 
 class Client:
     """Enqueues runs and finds them again; safe to share between tasks."""
@@ -47,11 +50,12 @@ class Client:
         jobs: Mapping[str, Job[Any, ..., Any]] | None = None,
         queues: Collection[str] | None = None,
         room: Mapping[str, int] | None = None,
-        patience: timedelta = timedelta(seconds=5),
+        patience: timedelta = PATIENCE,
     ) -> None:
         """With `jobs` and `queues` given, a call of any other is refused.
 
-        `room`: how many runs a queue may hold, for queues that have a limit.
+        `room`: how many runs a queue may hold, for queues that have a limit. `patience`: how long
+        an enqueue may take, however often it has to be sent.
         """
         if queues is not None and (unknown := set(room or ()).difference(queues)):
             raise DeclarationError(f"room for a queue that does not exist: {min(unknown)!r}")
@@ -74,11 +78,12 @@ class Client:
         queues: Collection[str] | None = None,
         room: Mapping[str, int] | None = None,
         clock: Clock | None = None,
+        patience: timedelta = PATIENCE,
     ) -> "AsyncGenerator[Client]":
         """A client of a server that runs; its connections are closed on the way out."""
         async with open_redis(redis) as connection:
             store = Store(connection, clock or Clock())
-            yield cls(store, codec, jobs=jobs, queues=queues, room=room)
+            yield cls(store, codec, jobs=jobs, queues=queues, room=room, patience=patience)
 
     async def enqueue(self, job: Job[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Put one run on its job's queue.

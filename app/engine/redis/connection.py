@@ -18,10 +18,10 @@ from redis.asyncio.connection import AbstractConnection, Connection
 
 from app.engine.errors import DeclarationError
 from app.engine.redis import sentinel
-from app.engine.redis.line import Line
+from app.engine.redis.line import ANSWER, Line
 
-_ANSWER = 5  # s; a Redis that takes longer is down, as far as a caller can tell
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_FREE = 2  # s to wait for one of the pool's connections
 _CONNECTIONS = 20  # one process needs few: calls are batched
 
 
@@ -31,7 +31,7 @@ def _common(settings: RedisSettings) -> dict[str, Any]:
         "db": settings.database,
         "username": settings.username,
         "password": settings.password,
-        "socket_timeout": _ANSWER,
+        "socket_timeout": ANSWER,
         "socket_connect_timeout": settings.conn_timeout,
     }
     return options | (_tls(settings) if settings.ssl else {})
@@ -83,11 +83,11 @@ def make_redis(settings: RedisSettings) -> Connections:
 
 def _pool(settings: RedisSettings) -> ConnectionPool:
     if settings.sentinel:
-        return sentinel.make_pool(settings, _common(settings), size=_CONNECTIONS, wait=_ANSWER)
+        return sentinel.make_pool(settings, _common(settings), size=_CONNECTIONS, wait=_FREE)
     return BlockingConnectionPool(
         connection_class=_kind(settings),
         max_connections=_CONNECTIONS,
-        timeout=_ANSWER,
+        timeout=_FREE,
         **_common(settings),
         **_where(settings),
     )
@@ -109,13 +109,13 @@ async def open_redis(settings: RedisSettings) -> AsyncGenerator[Connections]:
         await redis.aclose()
 
 
-def make_blocking_redis(settings: RedisSettings, answer: float = _ANSWER) -> blocking.Redis:
+def make_blocking_redis(settings: RedisSettings, answer: float = ANSWER) -> blocking.Redis:
     """A client for a thread: the lease is renewed even while a job blocks the loop.
 
     It waits `answer` seconds for each, and no longer than others do.
     """
     common = _common(settings)
-    common["socket_timeout"] = min(answer, _ANSWER)
+    common["socket_timeout"] = min(answer, ANSWER)
     if settings.sentinel:
         return sentinel.make_blocking(settings, common)
     options = common | _where(settings)

@@ -32,6 +32,7 @@ class Exchange(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._has_answered = True
         self._silent = 0  # looks in a row
+        self._unsent = 0  # bytes: a server that takes what is large is not silent
         self._on_push = on_push
         self._on_lost = on_lost
         self._reader = hiredis.Reader()
@@ -69,7 +70,9 @@ class Exchange(asyncio.Protocol):
 
         Time alone is no proof: what blocked the loop may have left an answer to be read.
         """
-        self._silent = 0 if self._has_answered else self._silent + 1
+        unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        is_alive = self._has_answered or self._unsent < unsent
+        self._silent = 0 if is_alive else self._silent + 1
         self._has_answered, self._watch = False, None
         if self._silent == _LOOKS:
             self.lose(Silent(f"no answer in {self._patience:.0f} s"))

@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, Respon
 
 from app.engine.redis.exchange import Command, Exchange, Push
 
-ANSWER = 5.0  # s; a Redis that takes longer is down, as far as a caller can tell
+ANSWER = 2.0  # s; a Redis that takes longer is down, as far as a caller can tell
 _NO_MEMORY = "OOM command not allowed"
 _DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
 

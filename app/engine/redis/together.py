@@ -3,13 +3,16 @@
 A call that finds nobody on the way goes at once, alone. Those that come until it is back share the
 next trip, and so on: the more there are, the more travel in one. A trip is a task: whoever is
 cancelled while it is under way, the others' calls are in its hands. It ends by itself, because
-`carry` does. A failure of a trip is everybody's in it.
+`carry` does. A failure of a trip is everybody's in it; where the connection broke, also of those
+who wait for the next: they have waited as long, and each knows how much longer it may.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from app.engine.errors import Unavailable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,6 +45,9 @@ class Together(Generic[T, R]):
         self._is_under_way = True
         try:
             return await self._carry(items)
+        except Unavailable as error:
+            self._fail_waiting(error)
+            raise
         finally:
             self._next()
 
@@ -56,12 +62,18 @@ class Together(Generic[T, R]):
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
 
+    def _fail_waiting(self, error: Unavailable) -> None:
+        for place in self._waiting:
+            _tell(place, error)
+
     async def _go(self, places: Sequence[_Place[T, R]]) -> None:
         try:
             answers = await self._carry([item for place in places for item in place.items])
         except Exception as error:  # whatever it is, each caller hears of it
             for place in places:
                 _tell(place, error)
+            if isinstance(error, Unavailable):
+                self._fail_waiting(error)
         else:
             _hand_out(answers, places)
         finally:

@@ -31,7 +31,7 @@ from app.engine.run import Claim, Claimed, Share
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # s between two tries to claim while Redis is away
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # s between two tries to claim while Redis is away
 _LOOKS = 4  # in one lease, at least: whether Redis is back
 _LAST_WORD = 1.0  # s to withdraw an offer when it ends; an offer that stays ends by itself
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from app.engine import DeclarationError
 from app.engine.redis.connection import make_blocking_redis, make_redis, open_redis
+from app.engine.redis.line import ANSWER
 from tests import servers
 from tests.eventually import eventually
 
@@ -31,7 +32,7 @@ async def test_a_client_connects_as_the_settings_say(
     pool = make_redis(settings).connection_pool
 
     assert pool.connection_class is kind
-    assert pool.connection_kwargs["socket_timeout"] == 5
+    assert pool.connection_kwargs["socket_timeout"] == ANSWER
     assert pool.connection_kwargs["db"] == settings.database
     assert pool.connection_kwargs["password"] == settings.password
 
@@ -41,7 +42,7 @@ def test_a_threads_client_connects_there_too(settings: RedisSettings) -> None:
     pool: Any = make_blocking_redis(settings).connection_pool
     kwargs = pool.connection_kwargs
 
-    assert kwargs["socket_timeout"] == 5
+    assert kwargs["socket_timeout"] == ANSWER
     assert kwargs.get("path") == settings.unix_socket_path
     assert settings.unix_socket_path or kwargs["host"] == settings.host
 

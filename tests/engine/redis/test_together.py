@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from app.engine import Unavailable
 from app.engine.redis.together import Together
 from tests.eventually import eventually
 
@@ -133,6 +134,24 @@ async def test_a_failed_trip_fails_all_its_calls_and_not_the_next_trip() -> None
 
     assert all(isinstance(each.error, OSError) for each in callers)
     assert carrier.trips == [[0], [1, 2], [7]]
+    assert after.answers == [14]
+
+
+async def test_a_broken_connection_fails_those_who_wait_for_the_next_trip_too() -> None:
+    carrier = Carrier()
+    carrier.error = Unavailable("cut")
+    carrier.gate.clear()
+
+    callers = [Caller(carrier, n) for n in range(3)]
+    await eventually(lambda: carrier.trips)
+    carrier.gate.set()
+    await finished(*callers)
+    carrier.error = None
+    after = Caller(carrier, 7)
+    await finished(after)
+
+    assert all(isinstance(each.error, Unavailable) for each in callers)
+    assert carrier.trips == [[0], [7]]
     assert after.answers == [14]
 
 
