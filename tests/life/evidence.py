@@ -90,8 +90,8 @@ class Life:
 
     pid: int
     started: float
-    opened: float | None = None
-    """When it was ready to work."""
+    has_opened: bool = True
+    """Whether it ever was at work."""
     ended: float | None = None
 
 

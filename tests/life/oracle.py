@@ -176,6 +176,6 @@ class Oracle:
 
     def _began_in_vain(self, life: Life) -> bool:
         """Whether it was only starting, and Redis was away then: it may say so, and end."""
-        if life.opened is not None or life.ended is None:
+        if life.has_opened or life.ended is None:
             return False
         return any(Span(life.started, life.ended).overlaps(each) for each in self._evidence.outages)

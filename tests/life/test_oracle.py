@@ -33,7 +33,7 @@ GOOD = Evidence(
     lease=2,
     killed={ONE: 4},
     outages=[Span(6, 10)],
-    lives=[Life(pid=ONE, started=0, opened=1, ended=4), Life(pid=OTHER, started=0, opened=1)],
+    lives=[Life(pid=ONE, started=0, ended=4), Life(pid=OTHER, started=0)],
 )
 
 
@@ -86,7 +86,7 @@ LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "a worker that ended by itself": ("I6", {"killed": {}, "lines": GOOD.lines[:3]}),
     "a worker that can't start": (
         "I6",
-        {"lives": [*GOOD.lives, Life(pid=103, started=11, ended=12)]},
+        {"lives": [*GOOD.lives, Life(pid=103, started=11, ended=12, has_opened=False)]},
     ),
     "a torn sample": ("I7", {"torn": ["run done was in two places"]}),
     "a leaked key": ("I8", {"leaked": ["arq:retry:done: its run is over"]}),
@@ -117,7 +117,7 @@ def test_an_expired_lease_excuses_an_overlap() -> None:
 
 
 def test_a_worker_may_give_up_starting_while_redis_is_away() -> None:
-    in_vain = Life(pid=103, started=5, ended=7)
+    in_vain = Life(pid=103, started=5, ended=7, has_opened=False)
 
     assert Oracle(replace(GOOD, lives=[*GOOD.lives, in_vain])).breaches == []
 

@@ -78,6 +78,11 @@ class Witness:
         worker.send(SIGKILL)
         return self.killed.setdefault(worker.pid, monotonic())
 
+    @property
+    def under_way(self) -> int:
+        """How many of the accepted runs have not ended yet, as far as is known."""
+        return len(self.accepted) - len(self.endings)
+
     def accept(self, *runs: str) -> None:
         """These got a receipt."""
         self.accepted |= dict.fromkeys(runs, monotonic())

@@ -1,0 +1,17 @@
+"""The storm: everything that can go wrong at once, for as long as wanted, and then a verdict.
+
+The story of one storm, in the order of the files that tell it:
+
+    options      how many runs, how long, with which seed
+    plan         the same in full: how often what happens
+    jobs         what is run; each job writes down what it does, for the oracle
+    worker       a worker process, of this release or of the one before
+    fleet        keeps the workers going, and kills one every now and then
+    network      between all of them and Redis: some connections are slow, some are cut
+    weather      kills Redis and starts it again, and makes connections toxic
+    producers    enqueue until every run has its receipt, however often they have to ask
+    storm        has them all at work, waits until every run is over, and asks the oracle
+    table        what came of it
+
+The oracle and its witness are those of the tests (tests/life/oracle.py).
+"""

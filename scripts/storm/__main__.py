@@ -1,0 +1,76 @@
+"""scripts/chaos: a storm, then every case of a fault, then what came of both."""
+
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import anyio
+
+from app.local.errors import LocalError
+from benchmark import family
+from storm import table
+from storm.options import options
+from storm.plan import Plan
+from storm.storm import Passing, Stuck, passed
+
+_ROOT = Path(__file__).parents[2]
+_INTERRUPTED = 130
+_SAID_EVERY = 5.0  # s
+_CASES = 3600  # s that all of them may take
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line wants; 1 when a promise was broken."""
+    signal.signal(signal.SIGTERM, _leave)
+    logging.basicConfig(level=logging.CRITICAL)  # what is broken on purpose need not be told
+    wanted = options(arguments)
+    try:
+        said, is_good = anyio.run(_storm, wanted.plan, backend_options={"use_uvloop": True})
+        if wanted.with_cases:
+            is_good = _cases(wanted.plan.seed) and is_good
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (LocalError, OSError, Stuck, subprocess.TimeoutExpired) as error:
+        print(f"steward: scripts/chaos: {error}", file=sys.stderr)
+        return 1
+    finally:
+        family.kill_all_of_mine()
+    print(said)
+    return int(not is_good)
+
+
+async def _storm(plan: Plan) -> tuple[str, bool]:
+    """What came of it, and whether it is good."""
+    async with passed(plan, _Progress()) as verdict:
+        return table.whole(verdict), not verdict.oracle.breaches
+
+
+class _Progress:
+    """Says how it stands, now and then."""
+
+    def __init__(self) -> None:
+        self._said_at = 0.0
+
+    def __call__(self, passing: Passing) -> None:
+        if passing.seconds - self._said_at >= _SAID_EVERY:
+            self._said_at = passing.seconds
+            print(table.standing(passing), flush=True)
+
+
+def _cases(seed: int) -> bool:
+    """Whether every case is survived, tried at length, with the same seed."""
+    words = ["-n2", "--dist=loadfile", "-m=case", "--tier=T2", f"--seed={seed}"]
+    command = [sys.executable, "-m", "pytest", *words]
+    return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_CASES).returncode
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""The network between Redis and all others: each connection can be made toxic by itself."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from random import Random
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+from arq.connections import RedisSettings
+
+from tests.proxy import Proxy
+
+_HOST = "127.0.0.1"
+_ILL = 1.0  # s that a toxic connection stays so
+
+
+class Network:
+    """Passes on what is sent, and knows every connection."""
+
+    def __init__(self, redis: RedisSettings, port: int, chance: Random) -> None:
+        self._redis = redis
+        self._port = port
+        self._chance = chance
+        self._links = list[Proxy]()
+        self.toxic = 0
+        """How many connections were made toxic so far."""
+
+    @property
+    def settings(self) -> RedisSettings:
+        """The way to Redis through here."""
+        return RedisSettings(host=_HOST, port=self._port)
+
+    async def link(self, near: SocketStream) -> None:
+        """Serve one connection until either side ends it."""
+        link = Proxy(self._redis, self._port)
+        self._links.append(link)
+        try:
+            await link.link(near)
+        finally:
+            self._links.remove(link)
+
+    async def sicken(self, share: float) -> None:
+        """Keep this share of all connections toxic, until cancelled."""
+        async with anyio.create_task_group() as ill:
+            while True:
+                for link in list(self._links):
+                    if self._chance.random() < share / _ILL:
+                        self.toxic += 1
+                        ill.start_soon(self._poison, link)
+                await anyio.sleep(1)
+
+    async def _poison(self, link: Proxy) -> None:
+        match self._chance.randrange(4):
+            case 0:
+                link.cut()
+            case 1:
+                link.lose_answer(b"EVALSHA")
+            case 2:
+                link.delay(self._chance.uniform(0.02, 0.2))
+                await anyio.sleep(_ILL)
+                link.heal()
+            case _:
+                link.freeze()
+                await anyio.sleep(_ILL)
+                link.heal()
+                link.cut()
+
+
+@asynccontextmanager
+async def network(redis: RedisSettings, chance: Random) -> AsyncGenerator[Network]:
+    """A network in front of this server, while the block lasts."""
+    async with (
+        await anyio.create_tcp_listener(local_host=_HOST) as listener,
+        anyio.create_task_group() as group,
+    ):
+        net = Network(redis, listener.extra(SocketAttribute.local_port), chance)
+        group.start_soon(listener.serve, net.link)
+        yield net
+        group.cancel_scope.cancel()

@@ -1,0 +1,197 @@
+"""One storm from its first run to the verdict."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+import anyio
+import redis as blocking
+
+from app.engine import Client, Codec, Events, Unavailable
+from app.local.binary import find_binary
+from app.observability.recorder import Recorder
+from app.storage.database import Database
+from app.storage.runs import Runs
+from storm.fleet import Fleet
+from storm.jobs import QUEUES
+from storm.network import Network, network
+from storm.plan import Plan
+from storm.producers import Producers
+from storm.weather import Weather
+from storm.worker import KEY
+from tests.engine.leaks import leaks
+from tests.life.journal import WHOLE
+from tests.life.ledger import Ledger
+from tests.life.oracle import Oracle
+from tests.life.witness import Witness
+from tests.servers import Server, running
+
+_LOOK = 0.25  # s between two looks at what has happened
+_SAMPLE = 200  # runs
+
+Progress = Callable[["Passing"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passing:
+    """How a storm stands."""
+
+    seconds: float
+    accepted: int
+    over: int
+    kills: int
+    restarts: int
+    toxic: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of a storm."""
+
+    plan: Plan
+    oracle: Oracle
+    end: Passing
+    folder: Path
+    """What the workers said last is there, while the storm's block lasts."""
+
+
+class Stuck(Exception):
+    """For too long no run has ended."""
+
+
+class Storm:
+    """All that happens, and who looks on."""
+
+    def __init__(
+        self, plan: Plan, witness: Witness, server: Server, net: Network, heard: Progress
+    ) -> None:
+        """`heard` is told now and then how it stands."""
+        self._plan = plan
+        self._witness = witness
+        self._net = net
+        self._heard = heard
+        chance = Random(plan.seed)
+        near = f"redis://127.0.0.1:{server.port}/0"
+        far = f"redis://{net.settings.host}:{net.settings.port}/0"
+        self._fleet = Fleet(plan, witness, [near, far, far, far], Random(chance.random()))
+        self._weather = Weather(plan, server, witness, Random(chance.random()))
+        self._producers = Producers(plan, witness, net.settings, Random(chance.random()))
+        self._sampled = Random(chance.random())
+        self._began = monotonic()
+        self._changed_at = self._began
+
+    async def run(self) -> Passing:
+        """Until every run is over, the last one in calm weather; raises `Stuck`."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._fleet.run)
+                group.start_soon(self._look)
+                await self._rage()
+                await self._calm()
+                await self._fleet.stop()
+                group.cancel_scope.cancel()
+        finally:
+            self._fleet.end()
+        return self.passing
+
+    async def _rage(self) -> None:
+        async with anyio.create_task_group() as faults:
+            faults.start_soon(self._weather.run)
+            faults.start_soon(self._fleet.kill)
+            faults.start_soon(self._net.sicken, self._plan.toxic)
+            await self._producers.run()
+            faults.cancel_scope.cancel()
+
+    async def _calm(self) -> None:
+        while self._witness.under_way:
+            await anyio.sleep(_LOOK)
+
+    @property
+    def passing(self) -> Passing:
+        """How it stands."""
+        witness = self._witness
+        return Passing(
+            seconds=monotonic() - self._began,
+            accepted=len(witness.accepted),
+            over=len(witness.accepted) - witness.under_way,
+            kills=len(witness.killed),
+            restarts=len(witness.outages),
+            toxic=self._net.toxic,
+            samples=witness.samples,
+        )
+
+    async def _look(self) -> None:
+        over = 0
+        while True:
+            with suppress(Unavailable):
+                await self._witness.follow()
+                await self._witness.sample(self._some())
+            if self.passing.over != over:
+                over, self._changed_at = self.passing.over, monotonic()
+            if monotonic() - self._changed_at > self._plan.patience:
+                raise Stuck(f"no run has ended for {self._plan.patience:g} s")
+            self._heard(self.passing)
+            await anyio.sleep(_LOOK)
+
+    def _some(self) -> list[str]:
+        accepted = list(self._witness.accepted)
+        return self._sampled.sample(accepted, min(_SAMPLE, len(accepted)))
+
+
+@asynccontextmanager
+async def passed(plan: Plan, heard: Progress) -> AsyncGenerator[Verdict]:
+    """A storm that has passed; its folder is removed with the block.
+
+    Raises `Stuck`, and `TimeoutError` when all of it takes too long.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="storm-"))
+    try:
+        with anyio.fail_after(plan.deadline):
+            verdict = await _raged(plan, folder, heard)
+        yield verdict
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _raged(plan: Plan, folder: Path, heard: Progress) -> Verdict:
+    async with (
+        running(find_binary(), folder, **WHOLE) as server,
+        network(server.settings, Random(plan.seed)) as net,
+        _watched(plan, server, folder) as witness,
+    ):
+        end = await Storm(plan, witness, server, net, heard).run()
+        witness.leaked = _leaked(server)
+        return Verdict(plan=plan, oracle=await witness.oracle(), end=end, folder=folder)
+
+
+@asynccontextmanager
+async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[Witness]:
+    """Somebody who looks on, by a way that nobody cuts, and a recorder that keeps the history."""
+    async with (
+        Client.open(server.nearby, Codec([KEY])) as client,
+        Database.open(folder / "history.db") as database,
+        anyio.create_task_group() as group,
+    ):
+        await database.migrate()
+        history = Runs(database)
+        group.start_soon(Recorder(Events(client.store), history).run)
+        yield Witness(
+            client=client,
+            ledger=Ledger(folder / "ledger"),
+            queues=QUEUES,
+            lease=plan.lease,
+            data=server.data,
+            history=history,
+        )
+        group.cancel_scope.cancel()
+
+
+def _leaked(server: Server) -> list[str]:
+    with blocking.Redis(unix_socket_path=str(server.socket)) as connection:
+        return leaks(connection)

@@ -1,0 +1,63 @@
+"""Everything that can go wrong at once, in small; scripts/chaos does the same at length."""
+
+import pytest
+
+from storm import table
+from storm.options import options
+from storm.plan import Plan
+from storm.storm import Passing, passed
+from tests.plugins.cases import Case
+from tests.plugins.tiers import Tier
+
+
+@pytest.mark.case(2)
+@pytest.mark.timeout(600)
+async def test_a_storm_loses_nothing(tier: Tier, seed: int, case: Case) -> None:
+    plan = Plan(
+        seed=seed,
+        runs=tier.of(2_000, 10_000),
+        pace=tier.of(300, 400),
+        kill_every=1.0,
+        restart_every=3.0,
+    )
+
+    async with passed(plan, lambda _: None) as verdict:
+        tally = verdict.oracle.demand()
+        said = table.whole(verdict)
+
+    end = verdict.end
+    case.says(
+        f"{tally.accepted:,} runs, {end.kills} workers and {end.restarts} times Redis killed,"
+        f" {end.toxic} toxic connections, seed {seed}",
+        arq="of 2,000 runs 0 lost, 180 completed twice or more, 24 workers ended",
+        steward=f"0 lost, {tally.rerun} re-run, {tally.dead} dead, recovery p99"
+        f" {tally.recovery(0.99):.1f} s",
+    )
+    assert tally.accepted == plan.runs == tally.completed + tally.dead
+    assert min(end.kills, end.restarts, end.toxic, end.samples) > 0
+    assert "0 lost" in said.splitlines()[-1]
+
+
+def test_the_command_says_what_it_wants() -> None:
+    usual, timed = options([]), options(["--minutes", "2", "--seed", "3", "--no-cases"])
+
+    assert (usual.plan.runs, usual.plan.seed, usual.with_cases) == (100_000, 7, True)
+    assert (timed.plan.seconds, timed.plan.seed, timed.with_cases) == (120, 3, False)
+
+
+@pytest.mark.parametrize("wrong", [["--runs=0"], ["--minutes=nan"], ["--minutes=-1"], ["--all"]])
+def test_a_wrong_command_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        options(wrong)
+
+    assert "scripts/chaos: error" in capsys.readouterr().err
+
+
+def test_it_tells_how_it_stands() -> None:
+    passing = Passing(
+        seconds=12.3, accepted=1_500, over=900, kills=3, restarts=1, toxic=2, samples=100
+    )
+
+    assert table.standing(passing) == (
+        "  12 s: 1,500 accepted, 900 over; 3 workers and 1 times Redis killed, 2 connections toxic"
+    )
