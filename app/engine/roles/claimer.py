@@ -56,9 +56,9 @@ class Claimer:
     ) -> None:
         """`most`: runs in one claim. `mine`: the ids of all runs here that are not committed.
 
-        `patience`: how long others may take to come back after the connection broke. `show` sees
-        first that the worker has its sign of life: else others take at once what it claims. `fatal`: how
-        many crashes a run dies of.
+        `patience`: how long others may take to come back after the connection broke. `fatal`: how
+        many crashes a run dies of. `show` sees first that the worker has its sign of life: else
+        others take at once what it claims.
         """
         self._store = store
         self._slots = slots
