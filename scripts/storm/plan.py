@@ -19,6 +19,8 @@ class Plan:
     """Every other one is of the previous release."""
     slots: int = 20
     lease: float = 2.0  # s
+    limit: float = 2
+    """Leases that a recovery may take."""
     kill_every: float = 1.5  # s between two killed workers
     restart_every: float = 6.0  # s between two times that Redis is killed
     longest_outage: float = 3.0  # s: more than a lease

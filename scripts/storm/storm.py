@@ -186,6 +186,7 @@ async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[W
             ledger=Ledger(folder / "ledger"),
             queues=QUEUES,
             lease=plan.lease,
+            limit=plan.limit,
             data=server.data,
             history=history,
         )

@@ -21,12 +21,18 @@ OPENED = "opened"
 """What a worker says when it is at work."""
 
 _FAILED = 1
+_MOST_CRASHES = 6  # of one run: here workers die of the storm, and not of what they run
 
 
 def main(release: str, lease: str, slots: str, url: str) -> int:
     """Work until told to stop; 1 when Redis was away at the start."""
     redis, jobs = RedisSettings.from_dsn(url), RELEASES[int(release)]
-    options = WorkerOptions(concurrency=int(slots), lease=seconds(float(lease)), poll=seconds(0.5))
+    options = WorkerOptions(
+        concurrency=int(slots),
+        lease=seconds(float(lease)),
+        poll=seconds(0.5),
+        max_crashes=_MOST_CRASHES,
+    )
 
     async def opened() -> None:
         print(OPENED, flush=True)

@@ -50,12 +50,15 @@ def overlapping(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
 def recoveries(evidence: Evidence, attempts: Iterable[Sequence[Attempt]]) -> Iterator[float]:
     """How long each run that was killed with its process had to wait until it began again.
 
-    Of that time the longest stretch counts in which Redis served without a break.
+    Of that time the longest stretch counts in which Redis served without a break. A run that is to
+    be tried alone, since several workers died with it, waits for its turn and is left out.
     """
+    suspects = {each.run for each in evidence.takeovers if each.is_suspect}
     for each in attempts:
         for earlier, later in pairwise(each):
             killed = evidence.killed.get(earlier.pid)
-            if killed is not None and not earlier.is_done and killed < later.begun:
+            is_orphan = killed is not None and not earlier.is_done and earlier.run not in suspects
+            if is_orphan and killed is not None and killed < later.begun:
                 yield longest_calm(Span(killed, later.begun), evidence.outages)
 
 

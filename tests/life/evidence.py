@@ -70,6 +70,8 @@ class Takeover:
     """The process that had it."""
     has_lapsed: bool
     """Whether the loser had shown itself alive under this lease, and no longer did."""
+    is_suspect: bool = False
+    """Whether nobody has it now: it is to be tried alone, when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class Evidence:
     lines: Sequence[Line]
     lease: float
     """Seconds."""
+    limit: float = 2
+    """Leases that a recovery may take; more where a machine with much else to do is the judge."""
     history: Mapping[str, Ending] = field(default_factory=dict[str, Ending])
     """What the database says; empty where nobody recorded."""
     takeovers: Sequence[Takeover] = ()

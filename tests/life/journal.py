@@ -18,6 +18,7 @@ WHOLE = {"appendonly": "yes", "appendfsync": "everysec", "auto_aof_rewrite_perce
 """A server's options, for a journal that can be read."""
 
 _CHUNK = 1 << 20
+_SUSPECT = "suspect"  # in the place of a worker: leased to nobody, until it is tried alone
 
 
 def takeovers(folder: Path) -> list[Takeover]:
@@ -57,19 +58,26 @@ class _Signs:
             yield from self._after_lease(key.removeprefix(keys.LEASE), value.rpartition(":")[0])
 
     def _after_lease(self, run: str, worker: str) -> Iterator[Takeover]:
-        loser = self._holders.get(run, worker)
+        loser = self._holders.pop(run, worker)
         if loser != worker:
             was_seen = run not in self._unseen[loser]
             has_lapsed = was_seen and loser not in self._alive
-            yield Takeover(run=run, loser=_pid_of(loser), has_lapsed=has_lapsed)
             self._unseen[loser].discard(run)
-        self._holders[run] = worker
+            if worker != _SUSPECT or has_lapsed:  # else the loser has given it back for a trial
+                yield _takeover(run, loser, worker, has_lapsed=has_lapsed)
+        if worker != _SUSPECT:
+            self._holders[run] = worker
         if worker not in self._alive:
             self._unseen[worker].add(run)
 
 
-def _pid_of(worker: str) -> int:
-    return int(worker.rsplit("-", 2)[1])
+def _takeover(run: str, loser: str, worker: str, *, has_lapsed: bool) -> Takeover:
+    return Takeover(
+        run=run,
+        loser=int(loser.rsplit("-", 2)[1]),  # host, process, something that no other has
+        has_lapsed=has_lapsed,
+        is_suspect=worker == _SUSPECT,
+    )
 
 
 def _commands(folder: Path) -> Iterator[list[bytes]]:

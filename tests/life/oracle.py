@@ -44,7 +44,7 @@ class Tally:
     accepted: int
     completed: int
     rerun: int
-    """Runs that began more than once."""
+    """Runs that began again though no attempt of theirs had failed, or was given back."""
     dead: int
     cancelled: int
     effects: int
@@ -99,12 +99,16 @@ class Oracle:
         return Tally(
             accepted=len(self._evidence.accepted),
             completed=endings[Ending.SUCCEEDED],
-            rerun=sum(len(each) > 1 for each in self._attempts.values()),
+            rerun=sum(self._is_rerun(each) for each in self._attempts.values()),
             dead=endings[Ending.DEAD],
             cancelled=endings[Ending.CANCELLED],
             effects=len(self._effects()),
             recoveries=sorted(recoveries(self._evidence, self._attempts.values())),
         )
+
+    def _is_rerun(self, attempts: Sequence[Attempt]) -> bool:
+        killed = self._evidence.killed
+        return any(each.is_done or each.gone == killed.get(each.pid) for each in attempts[:-1])
 
     def _ending(self, run: str) -> Ending | None:
         return next(iter(self._evidence.endings.get(run, ())), None)
@@ -163,7 +167,7 @@ class Oracle:
         return (attempt.run, attempt.pid) in self._expired
 
     def _slow(self) -> Iterator[str]:
-        limit = 2 * self._evidence.lease
+        limit = self._evidence.limit * self._evidence.lease
         for each in recoveries(self._evidence, self._attempts.values()):
             if each > limit:
                 yield f"a killed worker's run began again after {each:.2f} s (limit {limit:g} s)"

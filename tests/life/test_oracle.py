@@ -116,6 +116,12 @@ def test_an_expired_lease_excuses_an_overlap() -> None:
     assert Oracle(replace(GOOD, takeovers=[lapsed], **twice)).breaches == []
 
 
+def test_what_is_to_be_tried_alone_may_wait() -> None:
+    suspect = Takeover(run="again", loser=ONE, has_lapsed=True, is_suspect=True)
+
+    assert Oracle(replace(GOOD, outages=[], takeovers=[suspect])).breaches == []
+
+
 def test_a_worker_may_give_up_starting_while_redis_is_away() -> None:
     in_vain = Life(pid=103, started=5, ended=7, has_opened=False)
 

@@ -112,3 +112,19 @@ async def test_the_journal_shows_that_a_lease_has_expired(server: Server, codec:
         await server.stop()
 
     assert takeovers(server.data) == [Takeover(run="a", loser=101, has_lapsed=True)]
+
+
+async def test_the_journal_knows_who_waits_for_a_trial(server: Server, codec: Codec) -> None:
+    async with Client.open(server.settings, codec) as client:
+        redis = client.store.redis
+        for run in ("died with it", "given back"):
+            await redis.set(keys.worker(ONE), "", px=60_000)
+            await redis.set(keys.lease(run), f"{ONE}:1", px=60_000)
+            if run == "died with it":
+                await redis.delete(keys.worker(ONE))
+            await redis.set(keys.lease(run), "suspect:1")
+            await redis.set(keys.lease(run), f"{OTHER}:2", px=60_000)
+        await server.stop()
+
+    lapsed = Takeover(run="died with it", loser=101, has_lapsed=True, is_suspect=True)
+    assert takeovers(server.data) == [lapsed]

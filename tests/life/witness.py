@@ -58,6 +58,8 @@ class Witness:
     queues: Sequence[str]
     lease: float
     """Seconds."""
+    limit: float = 2
+    """Leases that a recovery may take."""
     data: Path | None = None
     """Where the server keeps its append-only file, if that is whole."""
     history: Runs | None = None
@@ -134,6 +136,7 @@ class Witness:
                 endings=self.endings,
                 lines=self.ledger.all_lines(),
                 lease=self.lease,
+                limit=self.limit,
                 history=await self._recorded(),
                 takeovers=takeovers(self.data) if self.data else (),
                 killed=self.killed,
