@@ -85,11 +85,13 @@ from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
 from app.engine.run import NewRun
 from app.engine.schedule import Cron, Schedule, schedule
+from app.engine.upcast import Arguments
 
 __all__ = [
     "ASK",
     "NEVER",
     "REPEAT",
+    "Arguments",
     "ArqWorker",
     "Attempt",
     "Backoff",

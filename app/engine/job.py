@@ -23,6 +23,7 @@ import msgspec
 from app.engine.errors import BadArguments, DeclarationError, Duplicate
 from app.engine.retry import BY_CLASS, RetryPolicy, delay_after
 from app.engine.signature import Packed, Signature
+from app.engine.upcast import Upcast, lift
 
 C = TypeVar("C")
 P = ParamSpec("P")
@@ -139,6 +140,8 @@ class Job(Generic[C, P, R]):
     keep_result: timedelta | None = None
     """None: as long as the worker's setting says."""
     version: int = 1
+    upcast: Upcast | None = field(default=None, repr=False)
+    """Lifts the arguments of older versions."""
     options: Options = field(default_factory=Options)
     timeout_ms: int = field(init=False, repr=False, compare=False)
 
@@ -186,6 +189,17 @@ class Job(Generic[C, P, R]):
         )
         return dataclasses.replace(self, options=options)
 
+    def arguments(
+        self, version: int, args: msgspec.Raw, kwargs: msgspec.Raw
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The typed arguments of a payload of this version; raises `BadArguments`."""
+        if self.upcast is not None and version < self.version:
+            return lift(self.signature, self.upcast, version, args, kwargs)
+        typed = self.signature.unpack(args, kwargs)
+        if misfit := self.signature.missing(*typed):
+            raise BadArguments(misfit)
+        return typed
+
     def delay_after(self, attempt: int, error: BaseException) -> timedelta | None:
         """How long to wait after `attempt` ended in `error`; None when it must not run again."""
         return delay_after(self.retry, attempt, error)
@@ -204,9 +218,12 @@ def job(
     name: str | None = None,
     keep_result: timedelta | None = None,
     version: int = 1,
+    upcast: Upcast | None = None,
 ) -> Callable[[Callable[Concatenate[C, P], Awaitable[R]]], Job[C, P, R]]:
     """Declare an async function as a job, named `module.function` unless told.
 
+    A release that changes its arguments raises `version`: workers of older ones leave its runs
+    alone, and `upcast` turns what they have enqueued into arguments of today (see upcast).
     Raises `DeclarationError` when the name, an annotation or an option can't work.
     """
 
@@ -218,6 +235,8 @@ def job(
             raise DeclarationError(f"{known_as}: {queue!r} is no queue name: use a-z, _ and :")
         if timeout <= timedelta(0) or retry.attempts < 1 or version < 1:
             raise DeclarationError(f"{known_as}: timeout, attempts and version must be positive")
+        if upcast is not None and version == 1:
+            raise DeclarationError(f"{known_as}: with an upcast, version must be 2 or more")
         return Job(
             name=known_as,
             function=function,
@@ -227,6 +246,7 @@ def job(
             signature=Signature.of(function, name=known_as),
             keep_result=keep_result,
             version=version,
+            upcast=upcast,
         )
 
     return declare

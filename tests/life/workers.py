@@ -14,7 +14,7 @@ from app.jobs import JOBS
 from app.observability.logging import configure_logging
 from app.settings import read_settings
 from app.worker import open_worker
-from tests.life import jobs
+from tests.life import jobs, releases
 from tests.life.ledger import Ledger
 
 TOGETHER = "LIFE_TOGETHER"
@@ -26,7 +26,7 @@ settings = read_settings()
 @asynccontextmanager
 async def _open(burst: bool) -> AsyncGenerator[Worker[Context]]:
     configure_logging(settings.log.level)
-    known = {**JOBS, **jobs.JOBS}
+    known = {**JOBS, **jobs.JOBS, **releases.JOBS[os.environ.get(releases.VARIABLE, "")]}
     async with open_worker(settings, burst=burst, jobs=known, timetable=jobs.YEARLY) as worker:
         _write("opened")
         if TOGETHER in os.environ:

@@ -24,7 +24,6 @@ from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, minutes, to_ms
 from app.engine.envelope import Payload
 from app.engine.errors import (
-    BadArguments,
     BadPayload,
     Discard,
     JobTimeout,
@@ -124,9 +123,7 @@ class _Plain(Generic[C]):
             return self._failed(ctx["job_try"], error, is_late=deadline.expired())
 
     async def _result(self, ctx: dict[Any, Any], payload: Payload) -> Any:
-        args, kwargs = self.job.signature.unpack(payload.a, payload.k)
-        if misfit := self.job.signature.missing(args, kwargs):
-            raise BadArguments(misfit)
+        args, kwargs = self.job.arguments(payload.v, payload.a, payload.k)
         attempt = self._attempt(ctx, payload)
         current_attempt.set(attempt)
         return await self.job(self.make_context(ctx, attempt), *args, **kwargs)

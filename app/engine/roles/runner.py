@@ -130,10 +130,7 @@ class Runner(Generic[C]):
 
     def _running(self, run: Claimed, payload: Payload, job: Job[Any, ..., Any]) -> Running:
         """The run, ready to start; raises `BadArguments`."""
-        args, kwargs = job.signature.unpack(payload.a, payload.k)
-        misfit = job.signature.missing(args, kwargs)
-        if misfit is not None:
-            raise BadArguments(misfit)
+        args, kwargs = job.arguments(payload.v, payload.a, payload.k)
         now = self._clock.now_ms()
         return Running(
             run=run,
