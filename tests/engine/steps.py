@@ -65,13 +65,22 @@ async def dies(store: Store, worker: str) -> None:
 
 def event(run: Claimed, ending: Ending = Ending.SUCCEEDED) -> bytes:
     """What happened to a run."""
+    return _event(run.id, run.queue, ending, run.attempt)
+
+
+def cancelled_event(id: str, queue: str) -> bytes:
+    """It was cancelled before it began."""
+    return _event(id, queue, Ending.CANCELLED, 0)
+
+
+def _event(id: str, queue: str, ending: Ending, attempt: int) -> bytes:
     now = 1_767_225_600_000
     event = Event(
-        run_id=run.id,
+        run_id=id,
         job="test.write",
-        queue=run.queue,
+        queue=queue,
         ending=ending,
-        attempt=run.attempt,
+        attempt=attempt,
         enqueued=now,
         started=now,
         ended=now,
