@@ -29,14 +29,6 @@ async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
 
 
 @asynccontextmanager
-async def without_memory(server: Server) -> AsyncGenerator[str]:
-    """It has more than it may keep."""
-    await asked(server.nearby, "CONFIG", "SET", "maxmemory", 1)
-    yield "OOM"
-    await asked(server.nearby, "CONFIG", "SET", "maxmemory", 0)
-
-
-@asynccontextmanager
 async def demoted(server: Server) -> AsyncGenerator[str]:
     """It is somebody's replica."""
     await asked(server.nearby, "REPLICAOF", "127.0.0.1", 1)
@@ -85,9 +77,7 @@ async def _says(server: Server, fact: str, expected: object) -> bool:
 
 
 @pytest.mark.case(22)
-@pytest.mark.parametrize(
-    "refusing", [without_memory, demoted, unable_to_save, with_another_password, loading]
-)
+@pytest.mark.parametrize("refusing", [demoted, unable_to_save, with_another_password, loading])
 async def test_a_refusal_is_an_error_in_time_and_the_worker_waits_for_its_end(
     server: Server, codec: Codec, refusing: Refusing, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,6 +31,7 @@ steward:recorder          string       the recorder at work
 steward:relay             string       the relay at work
 steward:brought:<mark>    string       a relay has brought this run, and may not know it yet
 steward:alive             string       what some live worker says of itself: `arq --check`
+steward:nothing           -            never there; to delete it is a write that needs no memory
 steward:health            string       written and read by the health check
 
 A run is handed over on the channel steward:hand-over:<worker>: queue, id and payload, a line each.
@@ -70,6 +71,7 @@ ALIVE = "steward:alive"
 HEALTH = "steward:health"
 CRASHES = "steward:crashes"
 SUSPECTS = "steward:suspects"
+NOTHING = "steward:nothing"
 THEIRS = "/"
 SUSPECT = "suspect"
 

@@ -49,15 +49,19 @@ STEPS: Final = (
     "acquit",
     "doubt",
     "try",
+    "say",
 )
-_ALONE = frozenset({"enqueue_one"})  # steps that share nothing but names, to be short
+_ALONE = frozenset({"enqueue_one", "say"})  # steps that share nothing but names, to be short
+_PUT_RUNS = {"enqueue", "enqueue_one", "postpone", "tick", "relay"}
+_WHEN_FULL = frozenset(STEPS) - _PUT_RUNS - {"complete", "depth"}
+"""The steps that pass on a server without memory; `complete` sees to it by itself."""
 _TRACKING = ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked, until one changes
 _BROKEN = (RedisError, OSError, TimeoutError)
 _OFF_QUEUES = {
     *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
     *("outdate", "relayed", "note"),
-    *("begin", "acquit", "doubt", "try"),
+    *("begin", "acquit", "doubt", "try", "say"),
 }
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
 """The steps that change a queue, but for `unpark`: of that the keeper tells."""
@@ -67,7 +71,8 @@ def source(step: str) -> str:
     """The Lua of a step, with what it shares with others in front."""
     folder = files("app.engine.redis") / "lua"
     before = ("names",) if step in _ALONE else ("names", "shared")
-    return "".join((folder / f"{part}.lua").read_text() for part in (*before, step))
+    parts = (*before, "when_full", step) if step in _WHEN_FULL else (*before, step)
+    return "".join((folder / f"{part}.lua").read_text() for part in parts)
 
 
 @asynccontextmanager

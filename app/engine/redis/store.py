@@ -202,13 +202,11 @@ class Store:
 
     async def greet(self, worker: str, description: bytes, lease: timedelta) -> None:
         """Give a worker its sign of life for `lease`."""
-        async with answering():
-            await self.redis.set(keys.worker(worker), description, px=lease)
+        await self._steps.run("say", description, span_ms(lease), on=[keys.worker(worker)])
 
     async def show_alive(self, description: bytes) -> None:
         """Let `arq --check` find a worker for the next seconds."""
-        async with answering():
-            await self.redis.set(keys.ALIVE, description, px=_SHOWN_ALIVE)
+        await self._steps.run("say", description, span_ms(_SHOWN_ALIVE), on=[keys.ALIVE])
 
     async def unpark(
         self, worker: str, most: int, queues: Sequence[str], versions: Iterable[tuple[str, int]]

@@ -22,7 +22,9 @@ from time import monotonic
 import redis as blocking
 from redis.exceptions import BusyLoadingError, RedisError
 
+from app.engine.clock import span_ms
 from app.engine.redis import keys
+from app.engine.redis.steps import source
 from app.engine.roles.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -98,8 +100,9 @@ class Lease:
 
     def _renew_until_stopped(self) -> None:
         redis, pause = self._connect(max(self._pause, _QUICK)), self._pause
+        say: Callable[..., object] = redis.register_script(source("say"))
         while self._goes_on(after=pause):
-            pause = self._pause if self._renew(redis) else self._pause / _SOONER
+            pause = self._pause if self._renew(say) else self._pause / _SOONER
         self._try(lambda: redis.delete(self._key))
         redis.close()
 
@@ -109,9 +112,9 @@ class Lease:
         self._wake.clear()
         return not self._is_stopping
 
-    def _renew(self, redis: blocking.Redis) -> bool:
-        now = monotonic()
-        error = self._try(lambda: redis.set(self._key, self._describe(), px=self._length))
+    def _renew(self, say: Callable[..., object]) -> bool:
+        now, length = monotonic(), span_ms(self._length)
+        error = self._try(lambda: say(keys=[self._key], args=[self._describe(), length]))
         if error is None:
             self._shown_at = now
         self._renewals += error is None or _is_down(error)

@@ -46,7 +46,7 @@ def test_no_step_spells_a_key_itself() -> None:
 def test_every_step_has_its_file_and_every_file_its_step() -> None:
     there = {each.name for each in (files("app.engine.redis") / "lua").iterdir()}
 
-    assert there == {f"{step}.lua" for step in STEPS} | {"names.lua", "shared.lua"}
+    assert there == {f"{step}.lua" for step in STEPS} | {"names.lua", "shared.lua", "when_full.lua"}
 
 
 def test_every_key_is_explained() -> None:

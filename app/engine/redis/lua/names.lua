@@ -9,6 +9,7 @@ local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 
 local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-over:'
 local BROUGHT = 'steward:brought:'
 local CRASHES, SUSPECTS = 'steward:crashes', 'steward:suspects'
+local NOTHING = 'steward:nothing'
 local THEIRS = '/'
 local SUSPECT = 'suspect'
 

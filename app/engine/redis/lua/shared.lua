@@ -150,10 +150,20 @@ local function unbury(id)
   return call('DEL', DEAD_LETTER .. id) == 1
 end
 
--- Keep a result for `ms`, or, when none is kept, a marker so that a repeated enqueue finds the run.
+-- Keep a result for `ms`, or, when none is kept, a marker so that a repeated enqueue finds the run. A server without
+-- memory refuses the first write: then all are kept for no longer than a marker, and pass, since the next write
+-- needs none.
+local longest
 local function keep(id, result, ms, ending)
-  if ms > 0 then call('SET', RESULT .. id, result, 'PX', ms)
-  else call('SET', FINISHED .. id, ending, 'PX', FINISHED_MS) end
+  if ms == 0 then result = ending end
+  local key, life = (ms > 0 and RESULT or FINISHED) .. id, ms > 0 and ms or FINISHED_MS
+  if not longest then
+    local kept = redis.pcall('SET', key, result, 'PX', life)
+    longest = kept.err and FINISHED_MS or math.huge
+    if not kept.err then return end
+    call('DEL', NOTHING)
+  end
+  call('SET', key, result, 'PX', math.min(life, longest))
 end
 
 -- Note a run that is not ours any more, and its lease now: '' when it is over, or waits again.
