@@ -6,6 +6,7 @@ The life of a job, in the order of the files that tell it:
     client       a call of it is checked and sealed (sealer, codec), and brought to its queue
                  (sender, store): a run; of debounced calls the last one stands (debouncer)
     claimer      a worker with a free slot takes the run and leases it; urgency says from where
+    admitter     a run whose job has limits starts once there is room, or waits in line
     dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further
     trials       what several workers died with is tried alone, so that the others are done
@@ -72,6 +73,7 @@ from app.engine.failure import FailedAttempt
 from app.engine.fitness import Fitness, Flaw, Objection
 from app.engine.job import Call, Held, Job, by_name, collect, job
 from app.engine.ledger import Ledger, settle
+from app.engine.limits import AtOnce, Breaker, Rate
 from app.engine.options import WorkerOptions
 from app.engine.outcome import Ending, RunStatus, ending_of
 from app.engine.redis.book import RedisLedger
@@ -93,11 +95,13 @@ __all__ = [
     "REPEAT",
     "Arguments",
     "ArqWorker",
+    "AtOnce",
     "Attempt",
     "Backoff",
     "BadArguments",
     "BadPayload",
     "Batch",
+    "Breaker",
     "Brought",
     "ByClass",
     "Call",
@@ -141,6 +145,7 @@ __all__ = [
     "Place",
     "QueueDepth",
     "QueueFull",
+    "Rate",
     "RedisLedger",
     "RemoteError",
     "RetryLater",

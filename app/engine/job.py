@@ -11,7 +11,7 @@ resolved when it is declared, so an unknown name or a type that can't travel fai
 import dataclasses
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import msgspec
 
 from app.engine.errors import BadArguments, DeclarationError, Duplicate
+from app.engine.limits import Bound, Limit, bind
 from app.engine.retry import BY_CLASS, RetryPolicy, delay_after
 from app.engine.signature import Packed, Signature
 from app.engine.upcast import Upcast, lift
@@ -142,6 +143,7 @@ class Job(Generic[C, P, R]):
     version: int = 1
     upcast: Upcast | None = field(default=None, repr=False)
     """Lifts the arguments of older versions."""
+    limits: tuple[Bound, ...] = field(default=(), repr=False, compare=False)
     options: Options = field(default_factory=Options)
     timeout_ms: int = field(init=False, repr=False, compare=False)
 
@@ -219,11 +221,13 @@ def job(
     keep_result: timedelta | None = None,
     version: int = 1,
     upcast: Upcast | None = None,
+    limits: Sequence[Limit] = (),
 ) -> Callable[[Callable[Concatenate[C, P], Awaitable[R]]], Job[C, P, R]]:
     """Declare an async function as a job, named `module.function` unless told.
 
     A release that changes its arguments raises `version`: workers of older ones leave its runs
     alone, and `upcast` turns what they have enqueued into arguments of today (see upcast).
+    `limits`: a `Rate`, `AtOnce` or `Breaker` that its runs keep to, over all workers.
     Raises `DeclarationError` when the name, an annotation or an option can't work.
     """
 
@@ -237,16 +241,18 @@ def job(
             raise DeclarationError(f"{known_as}: timeout, attempts and version must be positive")
         if upcast is not None and version == 1:
             raise DeclarationError(f"{known_as}: with an upcast, version must be 2 or more")
+        signature = Signature.of(function, name=known_as)
         return Job(
             name=known_as,
             function=function,
             queue=queue,
             timeout=timeout,
             retry=retry,
-            signature=Signature.of(function, name=known_as),
+            signature=signature,
             keep_result=keep_result,
             version=version,
             upcast=upcast,
+            limits=bind(limits, signature),
         )
 
     return declare

@@ -21,10 +21,12 @@ class Retrying(msgspec.Struct, frozen=True):
 
 
 class Snoozed(msgspec.Struct, frozen=True):
-    """It asked to be run later; no attempt is charged."""
+    """It asked to be run later, or a provider did; no attempt is charged."""
 
     delay: timedelta
     reason: str
+    asked: timedelta | None = None
+    """How long the provider wants to be left alone."""
 
 
 class Cancelled(msgspec.Struct, frozen=True):

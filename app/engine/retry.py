@@ -104,6 +104,11 @@ def delay_after(
         return None
     asked = retry_after(error) or timedelta(0)
     wait = min(max(policy.wait(attempt, error), asked), _LONGEST)
+    return stretched(wait, luck=luck)
+
+
+def stretched(wait: timedelta, *, luck: float | None = None) -> timedelta:
+    """`wait` and up to `JITTER` of it more, so that failures spread out."""
     return wait * (1 + JITTER * (random.random() if luck is None else luck))
 
 

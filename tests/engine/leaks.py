@@ -19,6 +19,8 @@ _MANY = (
     keys.CLAIMED,
     keys.IDLE,
     keys.OFFER,
+    keys.STARTS,
+    keys.BREAKER,
 )
 _ONE = (
     keys.DEAD,

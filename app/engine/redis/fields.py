@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from app.engine import wire
 from app.engine.clock import span_ms
 from app.engine.ended import Buried, Completed, PutBack, SetAside
+from app.engine.limits import Ask
 from app.engine.run import Claimed, NewRun
+from app.engine.verdict import Asking, Told
 
 T = TypeVar("T")
 
@@ -44,6 +46,29 @@ def of_buried(ended: Iterable[Buried]) -> list[object]:
 def of_set_aside(ended: Iterable[SetAside]) -> list[object]:
     """For park.lua."""
     return [field for each in ended for field in _set_aside(each)]
+
+
+def of_told(told: Iterable[Told]) -> list[object]:
+    """For admit.lua: how others ended."""
+    return [
+        field
+        for each in told
+        for field in (*_of_ask(each.ask), each.run_id, each.verdict.value, each.asked_ms)
+    ]
+
+
+def of_asking(asking: Iterable[Asking]) -> list[object]:
+    """For the same: who wants to start."""
+    return [
+        field
+        for each in asking
+        for field in (
+            *_held(each.run),
+            each.run.attempt,
+            len(each.asks),
+            *chain.from_iterable(map(_of_ask, each.asks)),
+        )
+    ]
 
 
 def claimed(
@@ -114,6 +139,10 @@ def _completed(each: Completed) -> tuple[object, ...]:
 
 def _held(run: Claimed) -> tuple[str, str, str]:
     return (run.id, run.queue, run.lease)
+
+
+def _of_ask(ask: Ask) -> tuple[object, ...]:
+    return (ask.kind, ask.name, ask.count, ask.span_ms)
 
 
 def _put_back(each: PutBack) -> tuple[object, ...]:

@@ -20,6 +20,12 @@ steward:doubts            hash         effects that wait for a person
 steward:parked            hash         run id -> name, version, queue, old score
 steward:crashes           hash         run id -> what is known of its workers' deaths
 steward:suspects          sorted set   runs to be tried alone, by when they last began (ms)
+steward:places:<limit>    hash         run id -> its lease, or until when it is let in (ms)
+steward:starts:<limit>    list         when runs started in the span of a rate (ms)
+steward:breaker:<limit>   hash         failures in a row; until when it is open (ms), and its probe
+steward:line:<limit>      sorted set   ids of runs that wait for room, by the moment they were due
+steward:put-off           hash         run id -> its queue, when it was due, its limits, its line
+steward:gates             sorted set   limits with a line, by when to look for room (ms)
 steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
 steward:idle:<queue>      set          workers that may have an offer open for its runs
@@ -72,12 +78,18 @@ HEALTH = "steward:health"
 CRASHES = "steward:crashes"
 SUSPECTS = "steward:suspects"
 NOTHING = "steward:nothing"
+PLACES = "steward:places:"
+STARTS = "steward:starts:"
+BREAKER = "steward:breaker:"
+LINE = "steward:line:"
+PUT_OFF = "steward:put-off"
+GATES = "steward:gates"
 THEIRS = "/"
 SUSPECT = "suspect"
 
 LASTING = (
     *(RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, RELAY, ALIVE, HEALTH),
-    BOOK + THEIRS,
+    *(STARTS, BREAKER, BOOK + THEIRS),
 )
 """Prefixes of keys that may stay when all work is done; any other is a leak."""
 

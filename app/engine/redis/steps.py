@@ -34,6 +34,7 @@ STEPS: Final = (
     "sweep",
     "lift",
     "postpone",
+    "admit",
     "tick",
     "replay",
     "hold",
@@ -60,7 +61,7 @@ _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked,
 _BROKEN = (RedisError, OSError, TimeoutError)
 _OFF_QUEUES = {
     *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
-    *("outdate", "relayed", "note"),
+    *("outdate", "relayed", "note", "admit"),
     *("begin", "acquit", "doubt", "try", "say"),
 }
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES
@@ -132,7 +133,7 @@ class Steps:
             return (await self._sent(step, args, on))[-1]
         finally:  # whoever was cancelled may have written, too
             if step in _ON_QUEUES:
-                self._wrote()
+                self.wrote()
 
     async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, Ears]:
         """A claim's answer, and what the server will tell of."""
@@ -183,7 +184,8 @@ class Steps:
         for each in self._listening:
             each.lost()
 
-    def _wrote(self) -> None:
+    def wrote(self) -> None:
+        """Tell whoever listens that this connection has changed a queue."""
         for each in self._listening:
             each.wrote()
 

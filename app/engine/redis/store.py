@@ -20,12 +20,14 @@ from app.engine.redis.connection import Connections
 from app.engine.redis.steps import Steps, answering
 from app.engine.redis.together import Together
 from app.engine.run import Claim, NewRun, Receipt, Share
+from app.engine.verdict import Admission, Asking, Told
 
 T = TypeVar("T")
 
 _STORED, _SAME_BYTES, _OTHER, _FULL = 1, 2, 0, 3  # enqueue.lua's answers
 _NO_MEMORY = 4  # it could not even begin
 _GONE = 0  # postpone.lua's
+_ADMITTED = 1  # admit.lua's
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
@@ -147,6 +149,23 @@ class Store:
     async def withdraw(self, worker: str, queues: Sequence[str]) -> None:
         """Take a worker's offer back; what was handed over before has been told when this ends."""
         await self._steps.run("withdraw", worker, *queues)
+
+    async def admit(
+        self, told: Sequence[Told], asking: Sequence[Asking], *, lease: timedelta
+    ) -> Admission:
+        """Ask for places, tell limits of runs that ended, and let in who waited.
+
+        A run that is not admitted is not this worker's any more. `lease`: how long a run may hold
+        its places. Safe to repeat, though a rate may count a start twice.
+        """
+        args = (*fields.of_told(told), *fields.of_asking(asking))
+        head = (self.clock.offset_ms, span_ms(lease), len(told))
+        now, look, let_in, *answers = await self._steps.run("admit", *head, *args)
+        self.clock.learn(float(now))
+        if let_in:
+            self._steps.wrote()
+        admitted = tuple(answer == _ADMITTED for answer in answers)
+        return Admission(admitted, float(look) if look else None, let_in)
 
     async def commit(self, ended: Sequence[Ended]) -> dict[str, str]:
         """Write how these attempts ended; returns the ids that were no longer ours.

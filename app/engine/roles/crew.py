@@ -24,6 +24,7 @@ from app.engine.redis.book import RedisLedger, RedisShelf
 from app.engine.redis.codec import Codec
 from app.engine.redis.connection import make_blocking_redis
 from app.engine.redis.suspects import Suspects
+from app.engine.roles.admitter import Admitter
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
@@ -61,6 +62,7 @@ class Crew(Generic[C]):
         self._client, self._store, self._options = client, client.store, options
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
         self._started_at = self._clock.now()
+        self.admitter = self._make_admitter()
         self.committer = self._make_committer(heard)
         self.books = self._make_books(ledger)
         self.trials = self._make_trials()
@@ -82,8 +84,23 @@ class Crew(Generic[C]):
             clock=self._clock,
             worker=self.id,
             keep_result=self._options.keep_result,
-            heard=heard,
+            heard=self._telling_limits(heard) if self._has_limits else heard,
         )
+
+    @property
+    def _has_limits(self) -> bool:
+        return any(job.limits for job in self._jobs.values())
+
+    def _telling_limits(self, heard: Callable[[Over], None]) -> Callable[[Over], None]:
+        def told(over: Over) -> None:
+            if over.asks:
+                self.admitter.committed(over)
+            heard(over)
+
+        return told
+
+    def _make_admitter(self) -> Admitter:
+        return Admitter(self._store, lease=self._lease_length(), is_needed=self._has_limits)
 
     def _make_books(self, ledger: Ledger | None) -> Books:
         store, codec = self._store, self._client.codec
@@ -114,6 +131,7 @@ class Crew(Generic[C]):
             runner,
             self.committer,
             self.trials,
+            admitter=self.admitter,
             jobs=self._jobs,
             clock=self._clock,
             concurrency=self._options.concurrency,

@@ -1,8 +1,9 @@
 """From a claimed run to a task, and from its end to a commit: what happens in between is the job's.
 
 A run that can't start (its payload altered, its name unknown) gets its outcome at once, and one
-that its workers may have died of is left to be tried alone. The others become tasks in the slots;
-when one is over, whatever ended it, its outcome goes to the committer.
+that its workers may have died of is left to be tried alone. The others become tasks in the slots,
+those with limits once there is room for them; when one is over, whatever ended it, its outcome goes
+to the committer.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from app.engine.clock import Clock
 from app.engine.job import Job
 from app.engine.outcome import Outcome
+from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Refused, Runner
@@ -33,6 +35,7 @@ class Dispatcher(Generic[C]):
         committer: Committer,
         trials: Trials,
         *,
+        admitter: Admitter,
         jobs: Mapping[str, Job[Any, ..., Any]],
         clock: Clock,
         concurrency: int,
@@ -42,6 +45,7 @@ class Dispatcher(Generic[C]):
         self._runner = runner
         self._committer = committer
         self._trials = trials
+        self._admitter = admitter
         self._jobs = jobs
         self._books = runner.books
         self._clock = clock
@@ -52,10 +56,23 @@ class Dispatcher(Generic[C]):
         found = self._runner.prepare(run)
         if isinstance(found, Refused):
             self._refused(run, found)
-        elif not run.uncharged:
-            self.slots.start(found, self._runner.attempt)
-        elif not self._trials.takes(found):
-            self.slots.start(found, self._trials.body(self._runner.attempt))
+        elif run.uncharged and self._trials.takes(found):
+            return
+        elif found.asks:
+            self.slots.hold(found)
+            self._admitter.ask(found, self._answered)
+        else:
+            self._begin(found)
+
+    def _answered(self, running: Running, is_admitted: bool) -> None:
+        if not is_admitted:
+            self.slots.let_go(running)
+        elif not running.is_over:  # it was cancelled meanwhile, or the worker stops
+            self._begin(running)
+
+    def _begin(self, running: Running) -> None:
+        body = self._runner.attempt
+        self.slots.start(running, self._trials.body(body) if running.run.uncharged else body)
 
     def held(self) -> set[str]:
         """The ids of all runs that are here: at work, or over and not committed yet."""
@@ -63,16 +80,18 @@ class Dispatcher(Generic[C]):
         return {*running, *(over.run.id for over in self._committer.pending)}
 
     def _ended(self, running: Running, outcome: Outcome | None) -> None:
-        self._committer.add(
-            Over(
-                run=self._closed(running) if self._books.open else running.run,
-                payload=running.payload,
-                job=running.job,
-                outcome=outcome or self._runner.cut_off(running),
-                started_ms=running.started_ms,
-                ended_ms=self._clock.now_ms(),
-            )
+        over = Over(
+            run=self._closed(running) if self._books.open else running.run,
+            payload=running.payload,
+            job=running.job,
+            outcome=outcome or self._runner.cut_off(running),
+            started_ms=running.started_ms,
+            ended_ms=self._clock.now_ms(),
+            asks=running.asks,
         )
+        if over.asks:
+            self._admitter.ended(over)
+        self._committer.add(over)
 
     def _closed(self, running: Running) -> Claimed:
         """The run; one that has a book is counted, and so loses it when it is over."""

@@ -8,6 +8,7 @@ import msgspec
 from app.engine.clock import from_ms
 from app.engine.envelope import Payload
 from app.engine.job import Job
+from app.engine.limits import Ask
 from app.engine.outcome import Outcome
 from app.engine.run import Claimed
 
@@ -23,6 +24,8 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     started_ms: int
     ended_ms: int
+    asks: tuple[Ask, ...] = ()
+    """The limits it had places at."""
 
     @property
     def started_at(self) -> datetime:

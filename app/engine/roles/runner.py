@@ -35,6 +35,7 @@ from app.engine.errors import (
     WorkerDied,
 )
 from app.engine.job import Job
+from app.engine.limits import asks
 from app.engine.outcome import (
     Cancelled,
     Dead,
@@ -45,8 +46,10 @@ from app.engine.outcome import (
     Snoozed,
     Succeeded,
 )
+from app.engine.retry import stretched
 from app.engine.roles.slots import Running, Stopped
 from app.engine.run import Claimed
+from app.engine.verdict import provider_asks
 
 C = TypeVar("C")
 E = TypeVar("E", bound=BaseException)
@@ -140,6 +143,7 @@ class Runner(Generic[C]):
             kwargs=kwargs,
             attempt=self._attempt(run, payload, job, now),
             started_ms=now,
+            asks=asks(job.limits, job.signature, args, kwargs) if job.limits else (),
         )
 
     def _attempt(
@@ -177,7 +181,8 @@ class Runner(Generic[C]):
         job, stopped = running.job, running.stopped
         match error:
             case RetryLater():
-                return Snoozed(error.delay, wire.message_of(error))
+                asked = provider_asks(running.asks, error)
+                return Snoozed(error.delay, wire.message_of(error), asked)
             case Discard():
                 return Dead(error)
             case _ if stopped is Stopped.CANCELLED:
@@ -185,6 +190,9 @@ class Runner(Generic[C]):
             case _ if stopped is Stopped.STOPPING:
                 return Released()
             case _:
+                asked = provider_asks(running.asks, error)
+                if asked is not None:
+                    return Snoozed(stretched(asked), wire.message_of(error), asked)
                 return _again_or_dead(job, running.run.charged, _named(job, error, stopped))
 
     def cut_off(self, running: Running) -> Outcome:

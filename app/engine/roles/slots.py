@@ -23,6 +23,7 @@ import msgspec
 from app.engine.attempt import Attempt
 from app.engine.envelope import Payload
 from app.engine.job import Job
+from app.engine.limits import Ask
 from app.engine.outcome import Outcome
 from app.engine.run import Claimed
 
@@ -47,6 +48,8 @@ class Running(msgspec.Struct, kw_only=True, eq=False):
     kwargs: dict[str, Any]
     attempt: Attempt
     started_ms: int
+    asks: tuple[Ask, ...] = ()
+    """The limits it needs a place at before it starts."""
     stopped: Stopped | None = None
     is_over: bool = False
     deadline: float = 0.0
@@ -102,6 +105,18 @@ class Slots:
         """How many slots hold runs of this queue."""
         return sum(running.run.queue == queue for running in self._running)
 
+    def hold(self, running: Running) -> None:
+        """Keep a slot for a run that may soon start."""
+        running.deadline = math.inf
+        self._running.add(running)
+
+    def let_go(self, running: Running) -> None:
+        """It does not start, and is not this worker's any more: nobody is told of it."""
+        if not running.is_over:
+            running.is_over = True
+            self._running.remove(running)
+            self.changed.set()
+
     def start(self, running: Running, body: Body) -> None:
         """Run `body` as a task, to be cancelled when the run's time is up."""
         loop = asyncio.get_running_loop()
@@ -128,9 +143,11 @@ class Slots:
 
     def _stop(self, running: Running, why: Stopped) -> None:
         running.stopped = why
-        if running.task is not None:
-            running.task.add_done_callback(lambda _: self._over(running, None))
-            running.task.cancel()
+        if running.task is None:
+            self._over(running, None)
+            return
+        running.task.add_done_callback(lambda _: self._over(running, None))
+        running.task.cancel()
         running.deadline = asyncio.get_running_loop().time() + self._grace
         self._watch(running.deadline)
 

@@ -5,6 +5,7 @@
     runner      runs the job and names the outcome; that goes to the
     trials      and where a worker may have died of a run, tries it alone
     committer   which writes it down, together with others
+    admitter    finds room first for runs whose jobs have limits
     scheduler   starts runs by the clock; any worker may be the one that does
     keeper      hears what the worker should, with the lease that shows it is alive
     undertaker  looks after the dead letters
@@ -15,7 +16,7 @@ given back without a charge, the last outcomes are committed. Told twice, it ski
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -116,6 +117,7 @@ class Worker(Generic[C]):
         """Work until stopped; in burst mode, until every queue is empty."""
         async with self._alive(), anyio.create_task_group() as roles:
             roles.start_soon(self._crew.committer.run)
+            roles.start_soon(self._crew.admitter.run)
             roles.start_soon(self._crew.keeper.run)
             roles.start_soon(self._crew.undertaker.run)
             roles.start_soon(self._recycler.run)
@@ -154,6 +156,8 @@ class Worker(Generic[C]):
         await self._crew.slots.idle()
         with anyio.move_on_after(_LAST_COMMIT):
             await self._crew.committer.flush()
+            with suppress(Unavailable):  # a place is free with its run's lease, told or not
+                await self._crew.admitter.flush()
         await self._crew.slots.close()
 
     async def _let_finish(self) -> None:

@@ -6,6 +6,7 @@ import anyio
 
 from app.engine import Attempt, Client, Codec, Over, RunStatus, by_name, hours, minutes
 from app.engine.memory import memory_books
+from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
 from app.engine.roles.runner import Runner
@@ -46,6 +47,7 @@ class Desk:
             runner,
             self.committer,
             trials_of(client.store),
+            admitter=Admitter(client.store, lease=minutes(1), is_needed=False),
             jobs=jobs,
             clock=clock,
             concurrency=5,

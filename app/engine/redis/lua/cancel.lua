@@ -12,6 +12,7 @@ keep(id, result, tonumber(ms), 'cancelled')
 forget(id, queue)
 call('DEL', BOOK .. id)
 call('HDEL', PARKED, id)
+leave_line(id)
 release_key(key, id)
 record({event}, ARGV[2])
 return 'cancelled'

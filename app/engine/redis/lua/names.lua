@@ -10,6 +10,8 @@ local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-
 local BROUGHT = 'steward:brought:'
 local CRASHES, SUSPECTS = 'steward:crashes', 'steward:suspects'
 local NOTHING = 'steward:nothing'
+local PLACES, STARTS, BREAKER = 'steward:places:', 'steward:starts:', 'steward:breaker:'
+local LINE, PUT_OFF, GATES = 'steward:line:', 'steward:put-off', 'steward:gates'
 local THEIRS = '/'
 local SUSPECT = 'suspect'
 

@@ -8,7 +8,7 @@ if holder_of(key, 'queued', now) ~= id then return {score(now), GONE} end
 local latest = string.match(call('GET', UNIQUE .. key), '|' .. BOUNCED .. '([^|]*)$')
 if not latest then return {score(now), ANOTHERS} end
 call('SET', JOB .. id, payload)
-if call('HEXISTS', PARKED, id) == 0 then
+if call('HEXISTS', PARKED, id) == 0 and call('HEXISTS', PUT_OFF, id) == 0 then
   call('ZADD', queue_key(queue), 'XX', score(math.min(now + tonumber(wait_ms), tonumber(latest))), id)
 end
 return {score(now), MOVED}

@@ -187,3 +187,14 @@ local function record(events, longest)
   local last = call('INCRBY', EVENTS_COUNT, count)
   call('XADD', EVENTS, 'MAXLEN', '~', longest, '*', 'last', last, 'events', head .. table.concat(events))
 end
+
+-- Take a run out of the line in which it waits for a limit. Returns {queue, due, limits, line}, or nothing.
+local function leave_line(id)
+  local packed = call('HGET', PUT_OFF, id)
+  if not packed then return end
+  local waits = cmsgpack.unpack(packed)
+  call('HDEL', PUT_OFF, id)
+  call('ZREM', LINE .. waits[4], id)
+  if call('EXISTS', LINE .. waits[4]) == 0 then call('ZREM', GATES, waits[4]) end
+  return waits
+end
