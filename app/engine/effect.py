@@ -75,19 +75,21 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_same(one: Effect | None, other: Effect | None) -> bool:
-    """Whether both say the same: a state, and by whom."""
+    """Whether both say the same: a state, by whom, and for which run."""
     if one is None or other is None:
         return one is other
-    return (one.state, one.by) == (other.state, other.by)
+    ours, theirs = (one.state, one.by), (other.state, other.by)
+    return ours == theirs and one.place.run_id == other.place.run_id
 
 
 def begun(found: Effect | None, mine: Effect, in_doubt: InDoubt) -> Effect:
     """What stands there after `mine` wanted to begin: itself, if the act may go on."""
     if found is None or is_same(found, mine):
         return mine
+    here = msgspec.structs.replace(found, place=mine.place)  # it lives as long as the latest run
     if found.state in (EffectState.DONE, EffectState.SETTLED):
-        return found
-    return mine if in_doubt is REPEAT else doubted(found)
+        return here
+    return mine if in_doubt is REPEAT else doubted(here)
 
 
 def doubted(found: Effect) -> Effect:

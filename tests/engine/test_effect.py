@@ -31,6 +31,16 @@ def test_what_is_done_or_settled_is_never_begun_again() -> None:
             assert begun(found, effect("b"), in_doubt) == found
 
 
+def test_an_effect_goes_with_the_latest_run_that_came_to_it() -> None:
+    replay = msgspec.structs.replace(PLACE, run_id="run-2")
+    mine = msgspec.structs.replace(effect("b"), place=replay)
+
+    for state in (DONE, SETTLED, IN_DOUBT):
+        found = effect("a", state)
+        assert begun(found, mine, ASK) == msgspec.structs.replace(found, place=replay)
+        assert not is_same(found, begun(found, mine, ASK))
+
+
 def test_what_another_has_begun_is_in_doubt_or_repeated_as_the_job_wants() -> None:
     for found in (effect("a"), effect("a", IN_DOUBT)):
         assert begun(found, effect("b"), ASK) == effect("a", IN_DOUBT)

@@ -149,6 +149,8 @@ async def test_an_effect_in_doubt_ends_the_run_until_a_person_has_settled_it(
         await shop.drain()
         assert await unsettled.status() is RunStatus.DEAD
         assert shop.page == ["hi"]
+        (effect,) = await doubts(shop)
+        assert effect.place.run_id == unsettled.id
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from app.engine import wire
 from app.engine.attempt import Attempt
@@ -94,8 +95,8 @@ class RedisLedger:
     async def in_doubt(self, *, limit: int) -> Sequence[Effect]:
         """The oldest; one that was tampered with is left out."""
         async with answering():
-            told: Any = await cast("Any", self._store.redis.hvals(keys.DOUBTS))
-        found = [each for each in map(_doubt, told) if each is not None]
+            told: Any = await cast("Any", self._store.redis.hgetall(keys.DOUBTS))
+        found = [each for line in told.items() if (each := _doubt(*line)) is not None]
         return sorted(found, key=lambda each: each.since)[:limit]
 
     def _written(self, effect: Effect) -> bytes:
@@ -183,8 +184,13 @@ def _open(codec: Envelope, sealed: bytes, of: str, line: str) -> bytes:
     return packed
 
 
-def _doubt(told: bytes) -> Effect | None:
+def _doubt(line: bytes, told: bytes) -> Effect | None:
+    """The effect, of the run in whose book it is now."""
     try:
-        return cast("Effect", _EFFECT.decode(told))
+        effect = cast("Effect", _EFFECT.decode(told))
     except msgspec.MsgspecError:
         return None
+    if effect.place.is_shared:
+        return effect
+    run_id = line.partition(b"|")[0].decode(errors="replace")
+    return replace(effect, place=replace(effect.place, run_id=run_id))

@@ -4,5 +4,13 @@
 -- Returns 1, or 0 when there is no such dead letter
 if not unbury(ARGV[2]) then return 0 end
 put_one(3, now_ms(ARGV[1]))
-if call('EXISTS', BOOK .. ARGV[2]) == 1 then call('RENAME', BOOK .. ARGV[2], BOOK .. ARGV[4 + COUNTED]) end
+local old, new = ARGV[2], ARGV[4 + COUNTED]
+for _, line in ipairs(call('HKEYS', BOOK .. old)) do
+  local doubt = call('HGET', DOUBTS, old .. '|' .. line)
+  if doubt then
+    call('HDEL', DOUBTS, old .. '|' .. line)
+    call('HSET', DOUBTS, new .. '|' .. line, doubt)
+  end
+end
+if call('EXISTS', BOOK .. old) == 1 then call('RENAME', BOOK .. old, BOOK .. new) end
 return 1
