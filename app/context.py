@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from app.connection import make_codec, open_client, open_redis, redis_at
-from app.engine import ASK, Attempt, Client, InDoubt
+from app.engine import ASK, Attempt, Client, InDoubt, NeedsReview, current_attempt
 from app.local.home import prepare_home
 from app.observability.health import Health
 from app.services.ai import Assistant, RuleAssistant
@@ -21,7 +21,17 @@ from app.services.calendar.source import CalendarSource
 from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
 from app.services.logs import Logs
-from app.services.mail import Mail, MailSender, Outbox
+from app.services.mail import (
+    LoginRefused,
+    Mail,
+    MailInDoubt,
+    MailRefused,
+    MailSender,
+    MailTrouble,
+    Once,
+    Outbox,
+    Receipt,
+)
 from app.services.mail.local import MaildirMailbox, MaildirSender
 from app.services.mail.smtp import Security, SmtpSender
 from app.services.notifications import Notifications
@@ -36,10 +46,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+_NOT_SENT = (LoginRefused, MailRefused, MailTrouble)  # all that goes wrong before a server has it
+
 __all__ = [
     "Context",
     "Services",
     "context_of",
+    "mail_once",
     "make_codec",
     "open_client",
     "open_redis",
@@ -133,8 +146,30 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         )
 
 
+def mail_once(in_doubt: InDoubt) -> Once:
+    """Sends as an effect of the run at work, whichever run it is: a mail has a key of its own."""
+
+    async def once(key: str, send: Callable[[], Awaitable[Receipt]], /) -> Receipt | None:
+        attempt = current_attempt.get()
+        if attempt is None:  # nobody who would come again
+            return await send()
+        try:
+            return await attempt.once(
+                f"mail:{key}", send, in_doubt=in_doubt, shared=True, not_done=_NOT_SENT
+            )
+        except NeedsReview as error:
+            raise MailInDoubt(str(error)) from error
+
+    return once
+
+
 def _mail(settings: Settings, home: Path, database: Database, client: Client) -> Mail:
-    outbox = Outbox(database, _sender(settings, home), now=client.store.clock.now)
+    outbox = Outbox(
+        database,
+        _sender(settings, home),
+        now=client.store.clock.now,
+        once=mail_once(InDoubt(settings.mail.in_doubt)),
+    )
     return Mail(outbox=outbox, mailbox=MaildirMailbox(home / "mail"))
 
 

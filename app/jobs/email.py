@@ -25,8 +25,8 @@ class Delivery:
 
 @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
 async def send_notification(ctx: Context, user_id: int, subject: str, message: str) -> Delivery:
-    """Mail one user, if they want mail. Safe to repeat: the mail is unique by the run's id."""
-    return await _mail(ctx, user_id, subject, message, key=f"run:{ctx.attempt.run_id}")
+    """Mail one user, if they want mail. Safe to repeat: a run and its replays have one mail."""
+    return await _mail(ctx, user_id, subject, message, key=f"run:{ctx.attempt.origin}")
 
 
 @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))

@@ -194,6 +194,11 @@ class Mail(Section):
     sender: Address = Field(
         default="steward@localhost", description="the From of what Steward sends"
     )
+    in_doubt: Literal["repeat", "ask"] = Field(
+        default="repeat",
+        description="when a crash leaves open whether a mail was sent: repeat sends it again under "
+        "the same Message-ID, ask leaves it to `steward effects`",
+    )
     smtp: Smtp = Smtp()
 
 

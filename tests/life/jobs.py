@@ -12,7 +12,7 @@ from datetime import timedelta
 import anyio
 
 from app.context import Context
-from app.engine import NEVER, Fixed, by_name, job, minutes, schedule, seconds
+from app.engine import ASK, NEVER, REPEAT, Fixed, by_name, job, minutes, schedule, seconds
 from app.queues import AI, EMAIL, MAINTENANCE, NAMES
 from app.services.mail import Message
 from app.services.notifications import Channel
@@ -135,6 +135,22 @@ async def cling(ctx: Context) -> int:
             return ctx.attempt.number
 
 
+async def _pay(run: str, attempt: int) -> int:
+    """Take a moment before it happens, and one after, so that a kill comes in between."""
+    await anyio.sleep(10 * _TOIL)
+    Ledger.here().write("effect", run=run, attempt=attempt)
+    await anyio.sleep(10 * _TOIL)
+    return attempt
+
+
+@job(name="life.pay", queue=MAINTENANCE, timeout=minutes(1), retry=Fixed(timedelta(0), attempts=9))
+async def pay(ctx: Context, *, ask: bool) -> int | None:
+    """Do something that should happen once."""
+    in_doubt = ASK if ask else REPEAT
+    run, attempt = ctx.attempt.run_id, ctx.attempt.number
+    return await ctx.once("pay", _pay, run, attempt, in_doubt=in_doubt)
+
+
 UNRULY = {
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
@@ -186,6 +202,7 @@ JOBS = by_name(
         block,
         hoard,
         cling,
+        pay,
         misbehave,
         poison,
         *TOIL.values(),

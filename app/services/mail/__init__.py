@@ -17,14 +17,16 @@ from app.services.mail.errors import (
     LetterGone,
     LoginRefused,
     MailError,
+    MailInDoubt,
     MailRefused,
     MailTrouble,
+    MailUnanswered,
 )
 from app.services.mail.letter import Letter
 from app.services.mail.mail import Mail
 from app.services.mail.mailbox import Mailbox
 from app.services.mail.message import Message
-from app.services.mail.outbox import Outbox
+from app.services.mail.outbox import Once, Outbox
 from app.services.mail.rules import Category
 from app.services.mail.sender import MailSender, Receipt
 
@@ -36,11 +38,14 @@ __all__ = [
     "LoginRefused",
     "Mail",
     "MailError",
+    "MailInDoubt",
     "MailRefused",
     "MailSender",
     "MailTrouble",
+    "MailUnanswered",
     "Mailbox",
     "Message",
+    "Once",
     "Outbox",
     "Receipt",
 ]

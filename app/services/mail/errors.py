@@ -4,6 +4,8 @@
     ├── MailRefused   (ValueError)       this mail can't be sent, now or later
     ├── LoginRefused  (PermissionError)  the server doesn't let us in, or not in the way we ask for
     ├── MailTrouble   (ConnectionError)  the server or folder is away or busy: try again later
+    ├── MailUnanswered (ConnectionError) it has the mail, and did not say whether it takes it
+    ├── MailInDoubt   (ValueError)       nobody can tell whether it was sent: a person has to
     ├── BadLetter     (ValueError)       what came in can't be read as a mail
     └── LetterGone    (LookupError)      it is not in the mailbox any more
 
@@ -25,6 +27,14 @@ class LoginRefused(MailError, PermissionError):
 
 class MailTrouble(MailError, ConnectionError):
     """The mail server or folder can't be used right now."""
+
+
+class MailUnanswered(MailError, ConnectionError):
+    """The server was given the mail and did not say whether it takes it: it may have."""
+
+
+class MailInDoubt(MailError, ValueError):
+    """Nobody can tell whether this mail was sent, and it must not go out twice."""
 
 
 class BadLetter(MailError, ValueError):

@@ -2,18 +2,22 @@
 
 The row is written before the mail is sent and settled after the server's answer, in two short
 transactions with the network between them. A crash after the answer and before the second one
-leaves the row pending: the repeat sends the same bytes under the same Message-ID once more. Into
-a Maildir that is the same file; a real server may deliver a second copy that calls itself the same.
+leaves the row pending, and what then happens `once` decides: sent again, the same bytes go out
+under the same Message-ID (into a Maildir that is the same file; a real server may deliver a second
+copy that calls itself the same), or a person is asked.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import blake2b
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.services.mail.errors import MailRefused
 from app.services.mail.message import Message
-from app.services.mail.sender import MailSender
+from app.services.mail.sender import MailSender, Receipt
 from app.storage.address import domain_of
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
@@ -21,13 +25,34 @@ from app.storage.outgoing_mail import MailStatus, NewMail, OutgoingMail, Outgoin
 
 logger = logging.getLogger(__name__)
 
+_SETTLED = "sent, says whoever looked"
+
+
+class Once(Protocol):
+    """Lets a sending happen once for its key, whatever becomes of the process in the middle."""
+
+    async def __call__(self, key: str, send: Callable[[], Awaitable[Receipt]], /) -> Receipt | None:
+        """What the sending returned, now or before; None when a person says that it was sent.
+
+        Raises what the sending raises, and `MailInDoubt` when a person has to say.
+        """
+        ...
+
+
+async def _simply(_key: str, send: Callable[[], Awaitable[Receipt]], /) -> Receipt | None:
+    """Send; a crash in the middle means that it is sent again."""
+    return await send()
+
 
 class Outbox:
     """Mail to users, each sent once for its key."""
 
-    def __init__(self, database: Database, sender: MailSender, *, now: Now = utc_now) -> None:
+    def __init__(
+        self, database: Database, sender: MailSender, *, now: Now = utc_now, once: Once = _simply
+    ) -> None:
         self._mails = OutgoingMails(database, now=now)
         self._sender = sender
+        self._once = once
 
     async def post(self, message: Message, *, user_id: int, key: str) -> OutgoingMail:
         """Send it unless this key's mail was accepted before; the mail as it is recorded.
@@ -53,15 +78,14 @@ class Outbox:
         return await self._sender.check()
 
     async def _send(self, message: Message, mail: OutgoingMail) -> OutgoingMail:
+        send = partial(self._sender.send, message, message_id=mail.message_id, date=mail.created_at)
         try:
-            receipt = await self._sender.send(
-                message, message_id=mail.message_id, date=mail.created_at
-            )
+            receipt = await self._once(mail.key, send)
         except MailRefused as error:
             await self._mails.refused(mail.id, detail=str(error))
             raise
         logger.info("Mail %s to user %s was accepted.", mail.message_id, mail.user_id)
-        return await self._mails.accepted(mail.id, detail=receipt.detail)
+        return await self._mails.accepted(mail.id, detail=receipt.detail if receipt else _SETTLED)
 
     def _new(self, message: Message, user_id: int, key: str) -> NewMail:
         return NewMail(

@@ -2,6 +2,7 @@
 
     the server                                        we raise
     is away, hangs up, is slow, answers 4xx           MailTrouble    try again later
+    does that when it has been given the mail         MailUnanswered it may have taken it
     refuses the login, or has no TLS where wanted     LoginRefused   change the settings
     answers 5xx to the sender, a recipient, the mail  MailRefused    never again
 
@@ -23,7 +24,13 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from app.services.mail.errors import LoginRefused, MailError, MailRefused, MailTrouble
+from app.services.mail.errors import (
+    LoginRefused,
+    MailError,
+    MailRefused,
+    MailTrouble,
+    MailUnanswered,
+)
 from app.services.mail.message import Message, is_control
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, domain_of, parse_address
@@ -74,11 +81,19 @@ class SmtpSender:
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Return once the server has accepted the mail for all its recipients."""
         content = message.as_bytes(sender=self._address, message_id=message_id, date=date)
-        async with self._conversation() as server:
-            await server.mail(self._address)
-            for each in message.to:
-                await server.rcpt(parse_address(each))
-            answer = await server.data(content)
+        is_given = False
+        try:
+            async with self._conversation() as server:
+                await server.mail(self._address)
+                for each in message.to:
+                    await server.rcpt(parse_address(each))
+                is_given = True
+                answer = await server.data(content)
+        except MailTrouble as error:
+            if is_given and not isinstance(error.__cause__, SMTPResponseException):
+                said = f"smtp: {self._host} has not said whether it takes the mail"
+                raise MailUnanswered(said) from error
+            raise
         return Receipt(message_id, _printable(f"{answer.code} {answer.message}"))
 
     async def check(self) -> str:

@@ -10,7 +10,13 @@ from anyio.abc import SocketAttribute, SocketStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.services.mail.errors import LoginRefused, MailError, MailRefused, MailTrouble
+from app.services.mail.errors import (
+    LoginRefused,
+    MailError,
+    MailRefused,
+    MailTrouble,
+    MailUnanswered,
+)
 from app.services.mail.message import Message
 from app.services.mail.sender import Receipt
 from app.services.mail.smtp import Security, SmtpSender
@@ -142,8 +148,28 @@ async def test_a_host_that_can_not_be_one_is_trouble() -> None:
 )
 async def test_a_server_that_hangs_up_is_trouble_and_never_a_success(lines: list[bytes]) -> None:
     async with server_that(*lines) as port:
-        with pytest.raises(MailTrouble):
+        with pytest.raises((MailTrouble, MailUnanswered)):
             await send(sender_for(port))
+
+
+_UP_TO_DATA = [b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_server_that_has_the_mail_and_says_nothing_may_have_taken_it(waits: bool) -> None:
+    async with server_that(*_UP_TO_DATA, waits=waits) as port:
+        with anyio.fail_after(5), pytest.raises(MailUnanswered, match="whether it takes the mail"):
+            await send(sender_for(port, timeout=timedelta(seconds=0.5)))
+
+
+@pytest.mark.parametrize("answer", ["451 later", "554 never"])
+async def test_a_server_that_says_no_to_the_mail_has_not_taken_it(
+    capture: Capture, answer: str
+) -> None:
+    capture.answers = [answer]
+
+    with pytest.raises((MailTrouble, MailRefused)):
+        await send(sender_for(capture.port))
 
 
 @pytest.mark.parametrize(
