@@ -2,7 +2,7 @@
 
     start worker recorder service       keep Steward running
     enqueue remind                      give it work
-    runs dead queues schedules          look at the work, retry it, cancel it
+    runs dead effects queues schedules  look at the work, retry it, cancel it
     health check                        look at Steward itself
     demo                                the tour
 
@@ -26,6 +26,7 @@ from app.cli import (
     check,
     dead,
     demo,
+    effects,
     enqueue,
     health,
     queues,
@@ -58,6 +59,7 @@ _GROUPS = {
         run.retry,
         run.cancel,
         dead.dead,
+        effects.effects,
         queues.queues,
         schedules.schedules,
     ),
