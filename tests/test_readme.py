@@ -7,12 +7,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import anyio
 import pytest
 from arq.connections import RedisSettings
 
-from app.engine import Client, Codec, by_name, job
+from app.context import Context
+from app.engine import Client, Codec, Job, RunStatus, by_name, job
+from app.queues import NAMES
+from app.relay import Relay
+from app.storage.users import User
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -60,6 +65,24 @@ async def test_a_job_in_four_steps_passes_its_test(tmp_path: Path) -> None:
 
 def test_enqueuing_from_your_own_code_is_python() -> None:
     ast.parse("async def example():\n    " + BLOCKS["your code"].replace("\n", "\n    "))
+
+
+async def test_what_a_job_writes_and_the_run_that_follows_are_both_there(
+    context: Context, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("greetings", "farewells"):
+        module = ModuleType(f"app.jobs.{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(BLOCKS[f"app/jobs/{name}.py"], module.__dict__)
+    part: Job[Context, [int], str] = vars(sys.modules["app.jobs.farewells"])["part"]
+
+    goodbye = await part(context, owner.id)
+
+    (waiting,) = await context.outbox.next(most=9)
+    assert (waiting.run_id, waiting.job) == (goodbye, "greetings.greet")
+    assert not (await context.users.get(owner.id)).active
+    await Relay(context.outbox, context.client, queues=NAMES).round()
+    assert await context.client.run(goodbye).status() is RunStatus.QUEUED
 
 
 @pytest.mark.parametrize("module", ["garden.worker", "garden.plain"])

@@ -335,7 +335,7 @@ async def test_a_run_for_a_queue_that_nobody_has_holds_up_no_other(
     standing = await outbox.standing()
     assert await queued(client) == [other]
     assert (standing.waiting, standing.troubled) == (1, 1)
-    assert standing.trouble == "tests.gone: no queue is called 'gone'"
+    assert (standing.job, standing.trouble) == ("tests.gone", "no queue is called 'gone'")
     assert caplog.text.count(f"run {lost.id} of tests.gone can't be enqueued") == 1
     restored = Relay(outbox, client, queues=[*QUEUES, "gone"])
     client.store.clock.advance(seconds(2))  # type: ignore[attr-defined]
@@ -371,7 +371,7 @@ async def test_a_full_queue_holds_up_no_other(
 
     assert await queued(client) == [other]
     assert [await each.status() for each in handles] == [RunStatus.QUEUED, RunStatus.UNKNOWN]
-    assert (await outbox.standing()).trouble == "tests.hurry: its queue is full"
+    assert (await outbox.standing()).trouble == "its queue is full"
     await client.store.redis.delete(keys.queue("urgent"), keys.payload(handles[0].id))
     client.store.clock.advance(seconds(2))  # type: ignore[attr-defined]
     await relay.round()

@@ -1,9 +1,9 @@
 """The health check: asks every part of Steward for something real, all at the same time.
 
 The database is written to and read, Redis stores a key and gives it back and tells whether it can
-be trusted with runs, every queue tells how long its oldest run waits and must have a live worker. A
-part that does not answer in time counts as unhealthy; the check itself always ends. What an error
-says is not repeated, since it may name an address or a password: its kind is.
+be trusted with runs, every queue must have a live worker, and each queue and the outbox tell how
+long their oldest run waits. A part that does not answer in time counts as unhealthy; the check
+itself always ends. What an error says is not repeated: it may name an address or a password.
 """
 
 import logging
@@ -34,6 +34,7 @@ from app.services.health_report import (
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.health import HealthChecks
+from app.storage.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ Probe = Callable[[], Awaitable[Part]]
 
 
 class Health:
-    """Asks database, Redis, queues, workers and machine how they are."""
+    """Asks database, Redis, queues, workers, outbox and machine how they are."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Health:
         self._accepted = accepted
         self._now = now
         self._checks = HealthChecks(database, now=now)
+        self._outbox = Outbox(database, client, now=now)
 
     async def check(self) -> HealthReport:
         """Ask everybody at once, remember what they said, and never raise for it.
@@ -90,6 +92,7 @@ class Health:
             "redis": self._redis,
             "queues": self._queues,
             "workers": self._workers,
+            "outbox": self._outbox_part,
             "dead letters": self._dead_letters,
             "disk": partial(machine.disk, self._home, self._limits),
             "memory": partial(machine.memory, self._limits),
@@ -191,6 +194,27 @@ class Health:
             level=Level.DEGRADED if count >= self._limits.dead_letters else Level.HEALTHY,
             measured=count,
             line=f"{count}; `steward dead groups` tells of what" if count else "none",
+        )
+
+    async def _outbox_part(self) -> Part:
+        """Runs that were written in the database, and are on no queue yet."""
+        standing = await self._outbox.standing()
+        waited = self._now() - standing.oldest if standing.oldest else timedelta(0)
+        level = graded(
+            waited.total_seconds(),
+            degraded=self._limits.wait.total_seconds(),
+            unhealthy=self._limits.stuck.total_seconds(),
+        )
+        line = f"{standing.waiting} wait to be enqueued"
+        if standing.troubled:
+            level = Level.worst([level, Level.DEGRADED])
+            line = f"{line}; {standing.troubled} can't be, {standing.job} first: see the log"
+        return Part(
+            name="outbox",
+            level=level,
+            measured=round(max(0.0, waited.total_seconds()), 1),
+            unit="s",
+            line=line,
         )
 
     async def _remember(self, check_id: int, report: HealthReport) -> None:

@@ -78,8 +78,10 @@ class Standing:
     troubled: int
     """How many of them could not be brought when they were tried."""
     oldest: datetime | None
+    job: str
+    """Of the oldest that is troubled; empty when none is."""
     trouble: str
-    """Of the oldest that is troubled."""
+    """Why that one could not be brought."""
 
 
 class Counter(Protocol):
@@ -167,7 +169,8 @@ class Outbox:
             waiting=count,
             troubled=len(found),
             oldest=oldest,
-            trouble=f"{found[0].job}: {found[0].trouble}" if found else "",
+            job=found[0].job if found else "",
+            trouble=found[0].trouble if found else "",
         )
 
     def _ring_after(self, session: AsyncSession) -> None:

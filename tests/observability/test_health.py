@@ -11,7 +11,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from arq.connections import RedisSettings
 from sqlalchemy import text
 
-from app.engine import Client, Codec, ManualClock, WorkerSeen, job, minutes
+from app.engine import Client, Codec, ManualClock, WorkerSeen, job, minutes, seconds
 from app.engine.redis import keys
 from app.engine.redis.connection import make_redis, open_redis
 from app.engine.redis.store import Store
@@ -19,6 +19,7 @@ from app.observability.health import Health
 from app.services.health_report import HealthReport, Level, Part, ReportStatus, Thresholds
 from app.storage.database import Database
 from app.storage.health import HealthChecks
+from app.storage.outbox import Outbox
 from tests import servers
 
 ROOMY = Thresholds(disk=1, disk_full=0, memory=101, memory_full=102, cpu=101)
@@ -71,6 +72,7 @@ async def test_a_steward_that_works_is_healthy(
         "redis",
         "queues",
         "workers",
+        "outbox",
         "dead letters",
         "disk",
         "memory",
@@ -105,6 +107,46 @@ async def test_a_check_leaves_no_key(database: Database, client: Client, tmp_pat
     await Health(database, client, tmp_path, limits=ROOMY).check()
 
     assert await client.store.redis.keys("*") == []
+
+
+@pytest.mark.parametrize(
+    ("waited", "level"),
+    [(seconds(1), Level.HEALTHY), (minutes(2), Level.DEGRADED), (minutes(20), Level.UNHEALTHY)],
+)
+async def test_runs_that_stay_in_the_outbox_are_bad_for_its_health(
+    database: Database,
+    client: Client,
+    tmp_path: Path,
+    clock: ManualClock,
+    waited: timedelta,
+    level: Level,
+) -> None:
+    outbox = Outbox(database, client, now=clock.now)
+    async with database.write() as session:
+        await outbox.enqueue(session, wait_here)
+    clock.advance(waited)
+
+    report = await Health(database, client, tmp_path, limits=ROOMY, now=clock.now).check()
+
+    found = part(report, "outbox")
+    assert (found.level, found.line) == (level, "1 wait to be enqueued")
+    assert found.measured == pytest.approx(waited.total_seconds(), abs=20)
+
+
+async def test_a_run_that_cannot_be_enqueued_is_named(
+    database: Database, client: Client, tmp_path: Path, clock: ManualClock
+) -> None:
+    outbox = Outbox(database, client, now=clock.now)
+    async with database.write() as session:
+        await outbox.enqueue(session, wait_here)
+    (waiting,) = await outbox.next(most=1)
+    await outbox.put_off(waiting, "at secret.example.org: no")
+
+    report = await Health(database, client, tmp_path, limits=ROOMY, now=clock.now).check()
+
+    found = part(report, "outbox")
+    assert found.level is Level.DEGRADED
+    assert found.line == "1 wait to be enqueued; 1 can't be, tests.wait_here first: see the log"
 
 
 async def test_a_queue_that_nobody_serves_is_unhealthy(
