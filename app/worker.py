@@ -90,7 +90,7 @@ async def _fit(client: Client, settings: Settings) -> AsyncGenerator[None]:
 
 def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
     """What the settings say of the worker, for the engine."""
-    chosen = settings.worker.model_dump(exclude={"processes", "recorder"})
+    chosen = settings.worker.model_dump(exclude={"processes", "recorder", "open_within"})
     return WorkerOptions(burst=burst, **chosen)
 
 
@@ -117,6 +117,7 @@ class WorkerSettings:
 
     redis_settings = redis_at(settings)
     open_worker = staticmethod(_for_arq)
+    open_within = settings.worker.open_within
 
 
 install()

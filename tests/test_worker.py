@@ -144,7 +144,7 @@ def test_each_setting_of_a_worker_reaches_the_engine(settings: Settings) -> None
     changed = settings.worker.model_copy(update={"concurrency": 7, "accept_plain": True})
     options = worker_options(settings.model_copy(update={"worker": changed}), burst=True)
 
-    for name in set(type(settings.worker).model_fields) - {"processes", "recorder"}:
+    for name in set(type(settings.worker).model_fields) - {"processes", "recorder", "open_within"}:
         assert getattr(options, name) == getattr(changed, name)
     assert options.burst
 

@@ -95,16 +95,18 @@ class _Ours:
 
 
 async def _work(settings: "Settings", ours: _Ours, lines: Lines, stopper: Stopper) -> None:
+    from app.engine import in_time
     from app.local.supervisor import SPENT
     from app.worker import open_worker
 
-    async with open_worker(
+    opening = open_worker(
         settings,
         queues=ours.queues,
         burst=ours.burst,
         jobs=_jobs(demo=ours.demo_jobs),
         heard=lines.heard,
-    ) as worker:
+    )
+    async with in_time(opening, within=settings.worker.open_within) as worker:
         await worker.reach()
         lines.add(
             {"event": "started", "worker": worker.id, "queues": ours.queues},

@@ -82,6 +82,8 @@ from app.engine.redis.keys import queue_title
 from app.engine.redis.sentinel import SentinelSettings
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.roles.arq_worker import ArqWorker, heeding_signals, install
+from app.engine.roles.hooks import Hooks
+from app.engine.roles.in_time import NotInTime, in_time
 from app.engine.roles.over import Over
 from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
@@ -128,6 +130,7 @@ __all__ = [
     "Handle",
     "Handover",
     "Held",
+    "Hooks",
     "InDoubt",
     "Job",
     "JobTimeout",
@@ -136,6 +139,7 @@ __all__ = [
     "ManualClock",
     "NeedsReview",
     "NewRun",
+    "NotInTime",
     "Objection",
     "OutOfMemory",
     "Over",
@@ -176,6 +180,7 @@ __all__ = [
     "examine",
     "heeding_signals",
     "hours",
+    "in_time",
     "install",
     "is_same",
     "job",

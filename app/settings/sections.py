@@ -122,6 +122,10 @@ class WorkerProcess(Section):
     keep_result: Seconds = Field(
         default=timedelta(hours=1), description="seconds a result can be read; 0 keeps none"
     )
+    open_within: Span = Field(
+        default=timedelta(minutes=1),
+        description="seconds a worker has to open what it needs, and to close it",
+    )
     max_crashes: int = Field(
         default=3,
         ge=1,

@@ -1,6 +1,6 @@
 """A worker over the jobs a test declares, in the test's process, and what it must not leave."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +15,7 @@ from app.engine import (
     Client,
     Clock,
     Codec,
+    Hooks,
     Job,
     Over,
     Schedule,
@@ -56,6 +57,9 @@ class Workshop:
         *,
         timetable: Sequence[Schedule] = (),
         jobs: Sequence[Job[Any, ..., Any]] | None = None,
+        heard: Callable[[Over], None] | None = None,
+        hooks: Hooks | None = None,
+        roles: Sequence[Callable[[], Awaitable[None]]] = (),
         **options: Any,
     ) -> Worker[Bench]:
         """A worker over the workshop's jobs, or over others."""
@@ -72,7 +76,9 @@ class Workshop:
             make_context=self._bench,
             timetable=timetable,
             options=WorkerOptions(**chosen),
-            heard=self.heard.append,
+            heard=heard or self.heard.append,
+            hooks=hooks or Hooks(),
+            roles=roles,
         )
 
     def _bench(self, attempt: Attempt) -> Bench:

@@ -10,6 +10,9 @@ open a worker; arq's own options that concern the command (`burst`, `health_chec
 
     install()
 
+What is not open within `open_within`, a minute unless the class says otherwise, ends the command
+with code 1 and a line that says so; and so does anything that is raised meanwhile.
+
 `--watch` starts the whole process again when a file changes, so that changed code is loaded. A
 worker that has done its part (see recycler) says so in a line and the command ends with code 0: to
 start the next one is up to whoever started it.
@@ -22,6 +25,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from signal import Signals
 from typing import Any, cast
@@ -33,11 +37,12 @@ from arq.connections import RedisSettings
 from arq.version import VERSION
 
 from app.engine.clock import Clock
-from app.engine.errors import Unavailable
+from app.engine.errors import EngineError, Unavailable
 from app.engine.redis import keys
 from app.engine.redis.connection import open_redis
 from app.engine.redis.steps import answering
 from app.engine.redis.store import Store
+from app.engine.roles.in_time import IN_TIME, in_time
 from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
 
@@ -53,8 +58,9 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 def _signature() -> inspect.Signature:
     """arq's options and ours: arq drops every option that isn't in the signature."""
     theirs = inspect.signature(arq.worker.Worker).parameters.values()
-    ours = inspect.Parameter("open_worker", inspect.Parameter.KEYWORD_ONLY)
-    return inspect.Signature([*theirs, ours])
+    names = ("open_worker", "open_within")
+    ours = (inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in names)
+    return inspect.Signature([*theirs, *ours])
 
 
 class ArqWorker(arq.worker.Worker):
@@ -62,9 +68,17 @@ class ArqWorker(arq.worker.Worker):
 
     __signature__ = _signature()
 
-    def __init__(self, *, open_worker: OpenWorker, burst: bool = False, **_: Any) -> None:
+    def __init__(
+        self,
+        *,
+        open_worker: OpenWorker,
+        open_within: timedelta = IN_TIME,
+        burst: bool = False,
+        **_: Any,
+    ) -> None:
         """Open nothing yet; arq's other options are arq's loop's, and have no meaning here."""
         self._open_worker = open_worker
+        self._open_within = open_within
         self._burst = burst
         self._worker: Worker[Any] | None = None
         self._opening: anyio.CancelScope | None = None
@@ -113,12 +127,13 @@ class ArqWorker(arq.worker.Worker):
                 with anyio.CancelScope() as self._opening:
                     await self._work()
         except Exception as error:  # whatever it is: the log and the exit code tell
-            log.critical("this worker ends", exc_info=_first_cause(error))
+            _say_why(_first_cause(error), has_begun=self._worker is not None)
             return 1
         return 0
 
     async def _work(self) -> None:
-        async with self._open_worker(self._burst) as worker:
+        opening = self._open_worker(self._burst)
+        async with in_time(opening, within=self._open_within) as worker:
             self._worker = worker
             await worker.run()
 
@@ -139,6 +154,17 @@ async def heeding_signals(heed: Callable[[Signals], None]) -> AsyncGenerator[Non
             group.start_soon(listen)
             yield
             group.cancel_scope.cancel()
+
+
+def _say_why(error: BaseException, *, has_begun: bool) -> None:
+    """Why a worker ends: in one line, unless the work itself is what failed."""
+    if isinstance(error, EngineError) or not has_begun:
+        said = str(error).partition("\n")[0]
+        kind = "" if isinstance(error, EngineError) else f"{type(error).__name__}: "
+        log.critical("this worker ends: %s%s", kind, said)
+        log.debug("it ends here", exc_info=error)
+    else:
+        log.critical("this worker ends", exc_info=error)
 
 
 def _first_cause(error: BaseException) -> BaseException:

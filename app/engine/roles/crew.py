@@ -28,6 +28,7 @@ from app.engine.roles.admitter import Admitter
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
+from app.engine.roles.hooks import Hooks, Teller, both
 from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
 from app.engine.roles.over import Over
@@ -56,6 +57,7 @@ class Crew(Generic[C]):
         options: WorkerOptions,
         ledger: Ledger | None,
         heard: Callable[[Over], None],
+        hooks: Hooks,
     ) -> None:
         """`queues`: the most urgent first. `heard` is told of every committed outcome."""
         self.id = f"{socket.gethostname().replace(':', '-')[:40]}-{os.getpid()}-{token_hex(4)}"
@@ -63,7 +65,8 @@ class Crew(Generic[C]):
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
         self._started_at = self._clock.now()
         self.admitter = self._make_admitter()
-        self.committer = self._make_committer(heard)
+        self.teller = Teller(hooks)
+        self.committer = self._make_committer(both(heard, self.teller.heard))
         self.books = self._make_books(ledger)
         self.trials = self._make_trials()
         self.dispatcher = self._make_dispatcher(make_context)
@@ -136,6 +139,7 @@ class Crew(Generic[C]):
             clock=self._clock,
             concurrency=self._options.concurrency,
             abandon_after=self._options.abandon_after,
+            around=self.teller.body,
         )
 
     def _make_trials(self) -> Trials:

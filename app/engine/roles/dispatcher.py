@@ -6,7 +6,7 @@ those with limits once there is room for them; when one is over, whatever ended 
 to the committer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +19,7 @@ from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Refused, Runner
-from app.engine.roles.slots import Running, Slots
+from app.engine.roles.slots import Body, Running, Slots
 from app.engine.roles.trials import Trials
 from app.engine.run import Claimed
 
@@ -40,14 +40,16 @@ class Dispatcher(Generic[C]):
         clock: Clock,
         concurrency: int,
         abandon_after: timedelta,
+        around: Callable[[Body], Body] = lambda body: body,
     ) -> None:
-        """`jobs` are those the runner knows."""
+        """`jobs` are those the runner knows. `around` adds to what an attempt is."""
         self._runner = runner
         self._committer = committer
         self._trials = trials
         self._admitter = admitter
         self._jobs = jobs
         self._books = runner.books
+        self._body = around(runner.attempt)
         self._clock = clock
         self.slots = Slots(concurrency, grace=abandon_after, ended=self._ended)
 
@@ -71,7 +73,7 @@ class Dispatcher(Generic[C]):
             self._begin(running)
 
     def _begin(self, running: Running) -> None:
-        body = self._runner.attempt
+        body = self._body
         self.slots.start(running, self._trials.body(body) if running.run.uncharged else body)
 
     def held(self) -> set[str]:

@@ -29,7 +29,9 @@ from app.engine.errors import Unavailable
 from app.engine.job import Job
 from app.engine.ledger import Ledger
 from app.engine.options import USUAL, WorkerOptions
+from app.engine.roles.beside import keep_running
 from app.engine.roles.crew import Crew
+from app.engine.roles.hooks import NO_HOOKS, Hooks, safely
 from app.engine.roles.over import Over
 from app.engine.roles.recycler import Recycler
 from app.engine.roles.scheduler import Scheduler
@@ -64,11 +66,12 @@ class Worker(Generic[C]):
         options: WorkerOptions = USUAL,
         ledger: Ledger | None = None,
         heard: Callable[[Over], None] | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
 
         `ledger` keeps the effects of runs; without one, Redis does. `heard` is told of every
-        committed outcome.
+        committed outcome, and must not wait; `hooks` may. None of them can end the worker.
         """
         self._options, self._store, self._queues = options, client.store, tuple(queues)
         self._recycler = Recycler(options, stop=self._retire)
@@ -80,7 +83,8 @@ class Worker(Generic[C]):
             make_context=make_context,
             options=options,
             ledger=ledger,
-            heard=self._recycler.counting(heard or _nobody),
+            heard=self._recycler.counting(safely(heard or _nobody)),
+            hooks=hooks,
         )
         self._scheduler = Scheduler(timetable, client)
         self._roles = roles
@@ -122,7 +126,8 @@ class Worker(Generic[C]):
             roles.start_soon(self._crew.undertaker.run)
             roles.start_soon(self._recycler.run)
             for role in self._roles:
-                roles.start_soon(_awaited, role)
+                roles.start_soon(keep_running, role)
+            roles.start_soon(self._crew.teller.run)
             try:
                 await self._work()
             finally:
@@ -180,10 +185,6 @@ class Worker(Generic[C]):
         except Unavailable:
             return False
         return not any(ready + running + deferred for ready, running, deferred, *_ in depths)
-
-
-async def _awaited(role: Callable[[], Awaitable[None]]) -> None:
-    await role()
 
 
 async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
