@@ -11,6 +11,7 @@ import anyio
 from app.engine import Attempt, Call, Fixed, Job, by_name, job, seconds
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.ledger import Ledger
+from tests.life.oracle import EFFECT
 
 QUEUES = ("urgent", "usual")
 PREVIOUS, THIS = 1, 2
@@ -33,15 +34,15 @@ class Context:
 
 
 @contextmanager
-def _written(ctx: Context) -> Generator[None]:
-    """Tell that an attempt begins, and how it ended."""
+def _written(ctx: Context, *, key: str = "") -> Generator[None]:
+    """Tell that an attempt begins, and how it ended: its effect, of this key, has happened then."""
     ctx.write(BEGUN)
     try:
         yield
     except BaseException:
         ctx.write(LEFT)
         raise
-    ctx.write(ENDED)
+    ctx.write(ENDED, key=key)
 
 
 @job(name="storm.work", queue="usual", retry=_OFTEN, timeout=seconds(30))
@@ -51,6 +52,20 @@ async def work(ctx: Context, ms: int, failures: int) -> int:
         await anyio.sleep(ms / 1000)
         if ctx.attempt.number <= failures:
             raise RuntimeError("not yet")
+    return ctx.attempt.number
+
+
+@job(name="storm.affect", queue="usual", retry=_OFTEN, timeout=seconds(30))
+async def affect(ctx: Context, ms: int) -> int:
+    """Do something that must happen once; the run is dead if nobody can tell whether it did."""
+    key = f"effect of {ctx.attempt.run_id}"
+
+    async def act() -> None:
+        ctx.write(EFFECT, key=key)
+
+    with _written(ctx, key=key):
+        await ctx.attempt.once("effect", act)
+        await anyio.sleep(ms / 1000)
     return ctx.attempt.number
 
 
@@ -91,14 +106,15 @@ async def appear(ctx: Context) -> int:
 
 
 RELEASES = {
-    PREVIOUS: by_name([work, hurry, despair, unchanged]),
-    THIS: by_name([work, hurry, despair, changed, appear]),
+    PREVIOUS: by_name([work, affect, hurry, despair, unchanged]),
+    THIS: by_name([work, affect, hurry, despair, changed, appear]),
 }
 
 Make = tuple[float, Job[Any, ..., Any], tuple[tuple[int, int], ...]]
 _MIX: tuple[Make, ...] = (
     # the share of all runs, the job, and the span of each of its arguments
-    (0.70, work, ((1, 10), (0, 0))),
+    (0.40, work, ((1, 10), (0, 0))),
+    (0.30, affect, ((1, 10),)),
     (0.10, work, ((100, 600), (0, 0))),
     (0.05, work, ((1, 10), (1, 3))),
     (0.06, hurry, ((1, 10),)),
