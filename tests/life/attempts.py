@@ -1,6 +1,7 @@
 """The attempts of a case, put together from the lines that jobs left in the ledger."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -50,16 +51,27 @@ def overlapping(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
 def recoveries(evidence: Evidence, attempts: Iterable[Sequence[Attempt]]) -> Iterator[float]:
     """How long each run that was killed with its process had to wait until it began again.
 
-    Of that time the longest stretch counts in which Redis served without a break. A run that is to
-    be tried alone, since several workers died with it, waits for its turn and is left out.
+    Whoever took it over may have been killed, too, before it began: then it waits since that. Of
+    that time the longest stretch counts in which Redis served without a break. A run that is to be
+    tried alone, since several workers died with it, waits for its turn and is left out.
     """
     suspects = {each.run for each in evidence.takeovers if each.is_suspect}
-    for each in attempts:
-        for earlier, later in pairwise(each):
-            killed = evidence.killed.get(earlier.pid)
-            is_orphan = killed is not None and not earlier.is_done and earlier.run not in suspects
-            if is_orphan and killed is not None and killed < later.begun:
-                yield longest_calm(Span(killed, later.begun), evidence.outages)
+    killed = _killed_with(evidence)
+    for earlier, later in chain.from_iterable(map(pairwise, attempts)):
+        moments = [at for at in killed[earlier.run] if earlier.begun < at < later.begun]
+        was_at_work = earlier.gone == evidence.killed.get(earlier.pid)
+        if moments and was_at_work and earlier.run not in suspects:
+            yield longest_calm(Span(max(moments), later.begun), evidence.outages)
+
+
+def _killed_with(evidence: Evidence) -> Mapping[str, list[float]]:
+    """When each run lost a process that had it, at work or about to begin."""
+    found = defaultdict[str, list[float]](list)
+    held = [(each.run, each.pid) for each in evidence.lines if each.what == BEGUN]
+    for run, pid in {*held, *((each.run, each.loser) for each in evidence.takeovers)}:
+        if pid in evidence.killed:
+            found[run].append(evidence.killed[pid])
+    return found
 
 
 def longest_calm(span: Span, outages: Iterable[Span]) -> float:

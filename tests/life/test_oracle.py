@@ -116,6 +116,19 @@ def test_an_expired_lease_excuses_an_overlap() -> None:
     assert Oracle(replace(GOOD, takeovers=[lapsed], **twice)).breaches == []
 
 
+def test_who_took_it_over_may_be_killed_before_it_began() -> None:
+    taken = Takeover(run="again", loser=103, has_lapsed=True)
+    later = replace(GOOD, outages=[], killed={ONE: 4, 103: 9}, takeovers=[taken])
+
+    assert Oracle(later).demand().recoveries == [3.0]
+
+
+def test_only_what_was_at_work_had_to_recover() -> None:
+    failed = also(line(LEFT, "again", pid=ONE, at=3.5))
+
+    assert Oracle(replace(GOOD, outages=[], **failed)).demand().recoveries == []
+
+
 def test_what_is_to_be_tried_alone_may_wait() -> None:
     suspect = Takeover(run="again", loser=ONE, has_lapsed=True, is_suspect=True)
 
