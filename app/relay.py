@@ -20,6 +20,7 @@ from itertools import accumulate
 from time import monotonic
 
 import anyio
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.engine import (
     Brought,
@@ -74,6 +75,12 @@ class Relay:
     async def is_needed(self) -> bool:
         """Whether anything waits to be brought now."""
         return bool(await self._next(1))
+
+    async def has_more(self) -> bool:
+        """The same, for a burst: a database that can't be asked does not hold up its end."""
+        with suppress(SQLAlchemyError):
+            return await self.is_needed()
+        return False
 
     async def round(self) -> bool:
         """Bring some; False while another relay is at work."""

@@ -78,6 +78,7 @@ async def open_worker(
             options=worker_options(settings, burst=burst),
             ledger=services.effects,
             heard=heard,
+            more=relay.has_more,
         )
 
 

@@ -34,6 +34,13 @@ async def note(ctx: Context) -> int:
     return os.getpid()
 
 
+@job(name="life.follow", queue=MAINTENANCE)
+async def follow(ctx: Context) -> str:
+    """Have a note follow, by a transaction."""
+    async with ctx.database.write() as session:
+        return (await ctx.outbox.enqueue(session, note)).id
+
+
 @job(name="life.ask", queue=AI)
 async def ask(ctx: Context) -> int:
     """Do the same, urgently."""
@@ -193,6 +200,7 @@ async def poison(ctx: Context, how: str) -> None:
 JOBS = by_name(
     (
         note,
+        follow,
         ask,
         hold,
         rest,

@@ -7,13 +7,13 @@ import anyio
 import pytest
 
 from app.context import Services
-from app.engine import RunStatus, job, seconds
+from app.engine import Ending, RunStatus, job, seconds
 from app.local.home import USERS_LOCK
 from app.local.lock import Lock
 from app.queues import AI
 from tests.eventually import eventually
 from tests.life import jobs
-from tests.life.home import OURS, ROOT, STEWARD, Home
+from tests.life.home import OURS, ROOT, STEWARD, Home, history
 from tests.local.conftest import server_pid
 
 MINE = """
@@ -50,12 +50,15 @@ async def test_burst_runs_all_there_is_on_any_queue_and_ends(home: Home, steward
     later = jobs.note.with_options(delay=seconds(1))
     handles.append(await steward.client.enqueue(later))
     others = [await steward.client.enqueue(toil) for toil in jobs.TOIL.values()]
+    followed = await steward.client.enqueue(jobs.follow)
 
     worker = home.worker(OURS, "--burst")
 
     assert await worker.exit_code() == 0
     assert {await each.status() for each in handles} == {RunStatus.SUCCEEDED}
     assert {await each.status() for each in others} == {RunStatus.SUCCEEDED}
+    follower = await history(steward, await followed.result())
+    assert (follower.parent, follower.status) == (followed.id, Ending.SUCCEEDED)
     depths = await steward.client.queues()
     assert {each.ready + each.running + each.deferred for each in depths} == {0}
 

@@ -46,6 +46,11 @@ _LAST_COMMIT = (
 )
 
 
+async def _no_more() -> bool:
+    """Say that no role has anything left."""
+    return False
+
+
 def _nobody(_over: Over) -> None:
     """Hear of an outcome, and do nothing."""
 
@@ -67,11 +72,13 @@ class Worker(Generic[C]):
         ledger: Ledger | None = None,
         heard: Callable[[Over], None] | None = None,
         hooks: Hooks = NO_HOOKS,
+        more: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """`queues`: the most urgent first. `roles` run beside the worker's own until it stops.
 
         `ledger` keeps the effects of runs; without one, Redis does. `heard` is told of every
-        committed outcome, and must not wait; `hooks` may. None of them can end the worker.
+        committed outcome, and must not wait; `hooks` may. None of them can end the worker. `more`
+        says whether a role has still runs to bring to the queues: a burst goes on until then.
         """
         self._options, self._store, self._queues = options, client.store, tuple(queues)
         self._recycler = Recycler(options, stop=self._retire)
@@ -87,7 +94,7 @@ class Worker(Generic[C]):
             hooks=hooks,
         )
         self._scheduler = Scheduler(timetable, client)
-        self._roles = roles
+        self._roles, self._more = roles, more or _no_more
         self._told = 0
         self._stop = anyio.Event()
         self._hurry = anyio.Event()
@@ -180,11 +187,14 @@ class Worker(Generic[C]):
     async def _is_drained(self) -> bool:
         if self._crew.slots.running or self._crew.committer.pending:
             return False
+        if await self._more():
+            return False
         try:
             depths = [await self._store.depth(name) for name in self._queues]
         except Unavailable:
             return False
-        return not any(ready + running + deferred for ready, running, deferred, *_ in depths)
+        is_empty = not any(ready + running + deferred for ready, running, deferred, *_ in depths)
+        return is_empty and not await self._more()  # what ended meanwhile may have left some
 
 
 async def _cancel_when(event: anyio.Event, group: TaskGroup) -> None:
