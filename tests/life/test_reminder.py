@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.context import Services
 from app.engine import Ending, hours, minutes, seconds
 from app.jobs import ai
+from app.services.notifications import Channel
 from app.storage.notifications import NoticeRow
 from app.storage.runs import Runs
 from app.storage.task import TaskStatus
@@ -25,7 +26,9 @@ async def test_a_reminder_is_made_comes_due_is_told_and_is_in_the_history(
     owner = await steward.users.owner()
     soon = steward.client.store.clock.now() + seconds(2)
 
-    handle = await steward.client.enqueue(ai.create_reminder, owner.id, "call Ann", soon)
+    handle = await steward.client.enqueue(
+        ai.create_reminder, owner.id, "call Ann", soon, channels=(Channel.IN_APP, Channel.EMAIL)
+    )
     made = await handle.result()
     assert made.run_id
     ran = await history(steward, made.run_id)
@@ -37,6 +40,10 @@ async def test_a_reminder_is_made_comes_due_is_told_and_is_in_the_history(
     assert (task.status, task.last_method) == (TaskStatus.COMPLETED, "rules")
     assert await _told(steward) == ["call Ann"]
     assert (ran.job, ran.status, ran.attempts) == ("ai.run_task", Ending.SUCCEEDED, 1)
+    mailed = await history(steward, await eventually(lambda: _run_of(steward, "email.send_letter")))
+    (mail,) = (home.path / "mail" / "outbox" / "cur").iterdir()
+    assert (mailed.parent, mailed.owner, mailed.status) == (ran.id, "1", Ending.SUCCEEDED)
+    assert "Subject: call Ann" in mail.read_text()
     assert (await history(steward, handle.id)).status == Ending.SUCCEEDED
 
 
