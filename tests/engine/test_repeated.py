@@ -165,7 +165,7 @@ async def test_a_claimer_looks_for_ours_until_each_queue_was_seen_to_its_end(
     desk, first = Desk(client, count=4), list[str]()
     claimer: Any = desk.claimer
     claimer.look_for_ours()
-    claimer._wary_until = 0.0  # whatever time goes by
+    claimer._doubts._wary_until = 0.0  # whatever time goes by
 
     async with alive(client.store, "w1"), anyio.create_task_group() as group:
         group.start_soon(desk.claimer.run)

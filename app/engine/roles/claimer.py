@@ -100,10 +100,11 @@ class Claimer:
                     await self._withdraw()
 
     async def settled(self) -> None:
-        """Wait until no claim is under way that may bring runs."""
+        """Wait until nothing is under way that may bring runs: no claim, and no offer of ours."""
         while self._asked:
             self._slots.changed.clear()
             await self._slots.changed.wait()
+        await self._withdraw()
 
     def look_for_ours(self) -> None:
         """Runs may be leased to this worker that no answer brought: the next claims bring them."""
@@ -125,6 +126,7 @@ class Claimer:
         if self._is_offering:
             try:
                 await self._store.withdraw(self._worker, self._urgency.queues)
+                self._is_offering = False
             except Unavailable as error:
                 log.debug("the offer was not withdrawn: %s", error)
 

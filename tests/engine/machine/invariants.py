@@ -69,8 +69,8 @@ def each_run_has_one_owner(picture: Picture, model: Model) -> None:
 def accepted_is_the_sum(picture: Picture, model: Model) -> None:
     """I7: accepted is queued, scheduled, parked, running, done, dead, cancelled, or forgotten."""
     results = picture.results.keys() - picture.letters.keys()
-    in_redis = [picture.waiting, picture.letters, results, picture.markers]
-    there = sum(map(len, in_redis)) + model.forgotten
+    waiting, letters = len(picture.waiting), len(picture.letters)
+    there = waiting + letters + len(results) + len(picture.markers) + model.forgotten
     assert model.receipts.total() == there, f"I7: {model.receipts.total()} accepted, {there} there"
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from app.engine import Client, ManualClock, Unavailable, minutes, seconds
+from app.engine import Client, ManualClock, RunStatus, Unavailable, minutes, seconds
 from app.engine.outcome import Outcome, Succeeded
+from app.engine.redis import keys
 from app.engine.redis.store import Store
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.slots import Running, Slots
@@ -334,7 +335,7 @@ async def test_being_told_to_look_for_ours_takes_nothing_twice(client: Client) -
             await anyio.sleep(0.002)  # two claims get under way
             desk.claimer.look_for_ours()
             await anyio.sleep(0.002)
-            claimer._wary_until = 0.0
+            claimer._doubts._wary_until = 0.0
 
     async with anyio.create_task_group() as group:
         group.start_soon(nag)
@@ -358,3 +359,28 @@ async def test_stopping_while_there_is_plenty_stops_at_once(client: Client) -> N
     assert len(desk.taken) < 1500
     await desk.slots.idle()
     await desk.store.commit([completed(run) for run in desk.taken])
+
+
+async def test_once_settled_nothing_is_on_its_way_to_a_closed_worker(client: Client) -> None:
+    desk = Desk(client, count=5, poll=seconds(0.02))
+    await client.store.greet("w1", b"{}", minutes(1))
+
+    async def offers() -> bool:
+        return bool(await client.store.redis.exists(keys.offer("w1")))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.claimer.run)
+        await eventually(offers)
+        with desk.slots.closed():
+            await desk.claimer.settled()
+            handle = await client.enqueue(write, "later")
+            assert not await offers()
+            assert await handle.status() is RunStatus.QUEUED
+            assert desk.taken == []
+        await eventually(lambda: desk.taken)
+        group.cancel_scope.cancel()
+
+    desk.gate.set()
+    await desk.slots.idle()
+    await desk.store.commit([completed(run) for run in desk.taken])
+    await client.store.redis.delete(keys.worker("w1"))
