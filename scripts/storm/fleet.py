@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from signal import SIGTERM
@@ -16,7 +15,7 @@ from storm.plan import Plan
 from storm.worker import OPENED
 from tests.eventually import eventually
 from tests.life.evidence import Life
-from tests.life.ledger import VARIABLE
+from tests.life.ledger import VARIABLE, Ledger
 from tests.life.processes import WorkerProcess
 from tests.life.witness import Witness
 
@@ -88,20 +87,31 @@ class Fleet:
             await anyio.sleep(_PAUSE)
 
     def _start(self, place: int, release: int) -> WorkerProcess:
-        plan = self._plan
-        words = (str(release), str(plan.lease), str(plan.slots), self._chance.choice(self._urls))
-        process = WorkerProcess(
-            *words,
-            environment=self._environment(),
-            folder=self._witness.ledger.path.parent,
-            output=self._witness.ledger.path.parent / f"worker-{place}.out",
-            program=(sys.executable, "-P", "-m", "storm.worker"),
+        process = start_worker(
+            self._witness.ledger,
+            release=release,
+            lease=self._plan.lease,
+            slots=self._plan.slots,
+            url=self._chance.choice(self._urls),
+            output=f"worker-{place}.out",
         )
         self._places[place] = process
         return process
 
-    def _environment(self) -> Mapping[str, str]:
-        return os.environ | {
-            VARIABLE: str(self._witness.ledger.path),
+
+def start_worker(
+    ledger: Ledger, *, release: int, lease: float, slots: int, url: str, output: str
+) -> WorkerProcess:
+    """A process that works; what it says lies beside the ledger."""
+    folder = ledger.path.parent
+    return WorkerProcess(
+        *map(str, (release, lease, slots, url)),
+        environment=os.environ
+        | {
+            VARIABLE: str(ledger.path),
             "PYTHONPATH": f"{_ROOT / 'scripts'}{os.pathsep}{_ROOT}",
-        }
+        },
+        folder=folder,
+        output=folder / output,
+        program=(sys.executable, "-P", "-m", "storm.worker"),
+    )
