@@ -12,7 +12,19 @@ from datetime import timedelta
 import anyio
 
 from app.context import Context
-from app.engine import ASK, NEVER, REPEAT, Fixed, by_name, job, minutes, schedule, seconds
+from app.engine import (
+    ASK,
+    NEVER,
+    REPEAT,
+    AtOnce,
+    Fixed,
+    Rate,
+    by_name,
+    job,
+    minutes,
+    schedule,
+    seconds,
+)
 from app.queues import AI, EMAIL, MAINTENANCE, NAMES
 from app.services.mail import Message
 from app.services.notifications import Channel
@@ -182,6 +194,21 @@ def _take_all_memory() -> None:
         os.abort()
 
 
+@job(name="life.visit", queue=MAINTENANCE, timeout=minutes(1), limits=[AtOnce(3, by="who")])
+async def visit(ctx: Context, who: str, gate: str = "") -> int:
+    """Be one of a few at work for somebody."""
+    _write(ctx, f"{who} begun")
+    await Ledger.here().through_gate(gate) if gate else await anyio.sleep(_TOIL)
+    _write(ctx, f"{who} ended")
+    return ctx.attempt.number
+
+
+@job(name="life.knock", queue=MAINTENANCE, limits=[Rate(10, per=seconds(1), name="door")])
+async def knock(ctx: Context) -> None:
+    """Be one of so many in a second."""
+    _write(ctx, "knocked")
+
+
 POISONS: dict[str, Callable[[], object]] = {
     "exit": lambda: os._exit(1),
     "crash": lambda: ctypes.string_at(0),
@@ -213,6 +240,8 @@ JOBS = by_name(
         pay,
         misbehave,
         poison,
+        visit,
+        knock,
         *TOIL.values(),
     )
 )
