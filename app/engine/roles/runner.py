@@ -101,7 +101,7 @@ class Runner(Generic[C]):
             return Refused(payload, Parked(payload.f, payload.v))
         if run.cancelled:
             return Refused(payload, Cancelled())
-        if died := self._death_of(run, job):
+        if run.attempt > 1 and (died := self._death_of(run, job)):
             return Refused(payload, Dead(died))
         try:
             return self._running(run, payload, job)
