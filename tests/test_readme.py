@@ -111,6 +111,23 @@ async def test_a_garden_of_your_own_runs_by_arqs_command(
         assert await handle.result() == "roses: 7 l, try 1"
 
 
+async def test_what_an_old_release_has_enqueued_is_lifted_by_the_next(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = list[Job[Context, ..., str]]()
+    for name in ("app/jobs/greetings.py", "app/jobs/greetings.py, in the next release"):
+        module = ModuleType("app.jobs.greetings")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(BLOCKS[name], module.__dict__)
+        releases.append(vars(module)["greet"])
+    old, new = releases
+    left = old.call(7, "Hello").packed()
+
+    args, kwargs = new.arguments(old.version, left.args, left.kwargs)
+
+    assert await new(context, *args, **kwargs) == "Hello, 7 (en)"
+
+
 def test_the_map_shows_every_room() -> None:
     rooms = {path.name for path in (ROOT / "app").iterdir()}
     hidden = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}

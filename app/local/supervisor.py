@@ -7,10 +7,12 @@ Each process has its standard input from here, as a lifeline (see app.local.life
 it to stop, a second one to stop at once, and its end that this process is gone, however it died. No
 signal is sent, so one that reaches a whole group of processes is not counted twice; each process
 has a session of its own, and Ctrl-C in a terminal is for the supervisor alone. What does not go is
-told twice, and then killed.
+told twice, and then killed. What a process leaves in its session, such as programs that a job had
+started, is killed once it has ended.
 """
 
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -100,6 +102,7 @@ class Supervisor:
         async with process, anyio.create_task_group() as group:
             group.start_soon(self._pass_orders_on, process)
             await process.wait()
+            _end_session(process.pid)
             group.cancel_scope.cancel()
         code, lived = await process.wait(), monotonic() - began
         return f"worker process {process.pid} {ended(code)} after {lived:.1f} s", code
@@ -125,6 +128,12 @@ class Supervisor:
             await kill.wait()
         with suppress(ProcessLookupError):  # it has just gone
             process.kill()
+
+
+def _end_session(pid: int) -> None:
+    """Kill what a process has left behind: nobody waits for its children any more."""
+    with suppress(ProcessLookupError, PermissionError):  # it was alone, as it should be
+        os.killpg(pid, signal.SIGKILL)
 
 
 async def _tell(process: Process) -> None:

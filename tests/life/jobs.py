@@ -170,6 +170,14 @@ async def pay(ctx: Context, *, ask: bool) -> int | None:
     return await ctx.once("pay", _pay, run, attempt, in_doubt=in_doubt)
 
 
+@job(name="life.beget", queue=MAINTENANCE, timeout=minutes(1))
+async def beget(ctx: Context) -> None:
+    """Start a program that would go on for an hour, and wait for it."""
+    async with await anyio.open_process(["sh", "-c", "sleep 3600 & wait"]) as child:
+        _write(ctx, f"begot {child.pid}")
+        await child.wait()
+
+
 UNRULY = {
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
@@ -242,6 +250,7 @@ JOBS = by_name(
         poison,
         visit,
         knock,
+        beget,
         *TOIL.values(),
     )
 )

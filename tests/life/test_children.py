@@ -1,0 +1,43 @@
+"""Programs that a job had started, and the death of its worker."""
+
+import os
+from signal import SIGKILL
+from time import monotonic
+
+import psutil
+import pytest
+
+from app.context import Services
+from app.engine import seconds
+from tests.eventually import eventually
+from tests.life import jobs
+from tests.life.home import Home
+
+GENEROUS = 10  # s; two are promised, on a machine that does nothing else
+
+
+@pytest.mark.case(11)
+@pytest.mark.tier("T2")
+async def test_they_are_gone_soon_after_it(home: Home, steward: Services) -> None:
+    home.supervisor(2)
+    await steward.client.enqueue(jobs.beget)
+    begot = await eventually(lambda: _children_at_work(home), within=seconds(50))
+
+    os.kill(begot[0].ppid(), SIGKILL)
+    killed_at = monotonic()
+    await eventually(lambda: not any(map(_lives, begot)), within=seconds(GENEROUS))
+
+    print(f"case 11: children of a killed worker gone after {monotonic() - killed_at:.1f} s")
+
+
+async def _children_at_work(home: Home) -> list[psutil.Process]:
+    """The shell that the job has started, and what that has."""
+    for worker in home.started:
+        for each in psutil.Process(worker.pid).children(recursive=True):
+            if each.name() == "sh" and each.children():
+                return [each, *each.children()]
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
