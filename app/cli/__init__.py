@@ -2,6 +2,8 @@
 
     start worker recorder service       keep Steward running
     enqueue remind                      give it work
+    runs dead queues schedules          look at the work, retry it, cancel it
+    health doctor check                 look at Steward itself
     runs dead effects queues schedules  look at the work, retry it, cancel it
     health check                        look at Steward itself
     demo                                the tour
@@ -26,6 +28,7 @@ from app.cli import (
     check,
     dead,
     demo,
+    doctor,
     effects,
     enqueue,
     health,
@@ -63,7 +66,7 @@ _GROUPS = {
         queues.queues,
         schedules.schedules,
     ),
-    "Look at Steward": (health.health, check.check, demo.demo),
+    "Look at Steward": (health.health, doctor.doctor, check.check, demo.demo),
 }
 
 steward = App(

@@ -14,6 +14,7 @@ The life of a job, in the order of the files that tell it:
     handle       whoever enqueued it looks where it stands, takes its result, or cancels it
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     fitness      a Redis that would lose runs is refused before a worker begins
+    doctor       what should not be there is found, and mended where that is safe
     events       what happened, as a stream; somebody keeps the history of it
     handover     runs that were first written down elsewhere come in here, each once
     books        what a run has done and need not do again: its effects (effect, ledger), its steps
@@ -33,6 +34,7 @@ from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
 from app.engine.doors.client import Client
 from app.engine.doors.dead_letters import DeadGroup, DeadLetter, DeadLetters
+from app.engine.doors.doctor import Doctor
 from app.engine.doors.events import Batch, Events, RunEvent
 from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
@@ -89,10 +91,12 @@ from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
 from app.engine.run import NewRun
 from app.engine.schedule import Cron, Schedule, schedule
+from app.engine.trouble import MENDING, Finding, Trouble
 from app.engine.upcast import Arguments
 
 __all__ = [
     "ASK",
+    "MENDING",
     "NEVER",
     "REPEAT",
     "Arguments",
@@ -117,6 +121,7 @@ __all__ = [
     "DeadLetters",
     "DeclarationError",
     "Discard",
+    "Doctor",
     "Duplicate",
     "Effect",
     "EffectState",
@@ -124,6 +129,7 @@ __all__ = [
     "EngineError",
     "Events",
     "FailedAttempt",
+    "Finding",
     "Fitness",
     "Fixed",
     "Flaw",
@@ -162,6 +168,7 @@ __all__ = [
     "SelfCancelled",
     "SentinelSettings",
     "TooLarge",
+    "Trouble",
     "Unanswered",
     "Unavailable",
     "UnfitServer",

@@ -51,6 +51,7 @@ STEPS: Final = (
     "doubt",
     "try",
     "say",
+    "examine",
 )
 _ALONE = frozenset({"enqueue_one", "say"})  # steps that share nothing but names, to be short
 _PUT_RUNS = {"enqueue", "enqueue_one", "postpone", "tick", "relay"}

@@ -23,6 +23,8 @@ from app.engine.run import Claim, NewRun, Receipt, Share
 from app.engine.verdict import Admission, Asking, Told
 
 T = TypeVar("T")
+Suspect = tuple[bytes, str]
+"""A run's id or a unique key, and the name of its queue where that matters."""
 
 _STORED, _SAME_BYTES, _OTHER, _FULL = 1, 2, 0, 3  # enqueue.lua's answers
 _NO_MEMORY = 4  # it could not even begin
@@ -305,6 +307,14 @@ class Store:
             "depth", self.clock.offset_ms, queue
         )
         return ready, running, deferred, parked, timedelta(milliseconds=waited)
+
+    async def examine(
+        self, trouble: str, suspects: Sequence[Suspect], queues: Sequence[str], *, mend: bool
+    ) -> list[Suspect]:
+        """Those of these that are as inconsistent as they seem, mended if asked for."""
+        head = (self.clock.offset_ms, trouble, int(mend), len(queues), *map(keys.queue, queues))
+        args = (field for suspect in suspects for field in suspect)
+        return [suspects[place] for place in await self._steps.run("examine", *head, *args)]
 
     async def server_time(self) -> datetime:
         """What time it is there, with the clock's offset; opens the line that the steps go by."""
