@@ -2,10 +2,8 @@
 
     start worker recorder service       keep Steward running
     enqueue remind                      give it work
-    runs dead queues schedules          look at the work, retry it, cancel it
-    health doctor check                 look at Steward itself
     runs dead effects queues schedules  look at the work, retry it, cancel it
-    health check                        look at Steward itself
+    health doctor check                 look at Steward itself
     demo                                the tour
 
     lifetime processes                  how what goes on is stopped, and kept alive

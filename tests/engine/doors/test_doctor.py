@@ -103,7 +103,8 @@ async def test_leavings_are_found_and_removed(
 
 async def test_a_letter_that_no_list_has_is_listed_again(workshop: Open) -> None:
     async with workshop(write) as shop:
-        await shop.client.store.redis.hset(keys.dead_letter("x"), "died", "5")
+        redis: Redis = shop.client.store.redis
+        await redis.hset(keys.dead_letter("x"), "died", "5")
 
         assert await found(shop, mend=True) == [(Trouble.LETTER_UNLISTED, "x")]
 
