@@ -33,6 +33,7 @@ from app.services.health_report import (
 )
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.effects import Effects
 from app.storage.health import HealthChecks
 from app.storage.outbox import Outbox
 
@@ -94,6 +95,7 @@ class Health:
             "workers": self._workers,
             "outbox": self._outbox_part,
             "dead letters": self._dead_letters,
+            "effects": self._effects,
             "disk": partial(machine.disk, self._home, self._limits),
             "memory": partial(machine.memory, self._limits),
             "cpu": partial(machine.cpu, self._limits),
@@ -216,6 +218,13 @@ class Health:
             unit="s",
             line=line,
         )
+
+    async def _effects(self) -> Part:
+        """What was begun before a crash, and nobody can tell whether it happened."""
+        count = await Effects(self._database).count_in_doubt()
+        line = f"{count} in doubt: see `steward effects`" if count else "none in doubt"
+        level = Level.DEGRADED if count else Level.HEALTHY
+        return Part(name="effects", level=level, measured=count, line=line)
 
     async def _remember(self, check_id: int, report: HealthReport) -> None:
         try:

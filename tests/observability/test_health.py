@@ -11,13 +11,25 @@ from anyio.abc import SocketAttribute, SocketStream
 from arq.connections import RedisSettings
 from sqlalchemy import text
 
-from app.engine import Client, Codec, ManualClock, WorkerSeen, job, minutes, seconds
+from app.engine import (
+    Client,
+    Codec,
+    Effect,
+    EffectState,
+    ManualClock,
+    Place,
+    WorkerSeen,
+    job,
+    minutes,
+    seconds,
+)
 from app.engine.redis import keys
 from app.engine.redis.connection import make_redis, open_redis
 from app.engine.redis.store import Store
 from app.observability.health import Health
 from app.services.health_report import HealthReport, Level, Part, ReportStatus, Thresholds
 from app.storage.database import Database
+from app.storage.effects import Effects
 from app.storage.health import HealthChecks
 from app.storage.outbox import Outbox
 from tests import servers
@@ -74,12 +86,33 @@ async def test_a_steward_that_works_is_healthy(
         "workers",
         "outbox",
         "dead letters",
+        "effects",
         "disk",
         "memory",
         "cpu",
     ]
     assert all(each.measured is not None for each in report.parts)
     assert report.issues == ()
+
+
+async def test_an_effect_in_doubt_is_for_a_person(
+    database: Database, client: Client, tmp_path: Path
+) -> None:
+    effect = Effect(
+        place=Place(run_id="run-1", origin="run-1@0", name="mail"),
+        state=EffectState.IN_DOUBT,
+        by="a",
+        job="test.job",
+        attempt=1,
+        worker="w1",
+        since=0,
+    )
+    await Effects(database).swap(effect.place, None, effect, lease="")
+
+    effects = part(await Health(database, client, tmp_path, limits=ROOMY).check(), "effects")
+
+    assert (effects.level, effects.measured) == (Level.DEGRADED, 1)
+    assert effects.line == "1 in doubt: see `steward effects`"
 
 
 async def test_a_check_is_remembered(database: Database, client: Client, tmp_path: Path) -> None:
