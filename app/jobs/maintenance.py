@@ -1,7 +1,9 @@
-"""Upkeep: logs kept small, and a look at whether everything works."""
+"""Upkeep: logs and ledgers kept small, and a look at whether everything works."""
+
+from dataclasses import dataclass
 
 from app.context import Context
-from app.engine import Fixed, job, minutes
+from app.engine import Fixed, RunStatus, job, minutes
 from app.queues import MAINTENANCE
 from app.services.health_report import HealthReport
 from app.services.logs import LogsCleaned
@@ -11,6 +13,30 @@ from app.services.logs import LogsCleaned
 async def cleanup_old_logs(ctx: Context, *, dry_run: bool = False) -> LogsCleaned:
     """Delete old logs and compress yesterday's, or only say which. Safe to repeat."""
     return await ctx.logs.clean(dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectsForgotten:
+    """What became of the effects of runs that nobody had seen for a day."""
+
+    alive: int
+    """Runs that are still there, or their dead letters."""
+    forgotten: int
+    """Effects of runs that have been gone for a week."""
+
+
+_GONE = (RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.UNKNOWN)
+
+
+@job(queue=MAINTENANCE, timeout=minutes(30), retry=Fixed(minutes(30), attempts=4))
+async def forget_effects(ctx: Context) -> EffectsForgotten:
+    """Forget the effects of runs that are long over; never one in doubt. Safe to repeat."""
+    alive, last = 0, ""
+    while runs := await ctx.effects.runs(after=last):
+        there = [run for run in runs if await ctx.client.run(run).status() not in _GONE]
+        await ctx.effects.seen(there)
+        alive, last = alive + len(there), runs[-1]
+    return EffectsForgotten(alive=alive, forgotten=await ctx.effects.forget())
 
 
 @job(queue=MAINTENANCE, timeout=minutes(1), retry=Fixed(minutes(5), attempts=4))

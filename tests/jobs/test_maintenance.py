@@ -3,11 +3,17 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from app.context import Context
-from app.engine import days
-from app.jobs.maintenance import cleanup_old_logs, system_health_check
+from app.engine import Effect, EffectState, ManualClock, Place, days
+from app.jobs.maintenance import (
+    EffectsForgotten,
+    cleanup_old_logs,
+    forget_effects,
+    system_health_check,
+)
 from app.services.health_report import Level, ReportStatus
 
 
@@ -69,3 +75,30 @@ async def test_what_is_unhealthy_is_a_warning_and_no_failed_job(context: Context
 
     assert (report.status, report.overall) == (ReportStatus.WARNING, Level.UNHEALTHY)
     assert report.issues[0].startswith("database: ")
+
+
+def begun_by(run_id: str, state: EffectState = EffectState.DONE) -> Effect:
+    place = Place(run_id=run_id, origin=f"{run_id}@0", name="mail")
+    return Effect(place=place, state=state, by="a", job="t.t", attempt=1, worker="w1", since=0)
+
+
+async def test_effects_are_forgotten_a_week_after_their_run_and_never_while_it_is_there(
+    context: Context, clock: ManualClock
+) -> None:
+    waits = await context.client.enqueue(system_health_check.with_options(delay=days(60)))
+    doubt = begun_by("gone", EffectState.IN_DOUBT)
+    other = replace(begun_by("gone"), place=Place(run_id="gone", origin="gone@0", name="call"))
+    for each in (begun_by(waits.id), doubt, other):
+        await context.effects.swap(each.place, None, each, lease="")
+
+    clock.advance(days(7))
+    first = await forget_effects(context)
+    clock.advance(days(2))
+    second = await forget_effects(context)
+    clock.advance(days(30))
+    third = await forget_effects(context)
+
+    assert first == EffectsForgotten(alive=1, forgotten=0)
+    assert second == EffectsForgotten(alive=1, forgotten=1)
+    assert third == EffectsForgotten(alive=1, forgotten=0)
+    assert await context.effects.in_doubt() == (doubt,)
