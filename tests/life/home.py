@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import anyio
+
 from app.context import Services, open_client, open_services
 from app.engine import Client, ManualClock, Schedule, seconds
 from app.engine.redis.store import Store
@@ -71,6 +73,13 @@ class Home:
             PYTHONPATH=f"{ROOT / 'tests' / 'life' / 'site'}{os.pathsep}{ROOT}",
             **variables,
         )
+
+    async def command(self, *words: str) -> str:
+        """Run `steward`, and return what it printed."""
+        program = (sys.executable, "-m", "app", *words)
+        with anyio.fail_after(60):
+            done = await anyio.run_process(program, cwd=self.folder, env=self._environment())
+        return done.stdout.decode()
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {

@@ -1,5 +1,6 @@
 """A worker killed when the mail server has just taken a mail, and nobody has written that down."""
 
+import json
 from dataclasses import dataclass, field
 from signal import SIGKILL
 
@@ -7,7 +8,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from app.context import Services
-from app.engine import DeadLetters, Handle, RunStatus, seconds, settle
+from app.engine import DeadLetters, Handle, RunStatus, seconds
 from app.jobs.email import Delivery, send_notification
 from tests.eventually import eventually
 from tests.life.home import LEASE, STEWARD, Home
@@ -90,13 +91,15 @@ async def test_asked_about_it_waits_for_a_person_and_does_not_go_out_again(
         handle = await mailed(home, steward, server, "ask")
 
         letter = await DeadLetters(steward.client).get(handle.id)
-        (effect,) = await steward.effects.in_doubt()
+        (listed,) = json.loads(await home.command("effects", "list", "--json"))
         extra = len(server.mails) - 1
         assert "unknown, needs review" in letter.last.message
-        assert effect.place.run_id == handle.id
+        assert (listed["id"], listed["job"]) == (handle.id, "email.send_notification")
         assert extra == 0
-        await settle(steward.effects, effect, happened=True)
-        replayed = await DeadLetters(steward.client).retry(handle.id)
+        (settled,) = json.loads(
+            await home.command("effects", "settle", handle.id, "done", "--json")
+        )
+        replayed = steward.client.run(settled["new_id"])
         delivery: Delivery = await replayed.result(within=LONG)
 
         case.says(
