@@ -34,7 +34,7 @@ async def run(*command: str, cwd: Path, **variables: str) -> subprocess.Complete
         )
 
 
-async def test_a_job_in_four_steps_passes_its_test(tmp_path: Path) -> None:
+async def test_the_jobs_that_it_shows_pass_their_tests(tmp_path: Path) -> None:
     for name in (
         "app",
         "pyproject.toml",
@@ -45,7 +45,10 @@ async def test_a_job_in_four_steps_passes_its_test(tmp_path: Path) -> None:
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-    for name in ("app/jobs/greetings.py", "tests/jobs/test_greetings.py"):
+    for name in (
+        *("app/jobs/greetings.py", "tests/jobs/test_greetings.py"),
+        *("app/jobs/flowers.py", "tests/jobs/test_flowers.py"),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(BLOCKS[name])
     listed = tmp_path / "app/jobs/__init__.py"
@@ -59,7 +62,7 @@ async def test_a_job_in_four_steps_passes_its_test(tmp_path: Path) -> None:
     tested = await run(sys.executable, "-m", "pytest", "-q", "tests/jobs", cwd=tmp_path)
     scheduled = await run(sys.executable, "-c", check, cwd=tmp_path)
 
-    assert b"1 passed" in tested.stdout, tested.stdout.decode()
+    assert b"2 passed" in tested.stdout, tested.stdout.decode()
     assert scheduled.returncode == 0, scheduled.stdout.decode()
 
 
