@@ -49,7 +49,7 @@ def unpack_cause(data: bytes) -> Cause:
     """An unknown one, for what isn't one."""
     try:
         return _CAUSE.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except wire.UNREADABLE:
         return _UNKNOWN
 
 

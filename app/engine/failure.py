@@ -65,7 +65,7 @@ def unpack_failure(data: bytes) -> FailedAttempt:
     """An unreadable one, for what isn't one: a dead letter with a torn page is still a letter."""
     try:
         record = _RECORD.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except wire.UNREADABLE:
         record = _UNREADABLE
     return FailedAttempt(
         number=record.number,

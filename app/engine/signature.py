@@ -22,6 +22,7 @@ from app.engine.errors import BadArguments, DeclarationError
 
 NO_KEYWORDS = msgspec.Raw(b"\x80")  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
+_SHORT_MAP, _MAP = 0x80, 0xDE  # 0x8N is a map of N items; 0xde is followed by how many in two bytes
 _RAW_KEYWORDS = Decoder(dict[str, msgspec.Raw])
 
 
@@ -119,6 +120,8 @@ class Signature:
                 named[each] = self._keywords.get(each, self._other_keywords).decode(value)
         except Exception as error:  # as above
             raise BadArguments(f"{self.name}: {_said(error)} - at `{each}`") from error
+        if len(named) != _size(kwargs):
+            raise BadArguments(f"{self.name}: an argument is named twice")
         return named
 
     def missing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
@@ -150,6 +153,14 @@ def _length(array: msgspec.Raw) -> int:
     if head & 0xF0 != _SHORT_ARRAY:
         raise IndexError
     return head & 0x0F
+
+
+def _size(named: msgspec.Raw) -> int:
+    """How many items a msgpack map says it has: of those with one name only the last is read."""
+    head = bytes(memoryview(named)[:3])
+    if head[0] & 0xF0 == _SHORT_MAP:
+        return head[0] & 0x0F
+    return int.from_bytes(head[1:], "big") if head[0] == _MAP else -1
 
 
 def _without_context(whole: inspect.Signature, name: str) -> inspect.Signature:

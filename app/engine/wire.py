@@ -16,6 +16,9 @@ from app.engine import errors
 
 T = TypeVar("T")
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that anybody may have written, such as too many levels."""
+
 _EXCEPTION = 1  # the extension type under which exceptions travel
 _LONGEST_MESSAGE = 2_000  # characters of an exception's message; a traceback has its own field
 

@@ -91,7 +91,7 @@ def _unpack_event(data: msgspec.Raw) -> RunEvent | None:
             error_kind=event.kind,
             error_message=event.message,
         )
-    except (msgspec.MsgspecError, ValueError, OverflowError):
+    except (*wire.UNREADABLE, ValueError, OverflowError):
         return None
 
 
@@ -171,5 +171,5 @@ def _batch(entry_id: str, fields: Mapping[bytes, bytes]) -> Batch:
 def _lines(packed: bytes) -> list[msgspec.Raw]:
     try:
         return _EVENTS.decode(packed)
-    except msgspec.MsgspecError:
+    except wire.UNREADABLE:
         return []

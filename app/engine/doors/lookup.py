@@ -185,7 +185,7 @@ def _why_unread(kept: Kept, error: Exception) -> str:
     """The committer's note, if it left one in the result's place."""
     try:
         note = wire.unpack(kept.r)
-    except msgspec.MsgspecError:
+    except wire.UNREADABLE:
         note = None
     return str(note if isinstance(note, RemoteError) else error)
 

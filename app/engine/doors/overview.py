@@ -62,7 +62,7 @@ class WorkerSeen:
         """None for what no worker wrote."""
         try:
             return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
 

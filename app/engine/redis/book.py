@@ -108,7 +108,7 @@ class RedisLedger:
         try:
             packed = _open(self._codec, sealed, place.key, _effect(place))
             return cast("Effect", _EFFECT.decode(packed))
-        except msgspec.MsgspecError as error:
+        except wire.UNREADABLE as error:
             raise BadPayload(f"no effect of ours: {place.name}") from error
 
 
@@ -188,7 +188,7 @@ def _doubt(line: bytes, told: bytes) -> Effect | None:
     """The effect, of the run in whose book it is now."""
     try:
         effect = cast("Effect", _EFFECT.decode(told))
-    except msgspec.MsgspecError:
+    except wire.UNREADABLE:
         return None
     if effect.place.is_shared:
         return effect

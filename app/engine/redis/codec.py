@@ -32,6 +32,7 @@ _SHORTEST_KEY, _LONGEST_KEY = 16, 64  # bytes; BLAKE2b takes no more
 _SMALLEST_LIMIT = 2048  # bytes; names, ids and a few arguments always fit
 LARGEST_PAYLOAD = 256 * 1024  # bytes before compression; more belongs in a file, with a reference
 LARGEST_RESULT = 4 * 1024 * 1024
+_LARGEST_INFLATED = 64 * 1024 * 1024  # far beyond what we seal: a few bytes may stand for gigabytes
 COMPRESS_OVER = 4 * 1024  # below this the time costs more than the memory saved
 
 _JOB, _RESULT, _COMPRESSED = 0, 2, 1  # flags; plain ints, for they are tested a lot
@@ -69,7 +70,7 @@ class Codec:
         """Raises `BadPayload` unless we sealed it as a job."""
         try:
             return _PAYLOAD.decode(self._open(sealed, _JOB))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except wire.UNREADABLE as error:
             raise BadPayload(f"signed, but no job: {error}") from error
 
     def pack_result(self, value: object) -> msgspec.Raw:
@@ -92,7 +93,7 @@ class Codec:
         """Raises `BadPayload` unless we sealed it as a result."""
         try:
             return _KEPT.decode(self._open(sealed, _RESULT))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except wire.UNREADABLE as error:
             raise BadPayload(f"signed, but no result: {error}") from error
 
     def dumps(self, data: dict[str, Any]) -> bytes:
@@ -157,7 +158,11 @@ def _flags(sealed: bytes) -> int:
 
 
 def _inflate(body: bytes) -> bytes:
+    inflating = zlib.decompressobj()
     try:
-        return zlib.decompress(body)
+        whole = inflating.decompress(body, _LARGEST_INFLATED)
     except zlib.error as error:
         raise BadPayload("compressed, but not readable") from error
+    if not inflating.eof:
+        raise BadPayload("compressed, and cut off or too large")
+    return whole
