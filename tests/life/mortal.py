@@ -3,9 +3,9 @@
     python -m tests.life.mortal 1
 
 One process loads everything, and forks a worker for each step, so many times over, as soon as its
-gate opens; when it has died, the ledger says so. The first serves all queues while its relay rests;
-the last lives, and brings what is left. The others serve none of the tests' jobs, so that nothing
-but the relay's work is interrupted.
+gate opens; when it has died, the ledger says so. For 0 there is one that stands still instead. The
+first serves all queues while its relay rests; the last lives, and brings what is left. The others
+serve none of the tests' jobs, so that nothing but the relay's work is interrupted.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
-from signal import SIGKILL
+from signal import SIGKILL, SIGSTOP
 from typing import Any, NoReturn
 
 import anyio
@@ -43,9 +43,12 @@ class Step(Enum):
     AFTER_ALL = auto()
     NEVER = auto()
     NEVER_AND_RESTS = auto()
+    NEVER_AND_STANDS_STILL = auto()
+    """... before it enqueues, until it is told to go on."""
 
 
-DEADLY = [step for step in Step if step not in (Step.NEVER, Step.NEVER_AND_RESTS)]
+DEADLY = [step for step in Step if not step.name.startswith("NEVER")]
+STANDS_STILL = "the relay stands still"
 DIED = "the relay's worker died"
 
 
@@ -72,6 +75,7 @@ class MortalRelay(Relay):
         """What is read with the lease."""
         rows = await super().read()
         self._die(Step.BEFORE_ENQUEUE)
+        self._stand_still()
         return rows
 
     async def delete(self, marks: Iterable[str]) -> None:
@@ -85,6 +89,12 @@ class MortalRelay(Relay):
         if self.step is step:
             os.kill(os.getpid(), SIGKILL)
 
+    def _stand_still(self) -> None:
+        if self.step is Step.NEVER_AND_STANDS_STILL:
+            MortalRelay.step = Step.NEVER
+            Ledger.here().write(STANDS_STILL)
+            os.kill(os.getpid(), SIGSTOP)
+
     def _die_of_a_delete(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("DELETE FROM outbox"):
             self._die(Step.IN_DELETE)
@@ -93,7 +103,8 @@ class MortalRelay(Relay):
 def lives(times: int) -> list[tuple[str, Step]]:
     """Every worker there will be: the gate it waits for, and where its relay dies."""
     deaths = [(f"{step.name}-{time}", step) for time in range(times) for step in DEADLY]
-    return [("first", Step.NEVER_AND_RESTS), *deaths, ("last", Step.NEVER)]
+    others = deaths or [("still", Step.NEVER_AND_STANDS_STILL)]
+    return [("first", Step.NEVER_AND_RESTS), *others, ("last", Step.NEVER)]
 
 
 def main() -> None:

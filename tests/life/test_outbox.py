@@ -1,10 +1,11 @@
 """Workers killed while they bring what a transaction has written: each row is one run, and runs."""
 
+import os
 import sys
 from collections import Counter
 from functools import partial
 from random import Random
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from app.relay import ROUND
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import Home
-from tests.life.mortal import DEADLY, DIED, Step, lives
+from tests.life.mortal import DEADLY, DIED, STANDS_STILL, Step, lives
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
 
@@ -27,6 +28,7 @@ GONE = (Step.AFTER_DELETE, Step.AFTER_ALL)
 
 
 @pytest.mark.case(10)
+@pytest.mark.timeout(600)
 async def test_a_relay_killed_at_any_step_makes_each_row_one_run(
     home: Home, steward: Services, tier: Tier, seed: int, case: Case
 ) -> None:
@@ -57,6 +59,35 @@ async def test_a_relay_killed_at_any_step_makes_each_row_one_run(
     )
     assert starts == Counter(written)
     await eventually(partial(marks_pass, steward))
+
+
+@pytest.mark.case(9)
+@pytest.mark.tier("T2")
+async def test_a_relay_that_stood_still_for_long_makes_no_row_a_second_run(
+    home: Home, steward: Services, case: Case
+) -> None:
+    both = home.worker("tests.life.mortal", "0", program=(sys.executable, "-m"))
+    written = await write(steward, 50)
+    home.ledger.open_gate("first")
+    home.ledger.open_gate("still")
+    (stopped,) = await home.ledger.until(STANDS_STILL, 1)
+    home.ledger.open_gate("last")
+    await all_ran(home, steward, written)
+    await eventually(partial(is_empty, steward), within=LONG)
+    await forget(steward)
+
+    os.kill(stopped.pid, SIGCONT)
+    await eventually(lambda: "the outbox is read anew" in both.said(), within=LONG)
+    later = await write(steward, 1)
+    await all_ran(home, steward, later)
+
+    starts = Counter(line.run for line in home.ledger.lines("noted"))
+    case.says(
+        "SIGSTOP of the outbox's relay before it enqueues what it has read, 50 rows",
+        steward=f"{len(starts) - 1} runs, {starts.total() - len(starts)} of them twice",
+        arq="it has no outbox",
+    )
+    assert starts == Counter(written + later)
 
 
 async def marks_pass(steward: Services) -> bool:
