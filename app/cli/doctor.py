@@ -58,7 +58,11 @@ async def _in_the_database(services: "Services") -> "list[Finding]":
     standing = await services.outbox.standing()
     if standing.troubled:
         subject = f"{standing.troubled} of {standing.waiting}"
-        found.append(Finding(trouble=Trouble.OUTBOX, subject=subject, about=standing.trouble))
+        found.append(
+            Finding(
+                trouble=Trouble.OUTBOX, subject=subject, about=f"{standing.job}: {standing.trouble}"
+            )
+        )
     return found
 
 
