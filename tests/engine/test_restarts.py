@@ -1,10 +1,11 @@
 """A run of the clock while workers come and go: no try is lost, and its result is kept."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from app.engine import NEVER, ManualClock, RunStatus, job, schedule, seconds
 from app.engine.redis import keys
-from tests.engine.conftest import Bench, Open
+from tests.engine.conftest import Bench, Open, Workshop
 from tests.eventually import eventually
 
 RESTARTS = 6
@@ -24,15 +25,19 @@ async def test_restarts_cost_a_tick_none_of_its_tries(workshop: Open, clock: Man
         _go_to_the_hour(clock)
         for begun in range(1, RESTARTS + 1):
             async with shop.working(timetable=timetable, grace=timedelta(0)):
-                await eventually(lambda so_far=begun: len(shop.page) == so_far)
+                await eventually(partial(_has_begun, shop, begun))
         shop.gate.set()
         async with shop.working(timetable=timetable):
-            await eventually(lambda: len(shop.page) == RESTARTS + 1)
+            await eventually(partial(_has_begun, shop, RESTARTS + 1))
             run = shop.client.run(shop.page[0])
             result = await run.result(within=seconds(10))
 
     assert set(shop.page) == {run.id}
     assert result == "attempt 1 of 1"
+
+
+def _has_begun(shop: Workshop, times: int) -> bool:
+    return len(shop.page) == times
 
 
 async def test_the_result_of_a_tick_is_kept_for_an_hour_like_any_other(
