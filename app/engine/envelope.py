@@ -37,6 +37,8 @@ class Payload(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """arq: the try to start from; only a plain arq client's may say, and a plain worker heed it."""
     o: str = ""
     """The origin of the dead letter it replays."""
+    x: Moment = 0
+    """The moment by which it must have begun, in ms; 0: it may wait."""
 
 
 class Kept(msgspec.Struct, kw_only=True, gc=False):

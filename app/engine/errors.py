@@ -26,6 +26,7 @@ EngineError           raised to whoever called the engine
 PermanentError        a job's own errors that no retry can mend
 └── NeedsReview       nobody can tell whether an effect happened, and a person has to
 JobTimeout            recorded for an attempt that took longer than its job may
+Expired               recorded for a run that had not begun by the time it was good for
 SelfCancelled         ... that was cancelled from within
 WorkerDied            ... whose workers died with it, again and again
 """
@@ -66,6 +67,10 @@ class NeedsReview(PermanentError):
 
 class JobTimeout(TimeoutError):
     """The attempt took longer than the job may."""
+
+
+class Expired(TimeoutError):
+    """The run had not begun by the time whoever enqueued it had set."""
 
 
 class SelfCancelled(RuntimeError):

@@ -58,6 +58,7 @@ class Options:
     at: datetime | None = None
     debounce: timedelta | None = None
     longest_wait: timedelta | None = None
+    expires: timedelta | datetime | None = None
     owner: str | None = None
     trace: str | None = None
 
@@ -68,13 +69,26 @@ class Options:
         if self.delay is not None:
             _refuse_span("delay", self.delay)
         if self.at is not None:
-            _refuse_moment(self.at)
+            _refuse_moment("at", self.at)
         if not isinstance(self.held, Held):
             _refuse_span("held", self.held)
+        if self.expires is not None:
+            self._refuse_expiry()
         if self.debounce is not None or self.longest_wait is not None:
             self._refuse_debounce()
         for name in ("id", "key", "owner"):
             _refuse_name(name, getattr(self, name))
+
+    def _refuse_expiry(self) -> None:
+        expires = self.expires
+        if isinstance(expires, datetime):
+            _refuse_moment("expires", expires)
+            is_early = self.at is not None and expires <= self.at
+        else:
+            _refuse_span("expires", expires)
+            is_early = not expires or (self.delay is not None and expires <= self.delay)
+        if is_early:
+            raise BadArguments("a run can't expire before it is due")
 
     def _refuse_debounce(self) -> None:
         _refuse_span("debounce", self.debounce)
@@ -96,11 +110,11 @@ def _refuse_span(name: str, span: object) -> None:
         raise BadArguments(f"{name} must be a timedelta between 0 and ten years, not {span!r}")
 
 
-def _refuse_moment(at: object) -> None:
+def _refuse_moment(name: str, at: object) -> None:
     if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise BadArguments(f"at must be a datetime with a time zone, not {at!r}")
+        raise BadArguments(f"{name} must be a datetime with a time zone, not {at!r}")
     if at.year > _LAST_YEAR:
-        raise BadArguments(f"at is too far away: {at.isoformat()}")
+        raise BadArguments(f"{name} is too far away: {at.isoformat()}")
 
 
 def _refuse_name(name: str, value: object) -> None:
@@ -168,6 +182,7 @@ class Job(Generic[C, P, R]):
         held: Held | timedelta = Held.ACTIVE,
         debounce: timedelta | None = None,
         longest_wait: timedelta | None = None,
+        expires: timedelta | datetime | None = None,
         id: str | None = None,
         owner: str | None = None,
     ) -> "Job[C, P, R]":
@@ -176,6 +191,8 @@ class Job(Generic[C, P, R]):
         `held` says how long the key refuses another: while queued, until ended, or for a time.
         With `debounce` a run waits that long for a quiet moment: a later call with its key gives
         it other arguments and the wait anew, `longest_wait` in all (ten times `debounce`).
+        A run that has not begun when it `expires`, so long after it was enqueued or at a moment,
+        is a dead letter.
         Options given before are forgotten: all of a run's options come from one call.
         Raises `BadArguments` for a naive time, a negative delay or an id that can't be one.
         """
@@ -187,6 +204,7 @@ class Job(Generic[C, P, R]):
             at=at,
             debounce=debounce,
             longest_wait=longest_wait,
+            expires=expires,
             owner=owner,
         )
         return dataclasses.replace(self, options=options)

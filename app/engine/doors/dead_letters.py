@@ -155,7 +155,7 @@ class DeadLetters:
         now = to_ms(self._client.store.clock.now())
         origin = payload.o or origin_of(letter.id, payload.et)
         fresh = msgspec.structs.replace(
-            payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now, o=origin
+            payload, uk="", id=new_id(), q=letter.queue, p=letter.id, et=now, o=origin, x=0
         )
         sealed = self._client.codec.seal_payload(fresh)
         return NewRun(id=fresh.id, queue=letter.queue, payload=sealed, is_counted=True)

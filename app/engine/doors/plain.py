@@ -26,6 +26,7 @@ from app.engine.envelope import Payload
 from app.engine.errors import (
     BadPayload,
     Discard,
+    Expired,
     JobTimeout,
     RemoteError,
     RetryLater,
@@ -113,6 +114,8 @@ class _Plain(Generic[C]):
             return Dead(payload)
         if payload.v > self.job.version:
             return Snoozed(_NEWER, "newer than this code")
+        if payload.x and ctx["job_try"] == 1 and Clock().now_ms() >= payload.x:
+            return Dead(Expired("expired before it could begin"))
         deadline = asyncio.timeout(self.job.timeout.total_seconds())
         try:
             async with deadline:

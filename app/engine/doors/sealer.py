@@ -1,6 +1,7 @@
 """From a call to a run that is ready to be written: checked, named and signed."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from app.engine.attempt import current_attempt
@@ -91,6 +92,7 @@ class Sealer:
             u=options.owner or (parent.owner if parent else "") or "",
             tp=options.trace or (parent.trace if parent else "") or "",
             uk=options.key or "",
+            x=_expiry(options, now),
         )
 
 
@@ -100,6 +102,14 @@ def _scheduled_for(options: Options, now: int) -> int:
         return max(0, to_ms(options.at))
     wait = options.delay or options.debounce
     return now + span_ms(wait) if wait else 0
+
+
+def _expiry(options: Options, now: int) -> int:
+    """The moment a run expires, in ms; 0 when it does not."""
+    expires = options.expires
+    if expires is None:
+        return 0
+    return to_ms(expires) if isinstance(expires, datetime) else now + span_ms(expires)
 
 
 def _job_of(call: object) -> Job[Any, ..., Any]:

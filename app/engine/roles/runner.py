@@ -2,6 +2,7 @@
 
     payload lost, altered or misfitting   Dead, at once: no retry can mend it
     name or version unknown here          Parked
+    expired before its first attempt      Dead
     too many workers died with it         Dead: it takes its worker down
     the job returned                      Succeeded
     it raised RetryLater                  Snoozed
@@ -29,6 +30,7 @@ from app.engine.errors import (
     BadArguments,
     BadPayload,
     Discard,
+    Expired,
     JobTimeout,
     RetryLater,
     SelfCancelled,
@@ -101,12 +103,19 @@ class Runner(Generic[C]):
             return Refused(payload, Parked(payload.f, payload.v))
         if run.cancelled:
             return Refused(payload, Cancelled())
-        if run.attempt > 1 and (died := self._death_of(run, job)):
+        is_first = run.attempt == 1
+        died = self._expiry_of(payload) if is_first else self._death_of(run, job)
+        if died is not None:
             return Refused(payload, Dead(died))
         try:
             return self._running(run, payload, job)
         except BadArguments as error:
             return Refused(payload, Dead(error))
+
+    def _expiry_of(self, payload: Payload) -> Expired | None:
+        """That it is too late to begin, if so."""
+        late = self._clock.now_ms() - payload.x if payload.x else -1
+        return Expired(f"expired {late / 1000:.1f} s before it could begin") if late >= 0 else None
 
     def _death_of(self, run: Claimed, job: Job[Any, ..., Any]) -> WorkerDied | None:
         """Why it must not begin again, if so: it has taken its workers down, or may have."""
