@@ -155,7 +155,7 @@ def _info(run_id: str, queue: str, due_ms: float, trace: Trace) -> RunInfo:
         job=payload.f if payload else "?",
         queue=queue,
         status=trace.status,
-        due_at=from_ms(min(due_ms, LATEST_MS)),
+        due_at=from_ms(max(0.0, min(due_ms, LATEST_MS))),
         enqueued_at=from_ms(payload.et) if payload else None,
         attempt=trace.attempt,
         worker=trace.worker,

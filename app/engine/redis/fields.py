@@ -82,7 +82,7 @@ def claimed(
     counts = zip(queues[::2], queues[1::2], strict=True)
     names = (name.decode() for name, count in counts for _ in range(count))
     runs = [
-        Claimed(id=str(id, errors="replace"), queue=queue, payload=payload, worker=worker)
+        Claimed(id=as_text(id), queue=queue, payload=payload, worker=worker)
         for id, queue, payload in zip(ids, names, payloads, strict=True)
     ]
     for start in range(0, len(unusual), _UNUSUAL):
@@ -96,6 +96,22 @@ def claimed(
             uncharged=uncharged,
         )
     return tuple(runs)
+
+
+def as_text(id: bytes) -> str:
+    """The id, with what is no text in it spelled out."""
+    return str(id, "utf-8", "backslashreplace")
+
+
+def no_text(runs: Iterable[Claimed], ids: Sequence[bytes]) -> list[object]:
+    """For rename.lua: those of a claim's runs whose ids are no text."""
+    try:
+        b" ".join(ids).decode()
+    except UnicodeDecodeError:
+        pairs = zip(runs, ids, strict=True)
+        odd = ((run, id) for run, id in pairs if run.id.encode() != id)
+        return [field for run, id in odd for field in (run.queue, id, run.id, run.lease)]
+    return []
 
 
 def _grouped(

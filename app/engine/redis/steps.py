@@ -25,6 +25,7 @@ STEPS: Final = (
     "enqueue",
     "enqueue_one",
     "claim",
+    "rename",
     "complete",
     "retry",
     "bury",

@@ -30,6 +30,7 @@ _STORED, _SAME_BYTES, _OTHER, _FULL = 1, 2, 0, 3  # enqueue.lua's answers
 _NO_MEMORY = 4  # it could not even begin
 _GONE = 0  # postpone.lua's
 _ADMITTED = 1  # admit.lua's
+_RENAMED_MS = 60_000  # for a worker to bury what it can't run
 _MOMENT_MS = 5000  # for a worker to claim what it gave back; then it is anybody's
 _LONGEST_STREAM = 10_000  # entries; a recorder that is further behind misses some, and says so
 _SHOWN_ALIVE = timedelta(seconds=10)  # a worker that missed ten rounds is not well
@@ -139,8 +140,11 @@ class Store:
         answer, ears = await self._steps.claim((*head, *wanted), queues)
         now, due, is_all, is_offering, *found = answer
         self.clock.learn(float(now))
+        runs = fields.claimed(worker, *found)
+        if odd := fields.no_text(runs, found[1]):
+            await self._steps.run("rename", _RENAMED_MS, *odd)
         return Claim(
-            runs=fields.claimed(worker, *found),
+            runs=runs,
             next_due=from_ms(min(float(due), LATEST_MS)) if due else None,
             is_all=bool(is_all),
             is_told=ears.of_changes,

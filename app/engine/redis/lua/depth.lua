@@ -12,6 +12,6 @@ for i = 1, #found, 2 do
   local ms = tonumber(found[i + 1])
   if ms > now then break end
   if is_held(call('GET', LEASE .. found[i])) then running = running + 1
-  elseif waited == 0 then waited = now - ms end
+  elseif waited == 0 then waited = now - math.max(0, ms) end
 end
 return {due - running, running, call('ZCARD', key) - due - parked, parked, math.floor(waited)}
