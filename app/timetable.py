@@ -11,6 +11,6 @@ TIMETABLE: Final = (
     schedule("0 * * * *", sync.sync_calendar_events.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
-    schedule("30 3 * * *", maintenance.forget_effects.call()),
+    schedule("30 * * * *", maintenance.keep_effects.call()),
     schedule("0 */2 * * *", maintenance.system_health_check.call()),
 )

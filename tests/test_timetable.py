@@ -24,7 +24,7 @@ FIRES: dict[str, Fires] = {
     "sync.sync_calendar_events": lambda at: at.minute == 0,
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),
     "maintenance.cleanup_old_logs": lambda at: (at.hour, at.minute) == (3, 0),
-    "maintenance.forget_effects": lambda at: (at.hour, at.minute) == (3, 30),
+    "maintenance.keep_effects": lambda at: at.minute == 30,
     "maintenance.system_health_check": lambda at: at.minute == 0 and at.hour % 2 == 0,
 }
 """What each schedule means, without a word of cron; days are `at.isoweekday()`: Sunday is 7."""

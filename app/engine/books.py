@@ -112,7 +112,7 @@ class Books:
         """What the act returns now or has returned before; None where that is not known."""
         returned: Returned[T] = Returned.of(act)
         self._use(attempt, "effect", name, again=is_shared)
-        mine = self._beginning(attempt, name, is_shared=is_shared)
+        mine = self._beginning(attempt, name, is_shared=is_shared, asks=in_doubt is ASK)
         stands = await self._begin(attempt, mine, in_doubt)
         match stands.state:
             case EffectState.BEGUN:
@@ -140,7 +140,7 @@ class Books:
             raise Duplicate(f"{what} was used before in this run: give each a name of its own")
         used.add(what)
 
-    def _beginning(self, attempt: "Attempt", name: str, *, is_shared: bool) -> Effect:
+    def _beginning(self, attempt: "Attempt", name: str, *, is_shared: bool, asks: bool) -> Effect:
         place = Place(run_id=attempt.run_id, origin=attempt.origin, name=name, is_shared=is_shared)
         return Effect(
             place=place,
@@ -150,6 +150,7 @@ class Books:
             attempt=attempt.number,
             worker=attempt.worker,
             since=self._now_ms(),
+            asks=asks,
         )
 
     async def _begin(self, attempt: "Attempt", mine: Effect, in_doubt: InDoubt) -> Effect:

@@ -71,6 +71,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     since: Moment
     """When it was begun, in ms."""
+    asks: bool = False
+    """Whether it is in doubt when it was begun by an attempt that is gone."""
     result: bytes = b""
 
 

@@ -16,11 +16,13 @@ async def cleanup_old_logs(ctx: Context, *, dry_run: bool = False) -> LogsCleane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EffectsForgotten:
-    """What became of the effects of runs that nobody had seen for a day."""
+class EffectsKept:
+    """What became of the effects of runs."""
 
     alive: int
-    """Runs that are still there, or their dead letters."""
+    """Runs that had not been seen for a day and are still there, or their dead letters."""
+    doubted: int
+    """Effects that their run was in the middle of when it ended with its worker."""
     forgotten: int
     """Effects of runs that have been gone for a week."""
 
@@ -29,14 +31,23 @@ _GONE = (RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.UNKNOWN)
 
 
 @job(queue=MAINTENANCE, timeout=minutes(30), retry=Fixed(minutes(30), attempts=4))
-async def forget_effects(ctx: Context) -> EffectsForgotten:
-    """Forget the effects of runs that are long over; never one in doubt. Safe to repeat."""
+async def keep_effects(ctx: Context) -> EffectsKept:
+    """Forget the effects of runs that are long over, and find those in doubt. Safe to repeat."""
+    doubted = 0
+    for effect in await ctx.effects.begun():
+        if await _status(ctx, effect.place.run_id) in (*_GONE, RunStatus.DEAD):
+            await ctx.effects.doubt(effect)
+            doubted += 1
     alive, last = 0, ""
     while runs := await ctx.effects.runs(after=last):
-        there = [run for run in runs if await ctx.client.run(run).status() not in _GONE]
+        there = [run for run in runs if await _status(ctx, run) not in _GONE]
         await ctx.effects.seen(there)
         alive, last = alive + len(there), runs[-1]
-    return EffectsForgotten(alive=alive, forgotten=await ctx.effects.forget())
+    return EffectsKept(alive=alive, doubted=doubted, forgotten=await ctx.effects.forget())
+
+
+async def _status(ctx: Context, run_id: str) -> RunStatus:
+    return await ctx.client.run(run_id).status()
 
 
 @job(queue=MAINTENANCE, timeout=minutes(1), retry=Fixed(minutes(5), attempts=4))

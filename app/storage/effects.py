@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,6 +39,7 @@ class EffectRow(Base):
     attempt: Mapped[int]
     worker: Mapped[str] = mapped_column(String(200))
     since_ms: Mapped[int] = mapped_column(BigInteger)
+    asks: Mapped[bool]
     result: Mapped[bytes] = mapped_column(LargeBinary)
     alive_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     """When its run was last known to be there."""
@@ -88,6 +90,17 @@ class Effects:
         async with self._database.read() as session:
             return await session.scalar(count) or 0
 
+    async def begun(self) -> Sequence[Effect]:
+        """Those that ask, and are under way now, or were when their run died with its worker."""
+        asking = select(EffectRow).filter_by(state=EffectState.BEGUN, asks=True)
+        async with self._database.read() as session:
+            return tuple(map(_effect, await session.scalars(asking)))
+
+    async def doubt(self, effect: Effect) -> None:
+        """Leave it to a person, unless somebody has said meanwhile how it went."""
+        then = replace(effect, state=EffectState.IN_DOUBT)
+        await self.swap(effect.place, effect, then, lease="")
+
     async def runs(self, *, after: str, limit: int = 500) -> Sequence[str]:
         """The ids of some runs with effects, in their order, from the one after `after` on."""
         late = self._now() - _LOOK
@@ -123,6 +136,7 @@ class Effects:
             attempt=effect.attempt,
             worker=effect.worker,
             since_ms=effect.since,
+            asks=effect.asks,
             result=effect.result,
             alive_at=self._now(),
         )
@@ -138,5 +152,6 @@ def _effect(row: EffectRow) -> Effect:
         attempt=row.attempt,
         worker=row.worker,
         since=row.since_ms,
+        asks=row.asks,
         result=row.result,
     )

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from app.context import Context
 from app.engine import Effect, EffectState, ManualClock, Place, days
 from app.jobs.maintenance import (
-    EffectsForgotten,
+    EffectsKept,
     cleanup_old_logs,
-    forget_effects,
+    keep_effects,
     system_health_check,
 )
 from app.services.health_report import Level, ReportStatus
@@ -92,13 +92,27 @@ async def test_effects_are_forgotten_a_week_after_their_run_and_never_while_it_i
         await context.effects.swap(each.place, None, each, lease="")
 
     clock.advance(days(7))
-    first = await forget_effects(context)
+    first = await keep_effects(context)
     clock.advance(days(2))
-    second = await forget_effects(context)
+    second = await keep_effects(context)
     clock.advance(days(30))
-    third = await forget_effects(context)
+    third = await keep_effects(context)
 
-    assert first == EffectsForgotten(alive=1, forgotten=0)
-    assert second == EffectsForgotten(alive=1, forgotten=1)
-    assert third == EffectsForgotten(alive=1, forgotten=0)
+    assert first == EffectsKept(alive=1, doubted=0, forgotten=0)
+    assert second == EffectsKept(alive=1, doubted=0, forgotten=1)
+    assert third == EffectsKept(alive=1, doubted=0, forgotten=0)
     assert await context.effects.in_doubt() == (doubt,)
+
+
+async def test_an_effect_that_its_run_died_in_the_middle_of_is_found(context: Context) -> None:
+    waits = await context.client.enqueue(system_health_check.with_options(delay=days(60)))
+    died, lives = begun_by("gone", EffectState.BEGUN), begun_by(waits.id, EffectState.BEGUN)
+    died, lives = replace(died, asks=True), replace(lives, asks=True)
+    for each in (died, lives, begun_by("repeats", EffectState.BEGUN)):
+        await context.effects.swap(each.place, None, each, lease="")
+
+    kept = await keep_effects(context)
+
+    assert kept.doubted == 1
+    assert await context.effects.in_doubt() == (replace(died, state=EffectState.IN_DOUBT),)
+    assert await context.effects.begun() == (lives,)

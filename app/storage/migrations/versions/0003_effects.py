@@ -24,6 +24,7 @@ def upgrade() -> None:
         number("attempt"),
         text("worker", 200),
         Column("since_ms", BigInteger, nullable=False),
+        flag("asks"),
         raw("result"),
         moment("alive_at"),
     )
