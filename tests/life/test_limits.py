@@ -10,25 +10,29 @@ from app.context import Services
 from app.engine import RunStatus, seconds
 from tests.eventually import eventually
 from tests.life import jobs
-from tests.life.home import LEASE, Home
+from tests.life.home import Home
 from tests.life.ledger import Line
 
-SOON = seconds(30)
+SOON = seconds(60)
+LEASE = seconds(5)  # on a busy machine a live worker must not seem dead
+PATIENT = {"STEWARD_WORKER__LEASE": "5"}
 MOST = 3
 
 
-async def test_a_killed_workers_places_are_free_within_its_lease_and_no_limit_is_passed(
+async def test_limits_hold_for_all_workers_and_the_places_of_a_killed_one_are_soon_free(
     home: Home, steward: Services
 ) -> None:
-    victim = await home.worker().ready(steward.client)
+    victim = await home.worker(**PATIENT).ready(steward.client)
     held = [await steward.client.enqueue(jobs.visit, "ann", "gate") for _ in range(MOST)]
     await home.ledger.until("ann begun", MOST)
-    for _ in range(2):
-        await home.worker().ready(steward.client)
+    await home.worker(**PATIENT).ready(steward.client)
     waiting = await steward.client.enqueue_many(jobs.visit.call("ann") for _ in range(30))
     others = await steward.client.enqueue_many(jobs.visit.call("bob") for _ in range(30))
-    for each in others:
-        await each.result(within=SOON)
+    knocks = await steward.client.enqueue_many(jobs.knock.call() for _ in range(25))
+    for other in others:
+        await other.result(within=SOON)
+    for knock in knocks:
+        await knock.result(within=SOON)
     await eventually(lambda: _all_wait(waiting))
     assert len(home.ledger.lines("ann begun")) == MOST
 
@@ -36,32 +40,19 @@ async def test_a_killed_workers_places_are_free_within_its_lease_and_no_limit_is
     await victim.exit_code()
     killed_at = monotonic()
     home.ledger.open_gate()
-    attempts = [await each.result(within=SOON) for each in (*held, *waiting)]
+    for each in (*held, *waiting):
+        await each.result(within=SOON)
 
     begun = home.ledger.lines("ann begun")
-    freed = begun[MOST].at - killed_at
-    print(f"3 places of a killed worker were free after {freed:.1f} s; at most {MOST} at once")
+    freed, span = begun[MOST].at - killed_at, _shortest_span(home.ledger.lines("knocked"), 10)
+    print(f"{MOST} places of a killed worker were free after {freed:.1f} s")
+    print(f"of 10 starts a second, any 11 took {span:.2f} s or more")
     assert freed <= 2 * LEASE.total_seconds()
-    assert attempts == [2] * MOST + [1] * 30
+    assert span > 0.8  # a start may be a moment later than its admission
     dead = {victim.pid: killed_at}
     assert _most_at_once(begun, home.ledger.lines("ann ended"), dead) == MOST
     assert _most_at_once(home.ledger.lines("bob begun"), home.ledger.lines("bob ended"), {}) <= MOST
     await eventually(lambda: _nothing_is_left(steward))
-
-
-async def test_a_rate_holds_for_all_workers_together(home: Home, steward: Services) -> None:
-    calls = [jobs.knock.call() for _ in range(25)]
-    handles = await steward.client.enqueue_many(calls)
-    for _ in range(2):
-        await home.worker().ready(steward.client)
-    for each in handles:
-        await each.result(within=SOON)
-
-    times = [line.at for line in home.ledger.lines("knocked")]
-    spans = [later - first for first, later in zip(times, times[10:], strict=False)]
-    print(f"of 10 starts a second, any 11 took {min(spans):.2f} s or more")
-    assert len(times) == 25
-    assert min(spans) > 0.8  # a start may be a moment later than its admission
 
 
 async def _all_wait(handles: Sequence[Any]) -> bool:
@@ -71,6 +62,12 @@ async def _all_wait(handles: Sequence[Any]) -> bool:
 async def _nothing_is_left(steward: Services) -> bool:
     redis: Any = steward.client.store.redis
     return not await redis.keys("steward:p[lu]*") and not await redis.keys("steward:[lg]*")
+
+
+def _shortest_span(lines: Sequence[Line], count: int) -> float:
+    """In how short a time more than `count` were written."""
+    times = [line.at for line in lines]
+    return min(later - first for first, later in zip(times, times[count:], strict=False))
 
 
 def _most_at_once(begun: Sequence[Line], ended: Sequence[Line], dead: dict[int, float]) -> int:
