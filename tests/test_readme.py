@@ -114,6 +114,44 @@ async def test_a_garden_of_your_own_runs_by_arqs_command(
         assert await handle.result() == "roses: 7 l, try 1"
 
 
+TRY_FORECASTS = """
+import anyio
+from app.engine import Client, Worker, WorkerOptions, by_name
+from garden.forecasts import forecast, look_ahead
+from garden.jobs import CODEC, REDIS, Garden
+
+async def main():
+    jobs = by_name([forecast])
+    async with Client.open(REDIS, CODEC, jobs=jobs) as client:
+        handles = [await look_ahead(client, "ann", days) for days in (1, 2, 3)]
+        burst = WorkerOptions(burst=True)
+        await Worker(
+            client, REDIS, jobs=jobs, queues=["garden"], make_context=Garden, options=burst
+        ).run()
+        print({handle.id for handle in handles} == {handles[0].id}, await handles[0].result())
+
+anyio.run(main)
+"""
+
+
+async def test_limited_and_debounced_forecasts_are_made_once(
+    tmp_path: Path, clean_redis: RedisSettings
+) -> None:
+    (tmp_path / "garden").mkdir()
+    for name in ("garden/jobs.py", "garden/forecasts.py"):
+        (tmp_path / name).write_text(BLOCKS[name])
+
+    done = await run(
+        *(sys.executable, "-c", TRY_FORECASTS),
+        cwd=tmp_path,
+        PYTHONPATH=str(ROOT),
+        GARDEN_REDIS=f"unix://{clean_redis.unix_socket_path}",
+        GARDEN_KEY=KEY,
+    )
+
+    assert (done.returncode, done.stdout) == (0, b"True 3 days for ann\n"), done.stdout.decode()
+
+
 async def test_what_an_old_release_has_enqueued_is_lifted_by_the_next(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
