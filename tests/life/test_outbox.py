@@ -93,8 +93,11 @@ async def test_a_relay_that_stood_still_for_long_makes_no_row_a_second_run(
 async def marks_pass(steward: Services) -> bool:
     """Whether those that are left, of rows that were deleted just before a death, will expire."""
     redis = steward.client.store.redis
-    marks = await redis.keys(keys.BROUGHT + "*")
-    return await rows(steward) == 0 and all([await redis.pttl(each) > 0 for each in marks])
+    async with redis.pipeline(transaction=False) as pipe:
+        for mark in await redis.keys(keys.BROUGHT + "*"):
+            pipe.pttl(mark)
+        left: list[int] = await pipe.execute()
+    return await rows(steward) == 0 and all(each > 0 for each in left)
 
 
 async def write(steward: Services, count: int) -> list[str]:
