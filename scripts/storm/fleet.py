@@ -60,11 +60,11 @@ class Fleet:
             process.end()
 
     async def kill(self) -> None:
-        """Kill one that works, every now and then, until cancelled."""
+        """Kill one that works, every now and then, until cancelled; most are left at work."""
         while True:
             await anyio.sleep(self._plan.kill_every * self._chance.uniform(0.5, 1.5))
             at_work = [each for each in self._places.values() if self._is_at_work(each)]
-            if at_work:
+            if len(at_work) > self._plan.workers / 2:  # else nobody is there to take runs over
                 self._witness.kill(self._chance.choice(at_work))
 
     def _is_at_work(self, process: WorkerProcess) -> bool:

@@ -15,6 +15,7 @@ from app.engine.redis.steps import source
 from tests.engine.conftest import Workshop, workshop_at
 from tests.engine.jobs import die, fail, pass_gate, write
 from tests.eventually import eventually
+from tests.plugins.cases import Case
 from tests.proxy import Proxy, proxied
 
 RARELY, SOON = seconds(30), seconds(2)
@@ -49,7 +50,7 @@ async def lose_answer(proxy: Proxy, stranger: Client, step: str) -> None:
 
 @pytest.mark.case(18)
 async def test_of_1000_enqueues_with_every_20th_answer_lost_each_is_stored_once(
-    shop: Workshop, proxy: Proxy, stranger: Client
+    shop: Workshop, proxy: Proxy, stranger: Client, case: Case
 ) -> None:
     handles = [await shop.client.enqueue(write, "0")]
     for n in range(1, 1_000):
@@ -59,7 +60,11 @@ async def test_of_1000_enqueues_with_every_20th_answer_lost_each_is_stored_once(
         assert proxy.has_lost_it
 
     queued: Any = await stranger.store.redis.zrange(keys.queue("default"), 0, -1)
-    print(f"case 18: 1,000 enqueues, 49 answers lost, {len(queued)} runs stored")
+    case.says(
+        "1,000 enqueues, the answer to every 20th lost",
+        arq="None for each, as if it were a repetition; cut a moment before, 50 lost",
+        steward=f"{len(queued):,} stored, each once, and all told so",
+    )
     assert all(handle.is_new for handle in handles)
     assert sorted(id.decode() for id in queued) == sorted(handle.id for handle in handles)
 

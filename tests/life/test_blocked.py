@@ -11,6 +11,7 @@ from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home
 from tests.life.processes import WorkerProcess
+from tests.plugins.cases import Case
 
 BLOCK = 4 * LEASE.total_seconds()
 LONG = seconds(40)
@@ -18,7 +19,7 @@ LONG = seconds(40)
 
 @pytest.mark.case(5)
 async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_others_go_on(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     blocked, handle = await _blocking(home, steward, BLOCK)
     await eventually(lambda: "does not turn" in blocked.said())
@@ -31,9 +32,10 @@ async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_othe
     await eventually(lambda: "turns again" in blocked.said())
 
     p95 = quantiles(waits, n=20)[-1]
-    print(
-        f"case 5: blocked for {BLOCK:g} s, named after {named_after:.1f} s;"
-        f" beside it a run was done after {p95 * 1000:.0f} ms (p95)"
+    case.says(
+        f"a job that blocks the loop for {BLOCK:g} s",
+        arq="its health key is gone; with a short lease it runs twice",
+        steward=f"named after {named_after:.1f} s, begun once; p95 {p95 * 1000:.0f} ms beside it",
     )
     assert [line.pid for line in home.ledger.lines("blocking")] == [blocked.pid]
     assert {line.pid for line in home.ledger.lines("noted")} == {other.pid}
@@ -46,7 +48,7 @@ async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_othe
 
 @pytest.mark.case(5)
 async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_elsewhere(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     supervisor = home.supervisor(2, STEWARD_WORKER__MAX_BLOCK="3", STEWARD_WORKER__GRACE="0")
     await steward.client.enqueue(jobs.block, 30)
@@ -54,7 +56,11 @@ async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_els
     first, second = await home.ledger.until("blocking", 2)
 
     recovered = second.at - first.at
-    print(f"case 5: blocked for more than 3 s, its run began elsewhere after {recovered:.1f} s")
+    case.says(
+        "a job that blocks the loop for longer than it may",
+        arq="nothing else runs until it ends",
+        steward=f"the process ends, and it begins elsewhere after {recovered:.1f} s",
+    )
     assert second.pid != first.pid
     assert (first.attempt, second.attempt) == (1, 2)
     assert recovered <= 3 + 2 * LEASE.total_seconds() + 5

@@ -13,6 +13,7 @@ from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home, history
 from tests.life.processes import WorkerProcess
+from tests.plugins.cases import Case
 from tests.proxy import Proxy, proxied
 from tests.scratch_home import Given
 
@@ -30,7 +31,7 @@ async def far_worker(home: Home, steward: Services) -> AsyncGenerator[tuple[Work
 @pytest.mark.case(21)
 @pytest.mark.parametrize("how", ["cut", "freeze"])
 async def test_a_worker_that_is_cut_off_stops_its_run_when_another_may_have_it(
-    home: Home, steward: Services, how: str
+    home: Home, steward: Services, how: str, case: Case
 ) -> None:
     async with far_worker(home, steward) as (lonely, network):
         handle = await steward.client.enqueue(jobs.hold)
@@ -51,8 +52,10 @@ async def test_a_worker_that_is_cut_off_stops_its_run_when_another_may_have_it(
             await each.result(within=seconds(30))
 
     told = await history(steward, handle.id)
-    print(
-        f"case 21 ({how}): its run began elsewhere {second.at - cut_at:.1f} s after it was cut off"
+    case.says(
+        f"a worker alone cut off from Redis ({how})",
+        arq="another runs it after 310 s; both finish it",
+        steward=f"begun elsewhere after {second.at - cut_at:.1f} s, stopped here",
     )
     assert (first.pid, second.pid) == (lonely.pid, other.pid)
     assert second.at - cut_at <= 3 * (2 * LEASE.total_seconds() + 5)  # a loaded machine

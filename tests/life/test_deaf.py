@@ -9,6 +9,7 @@ from app.context import Services
 from app.engine import Ending
 from tests.life import jobs
 from tests.life.home import Home, history
+from tests.plugins.cases import Case
 
 GRACE, ABANDON = 0.5, 0.5
 ROOM = 1.5  # s: what the machine does beside may take so long
@@ -20,7 +21,7 @@ TIMEOUT = jobs.cling.timeout.total_seconds()
     ("program", "cancelled_by"), [("arq", "stop"), ("steward", "stop"), ("arq", "timeout")]
 )
 async def test_a_worker_leaves_on_time_and_what_clings_to_it_goes_elsewhere(
-    home: Home, steward: Services, program: str, cancelled_by: str
+    home: Home, steward: Services, program: str, cancelled_by: str, case: Case
 ) -> None:
     start = home.worker if program == "arq" else home.steward
     grace = GRACE if cancelled_by == "stop" else 2 * TIMEOUT
@@ -38,7 +39,11 @@ async def test_a_worker_leaves_on_time_and_what_clings_to_it_goes_elsewhere(
     other = await home.worker().ready(steward.client)
     attempt = await handle.result()
 
-    print(f"case 4: with a deaf run, {program} left {left_after:.1f} s after SIGTERM")
+    case.says(
+        f"{cancelled_by} for a run that heeds no cancellation ({program})",
+        arq="exit after 14.4 s, and it runs again though it finished",
+        steward=f"exit after {left_after:.1f} s; it goes on elsewhere, once",
+    )
     begun = home.ledger.lines("clinging")
     is_charged = cancelled_by == "timeout"
     assert code == 0

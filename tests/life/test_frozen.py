@@ -10,11 +10,12 @@ from app.engine import Ending, RunStatus, seconds
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home, history
+from tests.plugins.cases import Case
 
 
 @pytest.mark.case(9)
 async def test_what_a_frozen_worker_brings_too_late_is_dropped(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     frozen = await home.worker().ready(steward.client)
     handle = await steward.client.enqueue(jobs.hold)
@@ -33,7 +34,11 @@ async def test_what_a_frozen_worker_brings_too_late_is_dropped(
 
     await eventually(has_dropped_it)
     await eventually(lambda: _all_alive(steward, {frozen.pid, other.pid}))
-    print(f"case 9: the run of a frozen worker began again {second.at - first.at:.1f} s later")
+    case.says(
+        "SIGSTOP of a worker for more than its lease, then SIGCONT",
+        arq="both finish it, and the later one's result stands",
+        steward=f"begun elsewhere after {second.at - first.at:.1f} s; what came late is dropped",
+    )
     assert second.at - first.at <= 2 * LEASE.total_seconds() + 5
     assert "does not turn" not in frozen.said()  # it stood still, and no job was in its way
     assert (first.pid, second.pid) == (frozen.pid, other.pid)

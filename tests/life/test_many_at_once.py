@@ -11,6 +11,7 @@ from app.engine import seconds
 from tests.life import jobs
 from tests.life.home import LEASE, Home
 from tests.life.processes import WorkerProcess
+from tests.plugins.cases import Case
 
 MANY, LONG = 10_000, 150
 MIB = 2**20
@@ -19,7 +20,7 @@ LONGEST_GROWTH = 50  # MiB
 
 @pytest.mark.case(33)
 async def test_10000_runs_due_at_once_do_not_keep_an_urgent_one_waiting(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     worker = await home.worker().ready(steward.client)
     await (await steward.client.enqueue(jobs.note)).result()
@@ -37,9 +38,11 @@ async def test_10000_runs_due_at_once_do_not_keep_an_urgent_one_waiting(
 
     took = noted[-1].at - noted[1].at
     growth = _memory(worker) - before
-    print(
-        f"case 33: of {MANY} runs due at once, {len(noted) - 2} done, {MANY / took:.0f} a second;"
-        f" an urgent one started after {waited * 1000:.0f} ms; the worker grew by {growth:.0f} MiB"
+    case.says(
+        f"{MANY:,} runs due at once, and an urgent one",
+        arq="200 a second, and the urgent one after all of them",
+        steward=f"{MANY / took:,.0f} a second, the urgent one after {waited * 1000:.0f} ms;"
+        f" {growth:.0f} MiB more",
     )
     ids = sorted([early.run, urgent.id, *(each.id for each in handles)])
     assert sorted(line.run for line in noted) == ids
@@ -53,7 +56,7 @@ def _memory(worker: WorkerProcess) -> float:
 
 @pytest.mark.case(34)
 async def test_a_worker_that_is_full_or_killed_keeps_no_new_run_waiting(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     busy = await home.worker(STEWARD_WORKER__CONCURRENCY="170").ready(steward.client)
     held = await steward.client.enqueue_many(jobs.rest.call() for _ in range(LONG))
@@ -67,10 +70,11 @@ async def test_a_worker_that_is_full_or_killed_keeps_no_new_run_waiting(
     again = (await home.ledger.until("resting", 2 * LONG))[LONG:]
 
     recovered = max(line.at for line in again) - killed_at
-    print(
-        f"case 34: a run started after {beside * 1000:.0f} ms beside {LONG} long ones,"
-        f" after {after * 1000:.0f} ms when their worker was killed;"
-        f" they began again after {recovered:.1f} s"
+    case.says(
+        f"an idle worker beside one with {LONG} long runs, which is killed then",
+        arq="a new run waits for 28 s, and for more than 40 s after the kill",
+        steward=f"it starts after {beside * 1000:.0f} and {after * 1000:.0f} ms; the long ones again"
+        f" after {recovered:.1f} s",
     )
     assert max(beside, after) <= 0.5
     assert {(line.pid, line.attempt) for line in again} == {(idle.pid, 2)}

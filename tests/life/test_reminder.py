@@ -35,7 +35,6 @@ async def test_a_reminder_is_made_comes_due_is_told_and_is_in_the_history(
 
     task = await steward.tasks.get(owner.id, made.task_id)
     late = ran.started_at - soon
-    print(f"case 27: a run due in 2 s began {late.total_seconds():.3f} s late")
     assert timedelta(0) <= late < seconds(5)
     assert (task.status, task.last_method) == (TaskStatus.COMPLETED, "rules")
     assert await _told(steward) == ["call Ann"]

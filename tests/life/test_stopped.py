@@ -15,6 +15,7 @@ from tests.life import jobs
 from tests.life.home import Home, history
 from tests.life.processes import WorkerProcess
 from tests.local.conftest import server_pid
+from tests.plugins.cases import Case
 
 GRACE = 1.5
 ROOM = 1.5  # s: what the machine does beside may take so long
@@ -22,7 +23,7 @@ ROOM = 1.5  # s: what the machine does beside may take so long
 
 @pytest.mark.case(3)
 async def test_short_runs_finish_and_long_ones_go_to_another_worker_without_a_charge(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     leaving = await home.worker(STEWARD_WORKER__GRACE=str(GRACE)).ready(steward.client)
     short = [await steward.client.enqueue(jobs.hold, "short") for _ in range(10)]
@@ -41,9 +42,11 @@ async def test_short_runs_finish_and_long_ones_go_to_another_worker_without_a_ch
     home.ledger.open_gate("long")
 
     started_after = max(line.at for line in again) - told_at
-    print(
-        f"case 3: told to stop, it left after {left_after:.1f} s (grace {GRACE} s);"
-        f" 10 long runs began elsewhere {started_after:.1f} s after the signal"
+    case.says(
+        "SIGTERM with 10 short and 10 long runs",
+        arq="all cancelled at once, and an attempt is charged",
+        steward=f"the short end, exit after {left_after:.1f} s; the long begin elsewhere,"
+        f" {started_after:.1f} s after the signal, uncharged",
     )
     assert code == 0
     assert left_after <= GRACE + 1 + ROOM
@@ -86,7 +89,7 @@ async def test_after_the_signal_nothing_is_claimed_though_slots_are_free(
 @pytest.mark.case(3)
 @pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
 async def test_a_second_signal_ends_the_grace(
-    home: Home, steward: Services, signal: Signals
+    home: Home, steward: Services, signal: Signals, case: Case
 ) -> None:
     worker = await home.worker(STEWARD_WORKER__GRACE="60").ready(steward.client)
     handle = await steward.client.enqueue(jobs.hold)
@@ -99,7 +102,11 @@ async def test_a_second_signal_ends_the_grace(
     code = await worker.exit_code(within=seconds(10))
     left_after = monotonic() - told_at
 
-    print(f"case 3: told a second time, it left after {left_after:.2f} s")
+    case.says(
+        f"a second {signal.name}",
+        arq="exit after 14.2 s",
+        steward=f"exit after {left_after:.2f} s",
+    )
     assert code == 0
     assert left_after <= ROOM + 0.5
     assert await handle.status() == RunStatus.QUEUED
