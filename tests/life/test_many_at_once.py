@@ -73,7 +73,7 @@ async def test_a_worker_that_is_full_or_killed_keeps_no_new_run_waiting(
     case.says(
         f"an idle worker beside one with {LONG} long runs, which is killed then",
         arq="a new run waits for 28 s, and for more than 40 s after the kill",
-        steward=f"it starts after {beside * 1000:.0f} and {after * 1000:.0f} ms; the long ones again"
+        steward=f"it starts after {beside * 1000:.0f} and {after * 1000:.0f} ms; those again"
         f" after {recovered:.1f} s",
     )
     assert max(beside, after) <= 0.5
