@@ -6,6 +6,7 @@ from signal import SIGKILL
 from time import monotonic
 
 import anyio
+import psutil
 import pytest
 
 from app.context import Services
@@ -120,6 +121,48 @@ async def test_after_an_outage_longer_than_a_lease_only_a_dead_workers_runs_are_
     assert attempts == {line.run: 1 + (line.pid == victim.pid) for line in held}
     assert len(home.ledger.lines("begun")) == 12
     assert not any("taken over" in worker.said() for worker in (living, other))
+
+
+@pytest.mark.case(14)
+@pytest.mark.tier("T2")
+@pytest.mark.timeout(240)
+async def test_ten_leases_without_redis_are_waited_for_quietly(
+    home: Home, server: Server, steward: Services, case: Case
+) -> None:
+    busy = await _busy(home, steward, 4)
+    idle = await home.worker().ready(steward.client)
+
+    gone_at, before = monotonic(), [_spent(each) for each in (busy, idle)]
+    await server.stop(SIGKILL)
+    long = 10 * LEASE.total_seconds()
+    await eventually(lambda: monotonic() > gone_at + long, within=seconds(2 * long))
+    spent = [_spent(each) - then for each, then in zip((busy, idle), before, strict=True)]
+    said = max(len(each.said().splitlines()) for each in (busy, idle))
+    back_at = monotonic()
+    await server.start()
+    await steward.client.enqueue(jobs.note)
+    resumed = (await home.ledger.until("noted", 1))[0].at - back_at
+    home.ledger.open_gate()
+    attempts = [await _attempts(steward, line.run) for line in home.ledger.lines("begun")]
+
+    case.says(
+        f"Redis away for ten leases, {long:g} s, a busy and an idle worker",
+        arq="both end",
+        steward=f"both live on {max(spent) / long:.0%} of a processor and say {said} lines;"
+        f" goes on {resumed:.2f} s after the start, 0 re-run",
+    )
+    assert attempts == [1, 1, 1]
+    assert len(home.ledger.lines("begun")) == 3
+    assert max(spent) < 0.2 * long
+    assert said <= long
+    assert busy.is_alive
+    assert idle.is_alive
+
+
+def _spent(worker: WorkerProcess) -> float:
+    """The processor time a worker has taken, in seconds."""
+    times = psutil.Process(worker.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 async def _busy(home: Home, steward: Services, slots: int) -> WorkerProcess:
