@@ -53,7 +53,7 @@ class _Progress:
     """Says how it stands, now and then."""
 
     def __init__(self) -> None:
-        self._said_at = 0.0
+        self._said_at = -_SAID_EVERY
 
     def __call__(self, passing: Passing) -> None:
         if passing.seconds - self._said_at >= _SAID_EVERY:
