@@ -180,10 +180,14 @@ class Health:
         workers = await self._client.workers()
         served = {queue for worker in workers for queue in worker.queues}
         idle = [each.name for each in await self._client.queues() if each.name not in served]
+        blocked = [each.blocked for each in workers if each.blocked]
         line = f"{len(workers)} alive, {sum(each.slots for each in workers)} slots"
+        if blocked:
+            line = f"{line}; jobs block {len(blocked)} of them, one for {max(blocked).seconds} s"
+        fine = Level.DEGRADED if blocked else Level.HEALTHY
         return Part(
             name="workers",
-            level=Level.UNHEALTHY if idle else Level.HEALTHY,
+            level=Level.UNHEALTHY if idle else fine,
             measured=len(workers),
             line=f"{line}; nobody serves {', '.join(idle)}" if idle else line,
         )

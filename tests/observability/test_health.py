@@ -60,9 +60,16 @@ async def client(
         yield Client(Store(redis, clock), codec, queues=QUEUES)
 
 
-async def alive(client: Client, *queues: str) -> None:
+async def alive(client: Client, *queues: str, blocked_ms: int = 0) -> None:
     worker = WorkerSeen(
-        id="w1", host="here", pid=1, queues=queues, slots=10, running=0, started_ms=0
+        id="w1",
+        host="here",
+        pid=1,
+        queues=queues,
+        slots=10,
+        running=0,
+        started_ms=0,
+        blocked_ms=blocked_ms,
     )
     await client.store.redis.set(keys.worker(worker.id), worker.pack(), px=60_000)
 
@@ -180,6 +187,31 @@ async def test_a_run_that_cannot_be_enqueued_is_named(
     found = part(report, "outbox")
     assert found.level is Level.DEGRADED
     assert found.line == "1 wait to be enqueued; 1 can't be, tests.wait_here first: see the log"
+
+
+async def test_a_worker_that_a_job_blocks_is_told_of(
+    database: Database, client: Client, tmp_path: Path
+) -> None:
+    await alive(client, *QUEUES, blocked_ms=12_300)
+
+    workers = part(await Health(database, client, tmp_path, limits=ROOMY).check(), "workers")
+
+    assert workers.level is Level.DEGRADED
+    assert workers.line == "1 alive, 10 slots; jobs block 1 of them, one for 12 s"
+
+
+@pytest.mark.parametrize(
+    ("count", "level"), [(0, Level.HEALTHY), (9_999, Level.HEALTHY), (10_000, Level.DEGRADED)]
+)
+async def test_too_many_dead_letters_are_told_of(
+    database: Database, client: Client, tmp_path: Path, count: int, level: Level
+) -> None:
+    if count:
+        await client.store.redis.zadd(keys.DEAD, {f"run-{n}": n for n in range(count)})
+
+    dead = part(await Health(database, client, tmp_path, limits=ROOMY).check(), "dead letters")
+
+    assert (dead.level, dead.measured) == (level, count)
 
 
 async def test_a_queue_that_nobody_serves_is_unhealthy(

@@ -50,9 +50,9 @@ class Suspects:
         """It begins now: should its worker die, it may be of this run."""
         await self._steps.run("begin", self._clock.offset_ms, run.id, run.lease)
 
-    async def acquit(self, run: Claimed) -> None:
-        """Its workers died of something else."""
-        await self._steps.run("acquit", run.id, run.lease)
+    async def acquit(self, run: Claimed, *, is_innocent: bool) -> None:
+        """Its trial is over: its workers died of something else, or nobody can tell yet."""
+        await self._steps.run("acquit", run.id, run.lease, int(is_innocent))
 
     async def doubt(self, run: Claimed) -> None:
         """Give it back, to be tried alone."""

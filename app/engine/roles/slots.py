@@ -81,6 +81,12 @@ class Slots:
         """How many more runs fit; none while they are closed."""
         return 0 if self._is_closed else self._count - len(self._running)
 
+    def since_last_start(self) -> float:
+        """How many seconds the youngest run here has been at work; infinite if there is none."""
+        now = asyncio.get_running_loop().time()
+        began = (each.deadline - each.job.timeout_ms / 1000 for each in self._running)
+        return now - max(began, default=-math.inf)
+
     @contextmanager
     def closed(self) -> Generator[None]:
         """Have no free slot while the block lasts; what is started all the same, runs."""

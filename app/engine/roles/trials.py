@@ -12,8 +12,10 @@ and begin again together, without a charge: mostly it was a power cut, or somebo
 Those that began last before the crash are tried first. A trial is short: the worker claims nothing
 meanwhile, waits a little for the runs it has, and begins the suspect. Once that has ended, whatever
 it returned or raised, or has lived for longer than when its worker died, it is no suspect any more,
-and the next one's turn comes. Every worker holds trials, one at a time. The first attempts of a
-healthy fleet pay nothing for all this.
+and the next one's turn comes. One that had lived for minutes goes on beside others after a while:
+should the worker die then, it is not charged, but tried again, for twice as long.
+
+Every worker holds trials, one at a time. The first attempts of a healthy fleet pay nothing for it.
 """
 
 import asyncio
@@ -33,9 +35,10 @@ from app.engine.run import Claimed
 
 log = logging.getLogger(__name__)
 
-_LOOK = 0.5  # s between two looks for suspects
+_LOOK = 1.0  # s between two looks for suspects
 _UNSEEN = 0.75  # of a lease, at least, passes before a death is seen: so much less had it lived
 _SHORTEST = timedelta(seconds=0.5)  # of a trial
+_LONGEST = timedelta(minutes=1)  # of a run's first trial; each further may take twice as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,19 +127,30 @@ class Trials:
         run = suspect.run
         log.warning("run %s is tried alone: %d workers died with it", run.id, run.crashes)
         with place.slots.closed():
-            with anyio.move_on_after(self._sign.total_seconds()):
-                await place.settled()
-                await place.slots.idle()
+            await self._quiet(place)
             self._on_trial = run.id
             place.start(run)
             self._on_trial = ""
-            await self._watch(suspect, place.slots)
+            took = await self._watch(suspect, place.slots)
+        await anyio.sleep(took)  # others have their turn for as long
         return True
 
-    async def _watch(self, suspect: Suspect, slots: Slots) -> None:
-        """Wait until it has ended, or lived for longer than when its worker died."""
+    async def _quiet(self, place: Place) -> None:
+        """Wait for the other runs to end, or to be so old that none of them kills at once."""
+        await place.settled()
+        young = self._sign.total_seconds() - place.slots.since_last_start()
+        with anyio.move_on_after(max(0.0, young)):
+            await place.slots.idle()
+
+    async def _watch(self, suspect: Suspect, slots: Slots) -> float:
+        """Wait until it has ended, or gone on for long; how many seconds it went on, then."""
+        run = suspect.run
         lived = suspect.lived - _UNSEEN * self._sign if suspect.lived else self._sign
-        with anyio.move_on_after(max(_SHORTEST, lived).total_seconds()) as scope:
-            await slots.over(suspect.run.id)
-        if scope.cancelled_caught:
-            await self._suspects.acquit(suspect.run)
+        longest = _LONGEST * (1 << min(run.uncharged - run.crashes, 10))
+        length = max(_SHORTEST, min(lived, longest)).total_seconds()
+        with anyio.move_on_after(length) as scope:
+            await slots.over(run.id)
+        if not scope.cancelled_caught:
+            return 0.0
+        await self._suspects.acquit(run, is_innocent=lived <= longest)
+        return length

@@ -210,3 +210,40 @@ async def test_one_that_is_given_back_for_a_trial_has_not_begun(
     again = await take(store)
     assert (again.attempt, again.charged) == (2, 1)
     await store.commit([completed(again)])
+
+
+async def test_one_that_nobody_can_tell_of_yet_is_not_charged_beside_others(
+    client: Client, store: Store
+) -> None:
+    await client.enqueue(write, "x")
+    await crash(store, "doomed1")
+    (run,) = (await claim(store, "doomed2")).runs
+    await Suspects(store).begin(run)
+    await dies(store, "doomed2")
+    assert await claimed_ids(store) == []
+    tried = await take(store, "doomed3")
+    await Suspects(store).begin(tried)
+
+    await Suspects(store).acquit(tried, is_innocent=False)
+    await dies(store, "doomed3")
+
+    assert await claimed_ids(store) == []
+    again = await take(store)
+    assert (again.attempt, again.crashes, again.charged) == (4, 2, 1)
+    await store.commit([completed(again)])
+
+
+async def test_an_innocent_one_is_free_again(client: Client, store: Store) -> None:
+    handle = await client.enqueue(write, "x")
+    await crash(store, "doomed1")
+    await crash(store, "doomed2", begun=[handle.id])
+    assert await claimed_ids(store) == []
+    tried = await take(store, "doomed3")
+    await Suspects(store).begin(tried)
+
+    await Suspects(store).acquit(tried, is_innocent=True)
+    await dies(store, "doomed3")
+
+    (again,) = (await claim(store)).runs
+    assert (again.attempt, again.crashes, again.charged) == (4, 1, 1)
+    await store.commit([completed(again)])

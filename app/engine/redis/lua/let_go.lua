@@ -2,4 +2,5 @@
 -- ARGV    id, unique key or ''
 local id, key = unpack(ARGV)
 call('DEL', FAILURES .. id, BOOK .. id)
+call('HDEL', CRASHES, id)
 release_key(key, id)
