@@ -74,7 +74,7 @@ from app.engine.errors import (
 )
 from app.engine.failure import FailedAttempt
 from app.engine.fitness import Fitness, Flaw, Objection
-from app.engine.job import Call, Held, Job, by_name, collect, job
+from app.engine.job import Call, Job, by_name, collect, job
 from app.engine.ledger import Ledger, settle
 from app.engine.limits import AtOnce, Breaker, Rate
 from app.engine.options import WorkerOptions
@@ -91,6 +91,7 @@ from app.engine.roles.over import Over
 from app.engine.roles.process import run_process
 from app.engine.roles.worker import Worker
 from app.engine.run import NewRun
+from app.engine.run_options import Held
 from app.engine.schedule import Cron, Schedule, schedule
 from app.engine.trouble import MENDING, Finding, Trouble
 from app.engine.upcast import Arguments

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from app.engine.clock import span_ms, to_ms
-from app.engine.job import Held
+from app.engine.run_options import Held
 
 _LETTERS = (ascii_letters + digits).encode()
 _OF_BYTE = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))

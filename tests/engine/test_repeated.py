@@ -11,12 +11,12 @@ from arq.connections import RedisSettings
 
 from app.engine import NEVER, Client, Codec, RetryLater, Unanswered, hours, job, seconds
 from app.engine.ended import Ended, PutBack
-from app.engine.job import Held
 from app.engine.outcome import Snoozed, Succeeded
 from app.engine.redis import keys
 from app.engine.redis.store import Store
 from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
+from app.engine.run_options import Held
 from tests.engine.conftest import Bench, Open, workshop_at
 from tests.engine.jobs import write
 from tests.engine.roles.test_claimer import Desk

@@ -8,8 +8,9 @@ from app.engine.attempt import current_attempt
 from app.engine.clock import Clock, span_ms, to_ms
 from app.engine.envelope import Envelope, Payload
 from app.engine.errors import BadArguments, UnknownJob
-from app.engine.job import Call, Held, Job, Options
+from app.engine.job import Call, Job
 from app.engine.run import NewRun, new_id
+from app.engine.run_options import Held, Options
 from app.engine.signature import Packed
 
 _SMALL = 256  # bytes of arguments: with so few no limit is passed, the smallest included

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from app.engine.clock import span_ms
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
-from app.engine.job import Held
 from app.engine.run import Claim, Claimed, NewRun, Receipt
+from app.engine.run_options import Held
 from tests.engine.machine.draws import Look
 from tests.engine.machine.runs import Place, Run, Span
 
