@@ -32,7 +32,7 @@ project, has names of its own, for those few who want it.
 
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
-from app.engine.doors.client import Client
+from app.engine.doors.client import Client, Durable
 from app.engine.doors.dead_letters import DeadGroup, DeadLetter, DeadLetters
 from app.engine.doors.doctor import Doctor
 from app.engine.doors.events import Batch, Events, RunEvent
@@ -54,6 +54,8 @@ from app.engine.errors import (
     JobTimeout,
     LeaseLost,
     NeedsReview,
+    NoDurability,
+    NotDurable,
     OutOfMemory,
     Overtaken,
     PartlyStored,
@@ -125,6 +127,7 @@ __all__ = [
     "Discard",
     "Doctor",
     "Duplicate",
+    "Durable",
     "Effect",
     "EffectState",
     "Ending",
@@ -148,6 +151,8 @@ __all__ = [
     "ManualClock",
     "NeedsReview",
     "NewRun",
+    "NoDurability",
+    "NotDurable",
     "NotInTime",
     "Objection",
     "OutOfMemory",

@@ -7,6 +7,7 @@ EngineError           raised to whoever called the engine
 ├── DeclarationError  a job, schedule or queue is declared wrongly: refused at start
 │   └── Duplicate     two of them claim one name
 ├── CallRefused       an enqueue that can never work: nothing was written
+│   ├── NoDurability  a durable receipt is asked for, and this Redis can't give one
 │   ├── UnknownJob    no such job is registered
 │   ├── BadArguments  the arguments do not fit the job's signature
 │   └── TooLarge      the arguments pass the payload limit
@@ -14,6 +15,7 @@ EngineError           raised to whoever called the engine
 ├── Unavailable       Redis can't be reached; safe to repeat with the same id
 │   ├── Unanswered    ... it was asked, and may have done it
 │   ├── OutOfMemory   ... it has none left for this; what frees memory goes on
+│   ├── NotDurable    ... it has stored it, and did not confirm in time that this is safe
 │   └── PartlyStored  ... but it had answered for some of the calls that were made together
 ├── UnfitServer       a Redis that may lose runs, or give them to anybody
 ├── Overtaken         a relay stood still, and another took its place: nothing was written
@@ -97,6 +99,10 @@ class CallRefused(EngineError):
     """This enqueue can never work; nothing was written."""
 
 
+class NoDurability(CallRefused):
+    """This Redis can't give durable receipts."""
+
+
 class UnknownJob(CallRefused):
     """No job is registered under this name."""
 
@@ -131,6 +137,15 @@ class QueueFull(EngineError):
         super().__init__(reason or f"no room for {len(refused)} runs; {len(stored)} are stored")
         self.refused = tuple(refused)
         self.stored = tuple(stored)
+
+
+class NotDurable(Unavailable):
+    """A durable receipt did not come: the run may be stored, and may be lost with its server."""
+
+    def __init__(self, said: str, *, run_ids: Sequence[str]) -> None:
+        """`run_ids` may be enqueued again: what is stored is not stored twice."""
+        super().__init__(f"{said}; it may be stored all the same: {', '.join(run_ids[:3])}")
+        self.run_ids = tuple(run_ids)
 
 
 class PartlyStored(Unavailable):

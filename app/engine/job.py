@@ -97,6 +97,7 @@ class Job(Generic[C, P, R]):
         expires: timedelta | datetime | None = None,
         id: str | None = None,
         owner: str | None = None,
+        durable: bool = False,
     ) -> "Job[C, P, R]":
         """This job, for one run: later, under a chosen id, or at most once per `key`.
 
@@ -105,6 +106,8 @@ class Job(Generic[C, P, R]):
         it other arguments and the wait anew, `longest_wait` in all (ten times `debounce`).
         A run that has not begun when it `expires`, so long after it was enqueued or at a moment,
         is a dead letter.
+        `durable`: enqueue returns once the run is on disk, and on the replicas' that the client
+        counts on.
         Options given before are forgotten: all of a run's options come from one call.
         Raises `BadArguments` for a naive time, a negative delay or an id that can't be one.
         """
@@ -118,6 +121,7 @@ class Job(Generic[C, P, R]):
             longest_wait=longest_wait,
             expires=expires,
             owner=owner,
+            durable=durable,
         )
         return dataclasses.replace(self, options=options)
 

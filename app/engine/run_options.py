@@ -31,6 +31,7 @@ class Options:
     held: Held | timedelta = Held.ACTIVE
     delay: timedelta | None = None
     at: datetime | None = None
+    durable: bool = False
     debounce: timedelta | None = None
     longest_wait: timedelta | None = None
     expires: timedelta | datetime | None = None

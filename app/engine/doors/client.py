@@ -9,12 +9,14 @@ why not. When the connection breaks in between, the same bytes are sent again un
 out: Redis knows the id and stores the run once.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
+import anyio
 from arq.connections import RedisSettings
 
 from app.engine.clock import Clock, seconds
@@ -25,11 +27,12 @@ from app.engine.doors.overview import Overview, QueueDepth, RunInfo, WorkerSeen
 from app.engine.doors.sealer import Sealer
 from app.engine.doors.sender import Sender
 from app.engine.envelope import Envelope
-from app.engine.errors import DeclarationError
+from app.engine.errors import DeclarationError, NotDurable
 from app.engine.job import Call, Job
 from app.engine.outcome import RunStatus
 from app.engine.redis.connection import open_redis
 from app.engine.redis.store import CHUNK, Store
+from app.engine.redis.voucher import Voucher
 from app.engine.run import NewRun
 
 P = ParamSpec("P")
@@ -37,6 +40,13 @@ R = TypeVar("R")
 
 PATIENCE = timedelta(seconds=2.5)
 """Longer than a silent server needs to be found out, and short for whoever waits for a receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What a durable receipt waits for: the server's disk, and those of so many replicas."""
+
+    replicas: int = 0
 
 
 class Client:
@@ -51,11 +61,12 @@ class Client:
         queues: Collection[str] | None = None,
         room: Mapping[str, int] | None = None,
         patience: timedelta = PATIENCE,
+        durable: Durable | None = None,
     ) -> None:
         """With `jobs` and `queues` given, a call of any other is refused.
 
         `room`: how many runs a queue may hold, for queues that have a limit. `patience`: how long
-        an enqueue may take, however often it has to be sent.
+        an enqueue may take, however often it has to be sent. `durable`: every receipt is, as told.
         """
         if queues is not None and (unknown := set(room or ()).difference(queues)):
             raise DeclarationError(f"room for a queue that does not exist: {min(unknown)!r}")
@@ -66,6 +77,8 @@ class Client:
         self._sealer = Sealer(codec, store.clock, jobs=jobs, queues=queues, room=room or {})
         self._sender = Sender(store, patience=patience)
         self._debouncer = Debouncer(self._sealer, self._sender)
+        self._is_durable, self._patience = durable is not None, patience.total_seconds()
+        self._voucher = Voucher(store.redis, replicas=(durable or Durable()).replicas)
 
     @classmethod
     @asynccontextmanager
@@ -79,26 +92,41 @@ class Client:
         room: Mapping[str, int] | None = None,
         clock: Clock | None = None,
         patience: timedelta = PATIENCE,
+        durable: Durable | None = None,
     ) -> "AsyncGenerator[Client]":
         """A client of a server that runs; its connections are closed on the way out."""
         async with open_redis(redis) as connection:
             store = Store(connection, clock or Clock())
-            yield cls(store, codec, jobs=jobs, queues=queues, room=room, patience=patience)
+            yield cls(
+                store,
+                codec,
+                jobs=jobs,
+                queues=queues,
+                room=room,
+                patience=patience,
+                durable=durable,
+            )
 
     async def enqueue(self, job: Job[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Put one run on its job's queue.
 
         Raises `CallRefused` for what can never run, `QueueFull` when there is no room for it now,
-        and `Unavailable` when Redis did not confirm.
+        and `Unavailable` when Redis did not confirm. Where a durable receipt was asked for, that is
+        `NotDurable` for what is stored and may be lost, and the wait may be twice as long.
         """
         return await self.enqueue_call(Call(job, args, kwargs))
 
     async def enqueue_call(self, call: Call[R]) -> Handle[R]:
         """The same for a `Call`."""
         packed = self._sealer.check(call)
+        is_durable = self._is_durable or call.job.options.durable
+        if is_durable:
+            await self._voucher.prepare()
         receipt = (await self._sender.send([self._sealer.seal(call, packed)]))[0]
         if not receipt.is_new and call.job.options.debounce:
             receipt = await self._debouncer.move(call, packed, receipt)
+        if is_durable:
+            await self._vouch([receipt.id])
         return Handle(receipt.id, receipt.is_new, self.lookup, call.job)
 
     async def enqueue_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
@@ -109,12 +137,27 @@ class Client:
         found no room, which did.
         """
         checked = self._sealer.check_all(calls)
+        durable = [self._is_durable or call.job.options.durable for call, _ in checked]
+        if any(durable):
+            await self._voucher.prepare()
         chunks = (checked[start : start + CHUNK] for start in range(0, len(checked), CHUNK))
         receipts = await self._sender.send_all(
             [self._sealer.seal(call, packed) for call, packed in each] for each in chunks
         )
+        if any(durable):
+            await self._vouch(
+                [each.id for each, is_so in zip(receipts, durable, strict=True) if is_so]
+            )
         pairs = zip(checked, receipts, strict=True)
         return [Handle(each.id, each.is_new, self.lookup, call.job) for (call, _), each in pairs]
+
+    async def _vouch(self, run_ids: Sequence[str]) -> None:
+        """Wait until these are safe; raises `NotDurable`."""
+        try:
+            with anyio.fail_after(self._patience):
+                await self._voucher.vouch(run_ids)
+        except TimeoutError:
+            raise NotDurable("Redis did not say in time that it is safe", run_ids=run_ids) from None
 
     def run(self, run_id: str) -> Handle[Any]:
         """The run of this id, whether it exists or not."""

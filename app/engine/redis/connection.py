@@ -62,10 +62,12 @@ class Connections(Redis):
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
         self.line = Line(pool)
+        self.vouching = Line(pool, patience=2 * ANSWER)  # apart: it waits for disks
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the line, then the rest."""
         await self.line.aclose()
+        await self.vouching.aclose()
         await super().aclose(close_connection_pool)
 
 

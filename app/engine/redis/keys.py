@@ -37,6 +37,7 @@ steward:recorder          string       the recorder at work
 steward:relay             string       the relay at work
 steward:brought:<mark>    string       a relay has brought this run, and may not know it yet
 steward:alive             string       what some live worker says of itself: `arq --check`
+steward:vouched           string       written after runs that are waited for until they are safe
 steward:nothing           -            never there; to delete it is a write that needs no memory
 steward:health            string       written and read by the health check
 
@@ -77,6 +78,7 @@ ALIVE = "steward:alive"
 HEALTH = "steward:health"
 CRASHES = "steward:crashes"
 SUSPECTS = "steward:suspects"
+VOUCHED = "steward:vouched"
 NOTHING = "steward:nothing"
 PLACES = "steward:places:"
 STARTS = "steward:starts:"
@@ -88,7 +90,20 @@ THEIRS = "/"
 SUSPECT = "suspect"
 
 LASTING = (
-    *(RESULT, FINISHED, CLAIMED, IDLE, OFFER, CURSOR, EVENTS, RECORDER, RELAY, ALIVE, HEALTH),
+    *(
+        RESULT,
+        FINISHED,
+        CLAIMED,
+        IDLE,
+        OFFER,
+        CURSOR,
+        EVENTS,
+        RECORDER,
+        RELAY,
+        ALIVE,
+        HEALTH,
+        VOUCHED,
+    ),
     *(STARTS, BREAKER, BOOK + THEIRS),
 )
 """Prefixes of keys that may stay when all work is done; any other is a leak."""

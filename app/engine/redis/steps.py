@@ -53,8 +53,11 @@ STEPS: Final = (
     "try",
     "say",
     "examine",
+    "vouch",
 )
-_ALONE = frozenset({"enqueue_one", "say"})  # steps that share nothing but names, to be short
+_ALONE = frozenset(
+    {"enqueue_one", "say", "vouch"}
+)  # steps that share nothing but names, to be short
 _PUT_RUNS = {"enqueue", "enqueue_one", "postpone", "tick", "relay"}
 _WHEN_FULL = frozenset(STEPS) - _PUT_RUNS - {"complete", "depth"}
 """The steps that pass on a server without memory; `complete` sees to it by itself."""
