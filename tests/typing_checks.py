@@ -190,3 +190,24 @@ def a_job_keeps_the_kind_of_its_context() -> None:
     other: Job[int, [], None] = forget  # type: ignore[assignment]
     assert_type(typed.call(), Call[None])
     assert_type(other.call(), Call[None])
+
+
+# once, and not again
+
+
+async def read_number(text: str, *, base: int = 10) -> int:
+    """A step."""
+    return int(text, base)
+
+
+async def a_step_is_typed_by_its_function(ctx: Context) -> None:
+    assert_type(await ctx.attempt.step("a", read_number, "7"), int)
+    assert_type(await ctx.attempt.step("b", read_number, "7", base=8), int)
+    await ctx.attempt.step("c", read_number, 7)  # type: ignore[arg-type]
+    await ctx.attempt.step("d", read_number)  # type: ignore[call-arg]
+
+
+async def an_effect_is_typed_by_its_act(ctx: Context) -> None:
+    assert_type(await ctx.attempt.once("a", read_number, "7"), int | None)
+    await ctx.attempt.once("b", read_number, 7)  # type: ignore[arg-type]
+    await ctx.attempt.once("c", read_number, "7", in_doubt="ask")  # type: ignore[arg-type]

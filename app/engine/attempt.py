@@ -38,7 +38,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The run that enqueued this one, or that this one replays."""
     owner: str | None = None
     trace: str | None = None
-    first: str | None = None
+    first: str = ""
     """The origin of the dead letter that this run replays."""
     books: Books = msgspec.field(default_factory=memory_books)
     """Where its effects and steps are noted: in memory, unless a worker says otherwise."""

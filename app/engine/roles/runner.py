@@ -172,7 +172,7 @@ class Runner(Generic[C]):
             parent=payload.p or None,
             owner=payload.u or None,
             trace=payload.tp or None,
-            first=payload.o or None,
+            first=payload.o,
             books=self.books,
         )
 
