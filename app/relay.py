@@ -9,7 +9,8 @@ is refused by Redis (the engine's Handover tells how). No transaction is open wh
 It wakes when this process has committed something, and looks for what others wrote every second.
 While Redis or the database is out of reach it waits, and nothing is lost. A run that can't be
 brought, since its queue is full or nobody has it any more, stays and says why, in the log and in
-the health check, and the others go on.
+the health check, and the others go on. (A power cut can cost SQLite its last commits: rows may be
+back then whose runs are over, and go again as any run may.)
 """
 
 import logging
@@ -147,7 +148,7 @@ class Relay:
                 runs[row.mark] = row.run()
             except ValueError as error:
                 troubles[row.mark] = str(error)
-            if row.mark in runs and row.queue not in self._queues:  # since a later release
+            if row.mark in runs and row.queue not in self._queues:  # this release gave it up
                 del runs[row.mark]
                 troubles[row.mark] = f"no queue is called {row.queue!r}"
         return runs, troubles
