@@ -10,6 +10,9 @@ import msgspec
 from app.engine.clock import Moment
 from app.engine.signature import NO_KEYWORDS
 
+NOT_KEPT = "ResultNotKept"
+"""The class of the note that stands for a result which could not be kept."""
+
 
 class Payload(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """A queued run: arq's `f a et k`, then what arq has no words for. An array on the wire."""

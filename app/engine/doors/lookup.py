@@ -11,7 +11,7 @@ import msgspec
 from app.engine import wire
 from app.engine.clock import LATEST_MS, to_ms
 from app.engine.doors.events import Event
-from app.engine.envelope import Envelope, Kept, Payload
+from app.engine.envelope import NOT_KEPT, Envelope, Kept, Payload
 from app.engine.errors import BadPayload, RemoteError, UnknownRun
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.job import Job
@@ -119,7 +119,10 @@ class Lookup:
         """The result, by the annotation of the job that returned it; plain if we know neither."""
         job = job or self._jobs.get(kept.f)
         try:
-            return job.signature.result.decode(kept.r) if job else wire.unpack(kept.r)
+            value = job.signature.result.decode(kept.r) if job else wire.unpack(kept.r)
+            if isinstance(value, RemoteError) and value.kind == NOT_KEPT:
+                raise value  # a job that may return anything has not returned this
+            return value
         except Exception as error:  # a dataclass that checks itself may raise anything
             raise UnknownRun(f"{kept.id}: {_why_unread(kept, error)}") from error
 

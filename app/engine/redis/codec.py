@@ -21,7 +21,7 @@ from msgspec import structs
 from msgspec.msgpack import Decoder
 
 from app.engine import wire
-from app.engine.envelope import Kept, Payload
+from app.engine.envelope import NOT_KEPT, Kept, Payload
 from app.engine.errors import BadPayload, DeclarationError, RemoteError, TooLarge
 
 _VERSION = 1
@@ -150,7 +150,7 @@ class _Key:
 
 
 def _note(why: str) -> msgspec.Raw:
-    return msgspec.Raw(wire.pack(RemoteError("ResultNotKept", why)))
+    return msgspec.Raw(wire.pack(RemoteError(NOT_KEPT, why)))
 
 
 def _flags(sealed: bytes) -> int:
