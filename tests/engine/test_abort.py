@@ -66,8 +66,9 @@ async def test_each_cancelled_run_ends_once_however_it_stood(
 ) -> None:
     dice, many = random.Random(seed), tier.of(60, 600)
     async with workshop(pass_gate, write, die) as shop:
+        kinds: list[Job[Any, [str], Any]] = [pass_gate, write, die]
         async with shop.working(concurrency=many):
-            jobs = [dice.choice([pass_gate, write, die]) for _ in range(many)]
+            jobs = [dice.choice(kinds) for _ in range(many)]
             delays = [dice.choice([None, seconds(0.2), hours(1)]) for _ in jobs]
             handles = [
                 await shop.client.enqueue(job.with_options(delay=delay), "x")

@@ -56,7 +56,7 @@ class Endless(Exception):
 
 def deep(levels: int) -> ExceptionGroup[Exception]:
     """A group in a group in a group."""
-    group = ExceptionGroup("inmost", [Shy()])
+    group = ExceptionGroup[Exception]("inmost", [Shy()])
     for level in range(levels):
         group = ExceptionGroup(f"level {level}", [group, Loop()])
     return group
