@@ -100,7 +100,7 @@ async def test_once_it_runs_a_call_is_a_run_of_its_own(workshop: Open) -> None:
             assert second.is_new
             assert await first.result(within=SOON) == "first, attempt 1"
             assert await second.result(within=SOON) == "second, attempt 1"
-    assert await shop.client.store.redis.keys("steward:unique:*") == []
+        assert await shop.client.store.redis.keys("steward:unique:*") == []
 
 
 async def test_a_run_that_starts_between_the_two_steps_is_followed_by_another(

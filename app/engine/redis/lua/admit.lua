@@ -133,14 +133,19 @@ local function let_one_in(name)
     call('ZREM', GATES, name)
     return false
   end
-  local waits = leave_line(id)
+  local waits = waits_of(id)
+  local queue, due, limits = unpack(waits or {})
+  local lacking = waits and first_lacking(limits, id)
+  if lacking and lacking[NAME] == name then
+    call('ZADD', GATES, score(look_at(lacking)), name)
+    return false
+  end
+  leave_line(id)
   call('ZREM', LINE .. name, id)
   if not waits or call('EXISTS', JOB .. id) == 0 then return true end
-  local queue, due, limits = unpack(waits)
-  local lacking = first_lacking(limits, id)
   if lacking then
     stand_in_line(id, queue, due, limits, lacking)
-    return lacking[NAME] ~= name
+    return true
   end
   enter(limits, id, score(now + GRANT_MS), false)
   call('ZADD', queue_key(queue), 'XX', due, id)

@@ -188,11 +188,16 @@ local function record(events, longest)
   call('XADD', EVENTS, 'MAXLEN', '~', longest, '*', 'last', last, 'events', head .. table.concat(events))
 end
 
--- Take a run out of the line in which it waits for a limit. Returns {queue, due, limits, line}, or nothing.
-local function leave_line(id)
+-- What a run that waits in line for a limit had to leave: {queue, due, limits, line}, or nothing.
+local function waits_of(id)
   local packed = call('HGET', PUT_OFF, id)
-  if not packed then return end
-  local waits = cmsgpack.unpack(packed)
+  return packed and cmsgpack.unpack(packed)
+end
+
+-- Take a run out of its line. Returns what `waits_of` tells.
+local function leave_line(id)
+  local waits = waits_of(id)
+  if not waits then return end
   call('HDEL', PUT_OFF, id)
   call('ZREM', LINE .. waits[4], id)
   if call('EXISTS', LINE .. waits[4]) == 0 then call('ZREM', GATES, waits[4]) end
