@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import anyio
 
@@ -21,6 +22,7 @@ _ROOT = Path(__file__).parents[2]
 _INTERRUPTED = 130
 _SAID_EVERY = 5.0  # s
 _CASES = 3600  # s that all of them may take
+_EXPECTED = (LocalError, OSError, Stuck, subprocess.TimeoutExpired)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
             is_good = _cases(wanted.plan.seed) and is_good
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except (LocalError, OSError, Stuck, subprocess.TimeoutExpired) as error:
-        print(f"steward: scripts/chaos: {error}", file=sys.stderr)
+    except (*_EXPECTED, ExceptionGroup) as error:
+        print(f"steward: scripts/chaos: {_said(error)}", file=sys.stderr)
         return 1
     finally:
         family.kill_all_of_mine()
@@ -66,6 +68,15 @@ def _cases(seed: int) -> bool:
     words = ["-n2", "--dist=loadfile", "-m=case", "--tier=T2", f"--seed={seed}"]
     command = [sys.executable, "-m", "pytest", *words]
     return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_CASES).returncode
+
+
+def _said(error: BaseException) -> str:
+    """What it is about, of a task group's error what came first; raises what nobody expects."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    if not isinstance(error, _EXPECTED):
+        raise error
+    return str(error) or f"it took too long ({type(error).__name__})"
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -25,7 +25,7 @@ from storm.producers import Producers
 from storm.weather import Weather
 from storm.worker import KEY
 from tests.engine.leaks import leaks
-from tests.life.journal import WHOLE
+from tests.life.journal import ROLLING
 from tests.life.ledger import Ledger
 from tests.life.oracle import Oracle
 from tests.life.witness import Witness
@@ -161,7 +161,7 @@ async def passed(plan: Plan, heard: Progress) -> AsyncGenerator[Verdict]:
 
 async def _raged(plan: Plan, folder: Path, heard: Progress) -> Verdict:
     async with (
-        running(find_binary(), folder, **WHOLE) as server,
+        running(find_binary(), folder, **ROLLING) as server,
         network(server.settings, Random(plan.seed)) as net,
         _watched(plan, server, folder) as witness,
     ):
@@ -188,6 +188,7 @@ async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[W
             lease=plan.lease,
             limit=plan.limit,
             data=server.data,
+            journal=folder / "journal",
             history=history,
         )
         group.cancel_scope.cancel()

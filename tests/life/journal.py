@@ -2,11 +2,14 @@
 
 The server writes down each change in the order it happened, expiries included. So the file tells
 without a doubt whether a worker's sign of life was there when another took its run. It has to be
-whole: a server that rewrites its file forgets what was.
+whole: a server that rewrites its file begins another one and deletes the first, which forgets what
+was. So either it never does (`WHOLE`), or somebody keeps each file under a second name (`keep`).
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import hiredis
@@ -17,12 +20,24 @@ from tests.life.evidence import Takeover
 WHOLE = {"appendonly": "yes", "appendfsync": "everysec", "auto_aof_rewrite_percentage": 0}
 """A server's options, for a journal that can be read."""
 
+ROLLING = {"appendonly": "yes", "appendfsync": "everysec", "auto_aof_rewrite_min_size": "8mb"}
+"""The same, for one that is kept: it does not grow for ever, and a restart is quick."""
+
 _CHUNK = 1 << 20
+_FILES = "appendonlydir"
 _SUSPECT = "suspect"  # in the place of a worker: leased to nobody, until it is tried alone
 
 
+def keep(data: Path, folder: Path) -> None:
+    """Keep what the server has written so far, and will write; do so before it begins two more."""
+    folder.mkdir(exist_ok=True)
+    for path in (data / _FILES).glob("*.incr.aof"):
+        with suppress(FileExistsError, FileNotFoundError):
+            os.link(path, folder / path.name)
+
+
 def takeovers(folder: Path) -> list[Takeover]:
-    """Every lease that one worker took from another, in the data folder of a server."""
+    """Every lease that one worker took from another, by a server's data folder or what was kept."""
     signs = _Signs()
     return [taken for command in _commands(folder) for taken in signs.after(command)]
 
@@ -82,7 +97,8 @@ def _takeover(run: str, loser: str, worker: str, *, has_lapsed: bool) -> Takeove
 
 def _commands(folder: Path) -> Iterator[list[bytes]]:
     """Every command, from the oldest file to the newest."""
-    files = (folder / "appendonlydir").glob("*.incr.aof")
+    place = folder / _FILES
+    files = (place if place.exists() else folder).glob("*.incr.aof")
     for path in sorted(files, key=lambda each: int(each.name.split(".")[-3])):
         reader = hiredis.Reader()
         with path.open("rb") as file:

@@ -18,7 +18,7 @@ FRESH = 5  # runs for each victim, beside those that the ones before it have lef
 async def test_a_worker_may_die_at_any_call(
     tmp_path: Path, tier: Tier, seed: int, case: Case
 ) -> None:
-    chance, spots = Random(seed), range(tier.of(6, 2), tier.of(17, 42), tier.of(5, 1))
+    chance, spots = Random(seed), range(tier.of(8, 2), tier.of(17, 42), tier.of(8, 1))
     async with scaffolding(tmp_path) as scaffold:
         witness = scaffold.witness
         for spot in spots:

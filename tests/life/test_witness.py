@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,9 @@ from app.engine.redis import keys
 from tests import servers
 from tests.engine.jobs import write
 from tests.engine.steps import QUEUES, buried, claim, completed, dies, put
+from tests.eventually import eventually
 from tests.life.evidence import Takeover, Trace
-from tests.life.journal import WHOLE, takeovers
+from tests.life.journal import WHOLE, keep, takeovers
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
 from tests.servers import Server
@@ -112,6 +114,31 @@ async def test_the_journal_shows_that_a_lease_has_expired(server: Server, codec:
         await server.stop()
 
     assert takeovers(server.data) == [Takeover(run="a", loser=101, has_lapsed=True)]
+
+
+async def test_a_journal_that_is_kept_survives_a_file_written_anew(
+    server: Server, codec: Codec, tmp_path: Path
+) -> None:
+    async with Client.open(server.settings, codec) as client:
+        redis: Any = client.store.redis
+        await redis.set(keys.worker(ONE), "", px=60_000)
+        await redis.set(keys.lease("a"), f"{ONE}:1", px=60_000)
+        keep(server.data, tmp_path / "journal")
+        for _ in range(2):
+            await redis.bgrewriteaof()
+            await eventually(lambda: _is_rewritten(client))
+            keep(server.data, tmp_path / "journal")
+        await redis.delete(keys.worker(ONE))
+        await redis.set(keys.lease("a"), f"{OTHER}:2", px=60_000)
+        await server.stop()
+
+    assert takeovers(server.data) == []
+    assert takeovers(tmp_path / "journal") == [Takeover(run="a", loser=101, has_lapsed=True)]
+
+
+async def _is_rewritten(client: Client) -> bool:
+    about = await client.store.redis.info("persistence")
+    return not about["aof_rewrite_in_progress"] and not about["aof_rewrite_scheduled"]
 
 
 async def test_the_journal_knows_who_waits_for_a_trial(server: Server, codec: Codec) -> None:

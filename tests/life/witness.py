@@ -23,7 +23,7 @@ from app.storage.run import OVER
 from app.storage.runs import Runs
 from tests.eventually import eventually
 from tests.life.evidence import Evidence, Life, Span, Trace, in_words, state_of
-from tests.life.journal import takeovers
+from tests.life.journal import keep, takeovers
 from tests.life.ledger import Ledger
 from tests.life.oracle import Oracle
 from tests.life.processes import WorkerProcess
@@ -62,6 +62,8 @@ class Witness:
     """Leases that a recovery may take."""
     data: Path | None = None
     """Where the server keeps its append-only file, if that is whole."""
+    journal: Path | None = None
+    """Where to keep it, if the server writes its file anew now and then."""
     history: Runs | None = None
     accepted: dict[str, float] = field(default_factory=dict[str, float])
     """The runs that got a receipt, and when."""
@@ -111,6 +113,8 @@ class Witness:
 
     async def follow(self) -> None:
         """Read which runs have ended since the last time: the stream forgets after a while."""
+        if self.data and self.journal:
+            keep(self.data, self.journal)
         while entries := await self._entries():
             for entry, fields in entries:
                 self._position = f"({entry.decode()}"
@@ -138,7 +142,7 @@ class Witness:
                 lease=self.lease,
                 limit=self.limit,
                 history=await self._recorded(),
-                takeovers=takeovers(self.data) if self.data else (),
+                takeovers=takeovers(self.journal or self.data) if self.data else (),
                 killed=self.killed,
                 outages=self.outages,
                 lives=self.lives,
