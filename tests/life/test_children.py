@@ -12,13 +12,14 @@ from app.engine import seconds
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import Home
+from tests.plugins.cases import Case
 
 GENEROUS = 10  # s; two are promised, on a machine that does nothing else
 
 
 @pytest.mark.case(11)
 @pytest.mark.tier("T2")
-async def test_they_are_gone_soon_after_it(home: Home, steward: Services) -> None:
+async def test_they_are_gone_soon_after_it(home: Home, steward: Services, case: Case) -> None:
     home.supervisor(2)
     await steward.client.enqueue(jobs.beget)
     begot = await eventually(lambda: _children_at_work(home), within=seconds(50))
@@ -27,7 +28,10 @@ async def test_they_are_gone_soon_after_it(home: Home, steward: Services) -> Non
     killed_at = monotonic()
     await eventually(lambda: not any(map(_lives, begot)), within=seconds(GENEROUS))
 
-    print(f"case 11: children of a killed worker gone after {monotonic() - killed_at:.1f} s")
+    case.says(
+        "kill -9 of a worker whose job has children",
+        steward=f"all gone after {monotonic() - killed_at:.1f} s",
+    )
 
 
 async def _children_at_work(home: Home) -> list[psutil.Process]:

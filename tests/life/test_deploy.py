@@ -12,6 +12,7 @@ from tests.eventually import eventually
 from tests.life import releases
 from tests.life.home import Home
 from tests.life.processes import WorkerProcess
+from tests.plugins.cases import Case
 
 NEW = 30
 GENEROUS = 10  # s; what is promised is two, on a machine that does nothing else
@@ -19,7 +20,7 @@ GENEROUS = 10  # s; what is promised is two, on a machine that does nothing else
 
 @pytest.mark.case(12)
 async def test_what_is_too_new_waits_for_a_worker_of_its_release(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     anybody = Client(steward.client.store, steward.client.codec)
     old = await _release(home, steward, "1")
@@ -36,7 +37,11 @@ async def test_what_is_too_new_waits_for_a_worker_of_its_release(
     appeared = next(each.at for each in home.ledger.lines("opened") if each.pid == new.pid)
     ran = [each for what in ("waved", "greeted") for each in home.ledger.lines(what)]
     slowest = max(each.at for each in ran) - appeared
-    print(f"case 12: {2 * NEW} runs too new for a worker, the last begun {slowest:.1f} s after one")
+    case.says(
+        f"{2 * NEW} runs of a newer release on an older worker",
+        arq="all destroyed",
+        steward=f"all wait, and the last begins {slowest:.1f} s after a newer worker",
+    )
     assert said == [1] * NEW + ["Good day, Lee, Ann"] * NEW
     assert {each.pid for each in ran} == {new.pid}
     assert slowest <= GENEROUS

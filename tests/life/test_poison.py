@@ -9,6 +9,7 @@ from app.context import Services
 from app.engine import DeadLetters, RunFailed, WorkerDied, seconds
 from tests.life import jobs
 from tests.life.home import LEASE, Home
+from tests.plugins.cases import Case
 
 FATAL = 3
 BOUND = FATAL * 2 * LEASE + seconds(5)
@@ -19,7 +20,7 @@ LATER = pytest.mark.tier("T2")
 @pytest.mark.case(6)
 @pytest.mark.parametrize("how", ["exit", *(pytest.param(how, marks=LATER) for how in OTHERS)])
 async def test_a_run_that_kills_its_worker_dies_alone(
-    home: Home, steward: Services, how: str
+    home: Home, steward: Services, how: str, case: Case
 ) -> None:
     await _workers(home, steward, FATAL + 1)
     bystanders = await steward.client.enqueue_many(jobs.hold.call() for _ in range(8))
@@ -36,8 +37,10 @@ async def test_a_run_that_kills_its_worker_dies_alone(
 
     (letter,) = await DeadLetters(steward.client).list()
     starts = home.ledger.lines(how)
-    print(
-        f"case 6: a run that kills its worker ({how}): starts {len(starts)}, dead in {took:.1f} s"
+    case.says(
+        f"a run that kills its worker ({how}), among others",
+        arq="5 workers in 26 min, each with all that it ran",
+        steward=f"{len(starts)} starts, dead with its payload in {took:.1f} s; the others are done",
     )
     assert isinstance(failed.value.error, WorkerDied)
     assert letter.id == poison.id
@@ -52,7 +55,7 @@ async def test_a_run_that_kills_its_worker_dies_alone(
 @pytest.mark.tier("T2")
 @pytest.mark.timeout(400)
 async def test_four_that_kill_their_workers_at_once_die_and_no_other(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     calls = [jobs.note.call() if n % 5 else jobs.hold.call() for n in range(40)]
     quick_and_slow = await steward.client.enqueue_many(calls)
@@ -68,7 +71,10 @@ async def test_four_that_kill_their_workers_at_once_die_and_no_other(
 
     letters = await DeadLetters(steward.client).list()
     starts = {how: len(home.ledger.lines(how)) for how in jobs.POISONS}
-    print(f"case 6: four at once, among 40 others: starts {starts}")
+    case.says(
+        "four such runs at once, among 40 others",
+        steward=f"starts {starts}; the others are done",
+    )
     assert {letter.id for letter in letters} == {each.id for each in poisons}
     assert all(count <= FATAL for count in starts.values())
 

@@ -10,6 +10,7 @@ from app.engine import seconds
 from tests import servers
 from tests.life import jobs
 from tests.life.home import OURS, ROOT, STEWARD, Home
+from tests.plugins.cases import Case
 from tests.servers import Server
 
 COMMAND = (sys.executable, "-m", "app")
@@ -35,7 +36,9 @@ async def steward(home: Home, server: Server) -> AsyncGenerator[Services]:
 
 
 @pytest.mark.case(16)
-async def test_each_command_refuses_it_and_says_what_to_change(home: Home, server: Server) -> None:
+async def test_each_command_refuses_it_and_says_what_to_change(
+    home: Home, server: Server, case: Case
+) -> None:
     unaccepted = {"STEWARD_REDIS__ACCEPT": "[]", "PYTHONPATH": str(ROOT)}
     refused = [
         home.worker(STEWARD, **unaccepted),
@@ -48,7 +51,11 @@ async def test_each_command_refuses_it_and_says_what_to_change(home: Home, serve
     codes = [await each.exit_code(within=seconds(40)) for each in refused]
     said = [each.said() for each in refused]
 
-    print(f"case 16: refused by {len(refused)} commands of {len(refused)}, on port {server.port}")
+    case.says(
+        f"a Redis that evicts and keeps nothing, on port {server.port}",
+        arq="4,428 of 8,000 runs lost in silence",
+        steward=f"refused by {len(refused)} commands of {len(refused)}, each with the reason",
+    )
     assert codes == [1] * len(refused)
     for each in said:
         assert REFUSED in each

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.life.home import Home
+from tests.plugins.cases import Case
 
 
 @pytest.mark.case(8)
@@ -15,11 +16,14 @@ from tests.life.home import Home
     ],
 )
 async def test_a_start_that_does_not_succeed_ends_in_one_line(
-    home: Home, settings: str, line: str
+    home: Home, settings: str, line: str, case: Case
 ) -> None:
     worker = home.worker(f"tests.life.starts.{settings}")
 
     assert await worker.exit_code() == 1
     (said,) = worker.said().splitlines()
-    print(f"case 8: a start that is {settings.lower()}: {said}")
+    case.says(
+        f"a start that is {settings.lower()}",
+        steward=f"exit code 1 and one line: {said}",
+    )
     assert line in said
