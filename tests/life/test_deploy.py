@@ -53,7 +53,7 @@ async def test_what_is_too_new_waits_for_a_worker_of_its_release(
 @pytest.mark.tier("T2")
 @pytest.mark.timeout(240)
 async def test_what_the_old_release_left_is_lifted_and_a_downgrade_loses_nothing(
-    home: Home, steward: Services
+    home: Home, steward: Services, case: Case
 ) -> None:
     anybody = Client(steward.client.store, steward.client.codec)
     left = await anybody.enqueue_many(releases.greet_by_name.call("Ann Lee") for _ in range(5))
@@ -70,6 +70,10 @@ async def test_what_the_old_release_left_is_lifted_and_a_downgrade_loses_nothing
     await _release(home, steward, "2")
 
     assert [await each.result(within=seconds(20)) for each in late] == ["Good day, Day, Bo"] * 5
+    case.says(
+        "payloads of the old release meet the new one, and the other way round",
+        steward="lifted, or a dead letter with the payload; a downgrade parks, and loses nothing",
+    )
     assert letter.id == odd.id
     assert "upcast from version 1 failed" in letter.last.message
     assert anybody.codec.open_payload(letter.payload).v == 1
