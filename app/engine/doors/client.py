@@ -30,8 +30,9 @@ from app.engine.envelope import Envelope
 from app.engine.errors import DeclarationError, NotDurable
 from app.engine.job import Call, Job
 from app.engine.outcome import RunStatus
+from app.engine.redis.arrivals import CHUNK
 from app.engine.redis.connection import open_redis
-from app.engine.redis.store import CHUNK, Store
+from app.engine.redis.store import Store
 from app.engine.redis.voucher import Voucher
 from app.engine.run import NewRun
 

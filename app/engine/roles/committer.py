@@ -31,7 +31,8 @@ from app.engine.outcome import (
     ending_of,
     error_of,
 )
-from app.engine.redis.store import Store, in_parts
+from app.engine.redis.endings import in_parts
+from app.engine.redis.store import Store
 from app.engine.roles.over import Over
 
 log = logging.getLogger(__name__)
