@@ -80,6 +80,7 @@ def nothing_is_left_over(picture: Picture, model: Model) -> None:
     assert picture.strangers == []
     for kind in (picture.payloads, picture.leases, picture.attempts, picture.failures):
         assert kind.keys() <= open_runs, "a key of a run that is over"
+    assert picture.crashed <= open_runs, "a crash of a run that is over"
     assert picture.asked == {id for id in open_runs if model.runs[id].is_asked}
     assert picture.dead == picture.letters.keys()
     assert picture.causes == picture.groups.keys()

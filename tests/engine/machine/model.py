@@ -120,6 +120,8 @@ class Model:
         said = (answer.attempt, answer.is_counted, answer.cancelled, answer.payload, answer.queue)
         expected = (number, is_counted, run.is_asked, run.new.payload, run.new.queue)
         assert said == expected, "its attempt, whether it is cancelled, and its bytes"
+        if run.lease and run.lease[0] != worker and run.lease[1] > 0:
+            run.failures += 1  # its worker died
         run.lease, run.charged, run.is_counted = (worker, number), number, is_counted
         run.may_hide = False
 

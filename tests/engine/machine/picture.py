@@ -49,6 +49,7 @@ class Picture:
     causes: set[str] = field(default_factory=set[str])
     asked: set[str] = field(default_factory=set[str])
     parked: set[str] = field(default_factory=set[str])
+    crashed: set[str] = field(default_factory=set[str])
     workers: set[str] = field(default_factory=set[str])
     cursors: dict[str, str] = field(default_factory=dict[str, str])
     events: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -106,6 +107,8 @@ _ALONE: dict[str, Callable[[Picture, Any], None]] = {
     keys.ABORT: lambda picture, value: picture.asked.update(_scores(value)),
     keys.DEAD: lambda picture, value: picture.dead.update(_scores(value)),
     keys.DEAD_GROUPS: lambda picture, value: picture.causes.update(_names(value)),
+    keys.CRASHES: lambda picture, value: picture.crashed.update(_names(value)),
+    keys.SUSPECTS: lambda picture, value: picture.crashed.update(_names(value)),
     keys.PARKED: lambda picture, value: picture.parked.update(_names(value)),
     keys.EVENTS: _put_events,
     keys.EVENTS_COUNT: _put_count,

@@ -24,6 +24,7 @@ from tests.engine.machine.turns import draw_turn, turn
 from tests.engine.steps import LEASE
 
 _MOST_WORKERS = 3
+_NEVER = 1000  # deaths: what takes its workers down is another story
 _LONGEST_STEP = 5000  # ms between two pictures, on a busy machine
 
 
@@ -139,7 +140,12 @@ class Steps(RuleBasedStateMachine):
         mine = hand.known() if hand.is_wary else None
         answer = self.bench.do(
             self.bench.store.claim(
-                hand.name, look.want, look.shares, mine=mine, may_take_over=look.may_take_over
+                hand.name,
+                look.want,
+                look.shares,
+                mine=mine,
+                may_take_over=look.may_take_over,
+                fatal=_NEVER,
             )
         )
         self.model.claim(hand.name, look, mine=mine, answer=answer, span=self._span())
