@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from app.engine import Client, Ending, Unavailable
+from app.engine import Client, Ending, Unavailable, seconds
 from app.engine.doors.events import Event
 from app.engine.redis import keys
 from app.engine.redis.steps import answering
@@ -29,6 +29,7 @@ from tests.life.oracle import Oracle
 from tests.life.processes import WorkerProcess
 
 _AT_ONCE = 500
+_CATCHING_UP = seconds(120)  # for a recorder that is far behind
 
 _TRACES = """
 -- What is there of each run, at one moment. KEYS: the prefixes of keys, then the queues. ARGV: ids
@@ -156,7 +157,7 @@ class Witness:
         if self.history is None:
             return {}
         with suppress(TimeoutError):
-            await eventually(self._has_caught_up)
+            await eventually(self._has_caught_up, within=_CATCHING_UP)
         runs = await self.history.list(limit=sys.maxsize)
         return {run.id: run.status for run in runs if run.is_over}
 
