@@ -113,6 +113,8 @@ class Evidence:
     """Leases that a recovery may take; more where a machine with much else to do is the judge."""
     history: Mapping[str, Ending] = field(default_factory=dict[str, Ending])
     """What the database says; empty where nobody recorded."""
+    missed: int = 0
+    """How many events the recorder says it came too late for."""
     takeovers: Sequence[Takeover] = ()
     killed: Mapping[int, float] = field(default_factory=dict[int, float])
     """The processes that the case killed, and when."""

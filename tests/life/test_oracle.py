@@ -109,6 +109,13 @@ def test_a_lie_is_seen(invariant: str, change: dict[str, Any]) -> None:
         oracle.demand()
 
 
+def test_the_history_may_lack_what_its_recorder_says_it_missed() -> None:
+    lacking = {run: ending for run, ending in GOOD.history.items() if run != "done"}
+
+    assert Oracle(replace(GOOD, history=lacking, missed=1)).breaches == []
+    assert [each.invariant for each in Oracle(replace(GOOD, history=lacking)).breaches] == ["I1"]
+
+
 def test_an_expired_lease_excuses_an_overlap() -> None:
     lapsed = Takeover(run="done", loser=OTHER, has_lapsed=True)
     twice = also(line(BEGUN, "done", pid=103, at=2), line(ENDED, "done", pid=103, at=5, key="a"))

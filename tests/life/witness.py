@@ -143,6 +143,7 @@ class Witness:
                 lease=self.lease,
                 limit=self.limit,
                 history=await self._recorded(),
+                missed=sum(gap.missed for gap in await self.history.gaps()) if self.history else 0,
                 takeovers=takeovers(self.journal or self.data) if self.data else (),
                 killed=self.killed,
                 outages=self.outages,
