@@ -192,7 +192,7 @@ class Steps(RuleBasedStateMachine):
         ended, hand.pending = hand.pending, []
         self._commit(ended)
 
-    @turn(when=lambda self: self.late)
+    @turn(4, when=lambda self: self.late)
     def commit_late(self) -> None:
         """What a worker sent before it died arrives."""
         ended, self.late = self.late, []
