@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _LEASE = seconds(10)
 _RENEWALS = 5  # in one lease: a recorder waits no longer than a fifth of it for the next event
-_LONGEST_WAIT = seconds(2)  # the connection gives up after 5 s
+_LONGEST_WAIT = seconds(1)  # as long as the stream lets anybody wait
 _AT_ONCE = timedelta(milliseconds=1)  # the shortest wait that the stream knows
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # s between two tries
 _LAST_PASS = 3.0  # s: how long a recorder that stops may take for what happened last

@@ -122,7 +122,7 @@ async def test_custom_log_dict_takes_the_place_of_our_logging(home: Home) -> Non
     ("variables", "line"),
     [
         ({"STEWARD_WORKER__LEASE": "soon"}, "STEWARD_WORKER__LEASE: must be a number of seconds"),
-        ({"STEWARD_REDIS__URL": "redis://localhost:1"}, "Unavailable: Redis: ConnectionError"),
+        ({"STEWARD_REDIS__URL": "redis://localhost:1"}, "this worker ends: Redis: ConnectionError"),
     ],
 )
 async def test_what_keeps_a_worker_from_starting_is_said_in_one_line(

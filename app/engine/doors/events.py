@@ -18,11 +18,13 @@ from app.engine import wire
 from app.engine.clock import from_ms
 from app.engine.outcome import Ending
 from app.engine.redis import keys
+from app.engine.redis.line import ANSWER
 from app.engine.redis.steps import answering
 from app.engine.redis.store import Store
 
 _GROUP = "history"
 _CONSUMER = "recorder"
+_LONGEST_WAIT = timedelta(seconds=ANSWER / 2)  # a connection that says nothing for longer is lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +137,9 @@ class Events:
         return await self._read("0", most, None)
 
     async def read(self, *, within: timedelta, most: int = 100) -> list[Batch]:
-        """The next batches; waits up to `within` (under the connection's 5 s) for the first."""
-        return await self._read(">", most, max(1, round(within.total_seconds() * 1000)))
+        """The next batches; waits up to `within` for the first, and a second at most."""
+        wait = min(within, _LONGEST_WAIT)
+        return await self._read(">", most, max(1, round(wait.total_seconds() * 1000)))
 
     async def confirm(self, entry_ids: Sequence[str]) -> None:
         """These batches are safe elsewhere; safe to repeat."""

@@ -145,3 +145,10 @@ async def test_a_stream_that_is_none_is_said_to_be_unusable(client: Client) -> N
 
     with pytest.raises(Unavailable, match="WRONGTYPE"):
         await Events(client.store).join()
+
+
+async def test_a_long_wait_for_nothing_is_no_error(client: Client) -> None:
+    events = Events(client.store)
+    await events.join()
+
+    assert await events.read(within=seconds(60)) == []

@@ -643,9 +643,13 @@ async def test_what_another_worker_took_over_is_committed_once(workshop: Open) -
     async with workshop(pass_gate) as shop, shop.working(lease=seconds(4)) as isolated:
         handle = await shop.client.enqueue(pass_gate, "I")
         await eventually(lambda: shop.page)
+
+        async def is_taken_over() -> bool:
+            await dies(shop.client.store, isolated.id)  # again and again: it shows that it is alive
+            return len(shop.page) == 2
+
         async with shop.working():
-            await dies(shop.client.store, isolated.id)
-            await eventually(lambda: len(shop.page) == 2)
+            await eventually(is_taken_over)
             shop.gate.set()
 
             assert await handle.result(within=seconds(5)) == "I, attempt 2"
