@@ -64,6 +64,7 @@ class Committer:
         self._under_way: list[list[Over]] = []
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
+        self._is_unsure = False  # a commit was given up half-way: it may have landed
         self.lost = 0
 
     @property
@@ -107,6 +108,7 @@ class Committer:
             await self._commit(batch)
         except asyncio.CancelledError:
             self._waiting[:0] = batch  # not confirmed: a flush brings it home
+            self._is_unsure = True
             raise
         finally:
             self._under_way.remove(batch)
@@ -130,7 +132,7 @@ class Committer:
         return lost
 
     async def _stored_part(self, part: Sequence[Ended]) -> set[str]:
-        pause, again = _FIRST_PAUSE, False
+        pause, again = _FIRST_PAUSE, self._is_unsure
         while True:
             try:
                 lost = await self._store.commit(part)

@@ -245,3 +245,18 @@ async def test_what_was_under_way_when_the_role_ended_is_committed_by_a_flush(
     assert [over.run.id for over in bench.committer.pending] == [run.id]
     await bench.committer.flush()
     assert await bench.status(run) == RunStatus.SUCCEEDED
+
+
+async def test_what_landed_unheard_before_the_role_ended_is_not_taken_for_taken_over(
+    bench: Bench,
+) -> None:
+    bench.store.after = 1
+    run = (await bench.runs(1))[0]
+    async with committing(bench):
+        bench.committer.add(bench.over(run, Succeeded(1)))
+        await eventually(lambda: bench.store.commits and not bench.store.after)
+
+    await bench.committer.flush()
+
+    assert bench.committer.lost == 0
+    assert [over.run.id for over in bench.heard] == [run.id]
