@@ -1,12 +1,14 @@
 """A Redis that answers, and refuses: callers hear of it in time, workers wait until it is over."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as Silent
 
 from app.engine import Client, Codec, QueueFull, Unavailable, seconds
 from tests import servers
@@ -71,13 +73,48 @@ async def loading(server: Server) -> AsyncGenerator[str]:
         yield "LOADING"
 
 
+@asynccontextmanager
+async def masterless(server: Server) -> AsyncGenerator[str]:
+    """It is a replica that lost its master, and would rather say nothing than what is old."""
+    await asked(server.nearby, "CONFIG", "SET", "replica-serve-stale-data", "no")
+    await asked(server.nearby, "REPLICAOF", "127.0.0.1", 1)
+    yield "MASTERDOWN"
+    await asked(server.nearby, "REPLICAOF", "NO", "ONE")
+
+
+@asynccontextmanager
+async def busy(server: Server) -> AsyncGenerator[str]:
+    """Somebody's script goes on and on."""
+    await asked(server.nearby, "CONFIG", "SET", "lua-time-limit", 10)  # ms
+    async with anyio.create_task_group() as group:
+        group.start_soon(_run_endless_script, server)
+        await eventually(lambda: _is_busy(server))
+        yield "BUSY"
+        await asked(server.nearby, "SCRIPT", "KILL")
+
+
+async def _run_endless_script(server: Server) -> None:
+    with suppress(ResponseError, Silent):
+        await asked(server.nearby, "EVAL", "while true do end", 0)
+
+
+async def _is_busy(server: Server) -> bool:
+    try:
+        await asked(server.nearby, "PING")
+    except ResponseError as error:
+        return str(error).startswith("BUSY")
+    return False
+
+
 async def _says(server: Server, fact: str, expected: object) -> bool:
     said: dict[str, object] = await asked(server.nearby, "INFO", "persistence")
     return said[fact] == expected
 
 
 @pytest.mark.case(22)
-@pytest.mark.parametrize("refusing", [demoted, unable_to_save, with_another_password, loading])
+@pytest.mark.parametrize(
+    "refusing", [demoted, masterless, unable_to_save, with_another_password, loading, busy]
+)
 async def test_a_refusal_is_an_error_in_time_and_the_worker_waits_for_its_end(
     server: Server, codec: Codec, refusing: Refusing, caplog: pytest.LogCaptureFixture
 ) -> None:

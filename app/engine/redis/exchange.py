@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Silent
 
 _LOOKS = 4  # within the time an answer may take; a lost server is silent at each
+_WHOLE = 10 * _LOOKS  # looks at which something came and no answer was whole: none ever will be
 
 _ANSWERS = (b"subscribe", b"unsubscribe")  # the pushes that answer a command of that name
 
@@ -32,6 +33,7 @@ class Exchange(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._has_answered = True
         self._silent = 0  # looks in a row
+        self._unfinished = 0  # looks since an answer was whole
         self._unsent = 0  # bytes: a server that takes what is large is not silent
         self._on_push = on_push
         self._on_lost = on_lost
@@ -73,9 +75,12 @@ class Exchange(asyncio.Protocol):
         unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
         is_alive = self._has_answered or self._unsent < unsent
         self._silent = 0 if is_alive else self._silent + 1
+        self._unfinished += self._has_answered
         self._has_answered, self._watch = False, None
         if self._silent == _LOOKS:
             self.lose(Silent(f"no answer in {self._patience:.0f} s"))
+        elif self._unfinished >= _WHOLE:  # it announced more than it has, and swallows what follows
+            self.lose(Silent("an answer has no end"))
         elif self._waiting:
             self._watch = self._loop.call_later(self._patience / _LOOKS, self._look)
 
@@ -90,7 +95,8 @@ class Exchange(asyncio.Protocol):
 
     def _read(self) -> None:
         while (answer := self._reader.gets()) is not False:
-            if isinstance(answer, hiredis.PushNotification) and answer[0] not in _ANSWERS:
+            self._unfinished = 0
+            if isinstance(answer, hiredis.PushNotification) and not _is_answer(answer):
                 self._on_push(answer)
             elif self._waiting:
                 answered = self._waiting.popleft()
@@ -133,6 +139,10 @@ class Exchange(asyncio.Protocol):
         """Disconnect as redis-py does."""
         self.lose(None)
         await self._connection.disconnect()
+
+
+def _is_answer(push: Any) -> bool:
+    return bool(push) and push[0] in _ANSWERS
 
 
 def _broken(cause: Exception | None) -> RedisError:

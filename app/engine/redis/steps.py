@@ -5,6 +5,7 @@ claim is sent with a request to track the keys it reads: the first change of a q
 else is then told to whoever listens, whether a worker of ours made it or a plain arq client.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from app.engine.errors import OutOfMemory, Unanswered, Unavailable
 from app.engine.redis import keys
 from app.engine.redis.exchange import Command
 from app.engine.redis.line import Line
+
+log = logging.getLogger(__name__)
 
 STEPS: Final = (
     "enqueue",
@@ -171,19 +174,31 @@ class Steps:
 
     def _heard(self, push: Any) -> None:
         match push:
-            case [b"message", channel, data]:
-                self._hand_on(channel.decode(), data)
-            case [b"invalidate", changed, *_] if _names_one_of(self._queues, changed):
-                for each in self._listening:
-                    each.changed()
+            case [b"message", bytes() as channel, bytes() as data]:
+                self._hand_on(channel, data)
+            case [b"invalidate", None, *_]:  # all there is
+                self._tell_of_a_change()
+            case [b"invalidate", [*changed], *_] if any(
+                key.encode() in changed for key in self._queues
+            ):
+                self._tell_of_a_change()
             case _:
-                """Of other keys that a claim reads."""
+                """Of other keys that a claim reads, or of what nobody asked for."""
 
-    def _hand_on(self, channel: str, data: bytes) -> None:
-        queue, id, payload = data.split(b"\n", 2)
+    def _tell_of_a_change(self) -> None:
         for each in self._listening:
-            if keys.hand_over(each.worker) == channel:
-                each.handed(id.decode(), queue.decode(), payload)
+            each.changed()
+
+    def _hand_on(self, channel: bytes, data: bytes) -> None:
+        try:
+            queue, id, payload = data.split(b"\n", 2)
+            names = id.decode(), queue.decode()
+        except ValueError:  # anybody may publish: no step of ours says this
+            log.warning("a message that hands over no run was dropped: %d bytes", len(data))
+            return
+        for each in self._listening:
+            if keys.hand_over(each.worker).encode() == channel:
+                each.handed(*names, payload)
 
     def _lost(self) -> None:
         for each in self._listening:
@@ -223,11 +238,6 @@ class Steps:
         if step not in self._scripts:
             self._scripts[step] = _Script(source(step))
         return self._scripts[step]
-
-
-def _names_one_of(queues: Sequence[str], changed: Sequence[bytes] | None) -> bool:
-    """Whether it is one of these; all there is has changed where nothing is named."""
-    return changed is None or any(key.encode() in changed for key in queues)
 
 
 class _Script:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -266,6 +266,29 @@ async def test_what_is_no_redis_answer_breaks_the_connection_and_nothing_else() 
             for _ in range(2):
                 with pytest.raises(RedisError), anyio.fail_after(4):
                     await redis.line.call("PING")
+
+
+async def endless(stream: SocketStream) -> None:
+    """Greets as Redis does, then announces more than it will ever say, byte by byte."""
+    async with stream:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            await stream.receive()
+            await stream.send(b"%1\r\n+proto\r\n:3\r\n")
+            while b"PING" not in (asked := await stream.receive()):
+                await stream.send(b"+OK\r\n" * asked.count(b"*"))
+            await stream.send(b"$999999999999\r\n")
+            while True:
+                await stream.send(b"x")
+                await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.case(22)
+async def test_an_answer_that_never_ends_is_given_up_though_more_of_it_comes() -> None:
+    async with server(endless) as settings, open_redis(settings) as redis:
+        line = hasty(redis, 0.05)
+        with pytest.raises(Silent, match="no end"), anyio.fail_after(20):
+            await line.call("PING")
+        await line.aclose()
 
 
 @pytest.mark.parametrize(
