@@ -70,7 +70,9 @@ class Client:
         an enqueue may take, however often it has to be sent. `durable`: every receipt is, as told.
         """
         if queues is not None and (unknown := set(room or ()).difference(queues)):
-            raise DeclarationError(f"room for a queue that does not exist: {min(unknown)!r}")
+            raise DeclarationError(
+                f"no queue is called {min(unknown)!r}, for which there is to be room"
+            )
         self.store = store
         self.codec = codec
         self.lookup = Lookup(store, codec, jobs or {})

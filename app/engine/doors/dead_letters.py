@@ -17,7 +17,7 @@ from app.engine.cause import Cause, unpack_cause
 from app.engine.clock import from_ms, to_ms
 from app.engine.doors.client import Client
 from app.engine.doors.handle import Handle
-from app.engine.errors import BadPayload, UnknownRun
+from app.engine.errors import BadArguments, BadPayload, UnknownRun
 from app.engine.failure import FailedAttempt, unpack_failure
 from app.engine.redis import keys
 from app.engine.redis.steps import answering
@@ -135,7 +135,7 @@ class DeadLetters:
         was never a payload of ours; those before it run.
         """
         handles = list[Handle[Any]]()
-        for run_id in reversed(await self._ids(0, group)):
+        for run_id in reversed(await self._ids(0, _named(group))):
             with suppress(UnknownRun):
                 handles.append(await self.retry(run_id))
         return handles
@@ -146,7 +146,7 @@ class DeadLetters:
 
     async def drop_group(self, group: str) -> int:
         """Forget all of a group for good; returns how many there were."""
-        return await self._client.store.drop(await self._ids(0, group))
+        return await self._client.store.drop(await self._ids(0, _named(group)))
 
     def _resealed(self, letter: DeadLetter) -> NewRun:
         payload = self._client.codec.open_payload(letter.payload)
@@ -181,3 +181,10 @@ def _letter(run_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         group=fields.get(b"group", b"").decode(errors="replace"),
         attempts=tuple(unpack_failure(fields.get(b"failure:%d" % n, b"")) for n in numbers),
     )
+
+
+def _named(group: str) -> str:
+    """The group's name, which an empty one is not: that would mean all."""
+    if not group:
+        raise BadArguments("a group of dead letters has a name")
+    return group

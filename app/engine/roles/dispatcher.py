@@ -77,9 +77,10 @@ class Dispatcher(Generic[C]):
         self.slots.start(running, self._trials.body(body) if running.run.uncharged else body)
 
     def held(self) -> set[str]:
-        """The ids of all runs that are here: at work, or over and not committed yet."""
+        """The ids of all runs here: at work, to be tried alone, or over and not committed yet."""
         running = (each.run.id for each in self.slots.running)
-        return {*running, *(over.run.id for over in self._committer.pending)}
+        over = (over.run.id for over in self._committer.pending)
+        return {*running, *over, *self._trials.held()}
 
     def _ended(self, running: Running, outcome: Outcome | None) -> None:
         over = Over(

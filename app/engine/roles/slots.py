@@ -84,7 +84,8 @@ class Slots:
     def since_last_start(self) -> float:
         """How many seconds the youngest run here has been at work; infinite if there is none."""
         now = asyncio.get_running_loop().time()
-        began = (each.deadline - each.job.timeout_ms / 1000 for each in self._running)
+        at_work = (each for each in self._running if each.task is not None)
+        began = (each.deadline - each.job.timeout_ms / 1000 for each in at_work)
         return now - max(began, default=-math.inf)
 
     @contextmanager

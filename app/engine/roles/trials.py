@@ -88,6 +88,10 @@ class Trials:
         self._doubted.append(run)
         return True
 
+    def held(self) -> set[str]:
+        """The ids of runs that are leased to this worker, and neither begun nor given back yet."""
+        return {self._on_trial, *(run.id for run in self._doubted)} - {""}
+
     def body(self, body: Body) -> Body:
         """The same attempt, which tells Redis that it begins, one run after the other."""
 
@@ -127,10 +131,12 @@ class Trials:
         run = suspect.run
         log.warning("run %s is tried alone: %d workers died with it", run.id, run.crashes)
         with place.slots.closed():
-            await self._quiet(place)
             self._on_trial = run.id
-            place.start(run)
-            self._on_trial = ""
+            try:
+                await self._quiet(place)
+                place.start(run)
+            finally:
+                self._on_trial = ""
             took = await self._watch(suspect, place.slots)
         await anyio.sleep(took)  # others have their turn for as long
         return True

@@ -9,6 +9,7 @@ import pytest
 
 from app.engine import (
     NEVER,
+    BadArguments,
     BadPayload,
     Client,
     Codec,
@@ -253,3 +254,12 @@ async def test_a_large_payload_that_can_be_read_is_kept_whole(workshop: Open) ->
 
         assert len(whole) > 64 * 1024
         assert (await DeadLetters(shop.client).get(handle.id)).payload == whole
+
+
+async def test_a_group_without_a_name_is_not_all_of_them(client: Client) -> None:
+    letters = DeadLetters(client)
+
+    with pytest.raises(BadArguments, match="has a name"):
+        await letters.drop_group("")
+    with pytest.raises(BadArguments, match="has a name"):
+        await letters.retry_group("")

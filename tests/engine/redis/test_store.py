@@ -722,3 +722,16 @@ async def test_a_worker_that_greeted_is_alive_until_its_lease_ends(store: Store)
         return not await store.redis.exists("steward:worker:w1")
 
     assert await eventually(gone, within=seconds(2))
+
+
+async def test_a_note_of_a_crash_that_nobody_can_read_is_none(client: Client) -> None:
+    redis: Any = client.store.redis
+    handle = await client.enqueue(write, "x")
+    await redis.hset(keys.CRASHES, handle.id, "1|0.000|-12.000|w0 |default")
+
+    async with alive(client.store, "w1"):
+        await claim(client.store, "w1")
+    runs = (await claim(client.store, "w2")).runs
+
+    assert [(run.id, run.crashes) for run in runs] == [(handle.id, 1)]
+    await client.store.commit([completed(run) for run in runs])

@@ -190,8 +190,9 @@ local function judge(limit, id, verdict, asked)
   elseif verdict == FAILED and opened then
     if is_probe then open(name, math.max(opened, now + limit[SPAN])) end
   elseif verdict == FAILED then
+    local failures = call('HINCRBY', BREAKER .. name, 'failures', 1)
     call('PEXPIRE', BREAKER .. name, BREAKER_MS)
-    if call('HINCRBY', BREAKER .. name, 'failures', 1) >= limit[COUNT] then open(name, now + limit[SPAN]) end
+    if failures >= limit[COUNT] then open(name, now + limit[SPAN]) end
   end
 end
 

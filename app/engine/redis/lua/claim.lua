@@ -47,7 +47,7 @@ end
 local function note_crash(id, queue, dead, attempt)
   local all, begun, lived, workers = crashes_of(id)
   if all == 0 or begun > 0 then workers = workers .. dead .. ' ' end
-  if begun > 0 then lived = now - begun end
+  if begun > 0 then lived = math.max(0, now - begun) end -- the server's clock may have been set back
   local ms = math.floor(begun > 0 and begun or now)
   local told = {tonumber(attempt), ms, math.floor(now), dead, 'app.engine.errors.WorkerDied', 'its worker died', ''}
   call('RPUSH', FAILURES .. id, cmsgpack.pack(told)) -- as failure.py writes it
@@ -173,7 +173,7 @@ local function make_offer(stood)
 end
 
 local offer = was_open and call('GETDEL', OFFER .. worker)
-if offer == 'taken' and not mine then want = want - 1 end
+if offer == 'taken' and not mine then want, next_due = want - 1, now end -- so ask again soon
 for i = 8 + (mine or 0), #ARGV, 3 do
   local most = math.min(want - #taken, tonumber(ARGV[i + 1]))
   if most > 0 then take_from(ARGV[i], most, ARGV[i + 2]) end

@@ -11,7 +11,7 @@ local NEW, BEFORE, OTHER, NO_QUEUE, NO_ROOM = 1, 2, 0, -1, -2
 local MARK_MS = 86400000 -- should nobody come to say so: a day without any relay
 local now = now_ms(ARGV[1])
 if call('GET', KEYS[1]) ~= ARGV[2] then return {score(now)} end
-call('PEXPIRE', KEYS[1], ARGV[3])
+call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) -- refused where memory is full, before anything is written
 
 local function is_queue(name)
   local kind = call('TYPE', queue_key(name)).ok

@@ -112,6 +112,7 @@ local function crashes_of(id)
   local known = call('HGET', CRASHES, id)
   if not known then return 0, 0, 0, '', '' end
   local all, begun, lived, workers, queue = string.match(known, '^(%d+)|([%d.]+)|([%d.]+)|([^|]*)|(.*)$')
+  if not all then return 0, 0, 0, '', '' end -- no note of ours
   return tonumber(all), tonumber(begun), tonumber(lived), workers, queue
 end
 

@@ -11,6 +11,10 @@ for _, id in ipairs(call('ZREVRANGE', SUSPECTS, 0, LOOKED_AT - 1)) do
   local attempt = string.match(call('GET', LEASE .. id) or '', '^' .. SUSPECT .. ':(%d+)$')
   if not attempt or not payload then
     call('ZREM', SUSPECTS, id) -- somebody took it out of our hands
+    if attempt then -- without a payload there is nothing to try: a claim sees to it
+      call('DEL', LEASE .. id)
+      look_again(queue)
+    end
   elseif served[queue] then
     call('ZREM', SUSPECTS, id)
     call('SET', ATTEMPTS .. id, attempt + 1)
