@@ -29,8 +29,9 @@ async def list_dead(*, group: Group = None, limit: Limit = 50, json: Json = Fals
     from app.engine import DeadLetters
     from app.settings import read_settings
 
+    _refuse_nameless(group)
     async with open_client(read_settings()) as client:
-        letters = await DeadLetters(client).list(limit=limit, group=group or "")
+        letters = await _in_group(DeadLetters(client), group, limit=limit)
     rows = [*map(_facts, letters)]
     if json:
         show_json(rows)
@@ -106,15 +107,28 @@ class _Chosen:
     def __post_init__(self) -> None:
         if (self.run_id is not None) + (self.group is not None) + self.everything != 1:
             raise Misused("give the id of a dead letter, or --group, or --all")
+        _refuse_nameless(self.group)
 
     async def found(self, letters: "DeadLetters") -> "Sequence[DeadLetter]":
         if self.run_id is not None:
             return [await letters.get(self.run_id)]
         most = max(_AT_ONCE, await letters.count())
-        found = await letters.list(limit=most, group=self.group or "")
-        if self.group and not found:
-            raise NotDone(f"no dead letter is of the group {self.group}: see `dead groups`")
-        return found
+        return await _in_group(letters, self.group, limit=most)
+
+
+async def _in_group(
+    letters: "DeadLetters", group: str | None, *, limit: int
+) -> "Sequence[DeadLetter]":
+    found = await letters.list(limit=limit, group=group or "")
+    if group and not found:
+        raise NotDone(f"no dead letter is of the group {group}: see `dead groups`")
+    return found
+
+
+def _refuse_nameless(group: str | None) -> None:
+    """An empty name is a variable that was never set, and does not mean all."""
+    if group == "":
+        raise Misused("--group needs the name of a group: see `dead groups`")
 
 
 Act = Callable[["DeadLetters", "DeadLetter"], Awaitable[Facts]]

@@ -159,19 +159,16 @@ class Outbox:
 
     async def standing(self) -> Standing:
         """How many wait, since when, and whether any of them is in trouble."""
-        troubled = select(OutboxRow).where(OutboxRow.trouble != "").order_by(OutboxRow.id)
+        in_trouble = OutboxRow.trouble != ""
+        troubled = select(func.count()).where(in_trouble)
+        first = select(OutboxRow.job, OutboxRow.trouble).where(in_trouble).order_by(OutboxRow.id)
         async with self._database.read() as session:
             count, oldest = (
                 await session.execute(select(func.count(), func.min(OutboxRow.written_at)))
             ).one()
-            found = (await session.scalars(troubled)).all()
-        return Standing(
-            waiting=count,
-            troubled=len(found),
-            oldest=oldest,
-            job=found[0].job if found else "",
-            trouble=found[0].trouble if found else "",
-        )
+            found = await session.scalar(troubled)
+            job, trouble = (await session.execute(first.limit(1))).first() or ("", "")
+        return Standing(waiting=count, troubled=found or 0, oldest=oldest, job=job, trouble=trouble)
 
     def _ring_after(self, session: AsyncSession) -> None:
         if self not in session.info:

@@ -138,6 +138,18 @@ def test_dropping_needs_a_yes(started_steward: Command, dead_run: str) -> None:
     assert started_steward("dead").out == "There are no dead letters.\n"
 
 
+@pytest.mark.parametrize(
+    "words", [["dead"], ["dead", "retry"], ["dead", "drop", "--yes"]], ids=" ".join
+)
+def test_a_group_without_a_name_is_not_all_of_them(
+    started_steward: Command, words: list[str]
+) -> None:
+    refused = started_steward(*words, "--group", "")
+
+    assert refused.code == 2
+    assert "--group needs" in refused.line
+
+
 @pytest.mark.case(47)
 @pytest.mark.parametrize(
     "words",
