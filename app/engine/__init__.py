@@ -5,7 +5,8 @@ The life of a job, in the order of the files that tell it:
     job          a function is declared: its name, queue, time limit, retry policy
     client       a call of it is checked and sealed (sealer, codec), and brought to its queue
                  (sender, store): a run; of debounced calls the last one stands (debouncer)
-    claimer      a worker with a free slot takes the run and leases it; urgency says from where
+    claimer      a worker with a free slot takes the run and leases it; urgency says from where;
+                 one that waits with nothing to do may be handed it by the enqueue itself
     admitter     a run whose job has limits starts once there is room, or waits in line
     dispatcher   the run becomes a task with a deadline, in one of the worker's slots
     runner       the task runs the job and names the outcome; nothing a job raises gets further

@@ -96,7 +96,7 @@ class Lease:
         self._watcher.stop()
         self._is_stopping = True
         self._wake.set()
-        self._thread.join(timeout=6)  # a renewal may wait 5 s for Redis
+        self._thread.join(timeout=6)  # longer than a renewal may wait for Redis
 
     def _renew_until_stopped(self) -> None:
         redis, pause = self._connect(max(self._pause, _QUICK)), self._pause

@@ -1,7 +1,7 @@
 -- Commit runs that ended by themselves or were cancelled: keep the result, remove all the rest.
 -- ARGV    longest stream, then for each group of runs that are alike:
---         queue, lease, 1 if their attempts were counted (whoever has a book is), result ms, ending, unique key or '', how many,
---         then for each of these: id, result, event
+--         queue, lease, 1 if their attempts were counted (as of whoever has a book), result ms, ending,
+--         unique key or '', how many, then for each of these: id, result, event
 -- Returns each id that was not ours any more, and the lease it has now or '': its new owner's result stands.
 local lost, events = {}, {}
 local aborted = call('EXISTS', ABORT) == 1
