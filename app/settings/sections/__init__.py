@@ -1,0 +1,60 @@
+"""Every setting, by what it is about: its type, its default, what it is for.
+
+A file a domain; a new group is a class in one of them and a field of `Settings`.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.settings.sections.calendar import Calendar
+from app.settings.sections.files import Files
+from app.settings.sections.house import Log, Owner
+from app.settings.sections.mail import Mail, Security, Smtp
+from app.settings.sections.queues import Queues, Redis, Risk, Signing
+from app.settings.sections.section import Section
+from app.settings.sections.worker import WorkerProcess
+
+__all__ = [
+    "PREFIX",
+    "Calendar",
+    "Files",
+    "Log",
+    "Mail",
+    "Owner",
+    "Queues",
+    "Redis",
+    "Risk",
+    "Section",
+    "Security",
+    "Settings",
+    "Signing",
+    "Smtp",
+    "WorkerProcess",
+]
+
+PREFIX = "STEWARD_"
+
+
+class Settings(BaseSettings):
+    """All settings, read once by the entry point."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+    )
+
+    home: Path = Field(default=Path("var"), description="where Steward keeps its data")
+    owner: Owner = Owner()
+    redis: Redis = Redis()
+    queues: Queues = Queues()
+    signing: Signing = Signing()
+    worker: WorkerProcess = WorkerProcess()
+    mail: Mail = Mail()
+    calendar: Calendar = Calendar()
+    files: Files = Files()
+    log: Log = Log()
