@@ -9,7 +9,9 @@ from app.settings import Settings
 from app.storage.users import User
 
 
-def calendar_sources(settings: Settings, home: Path, owner: User) -> dict[int, list[CalendarSource]]:
+def calendar_sources(
+    settings: Settings, home: Path, owner: User
+) -> dict[int, list[CalendarSource]]:
     """Where each user's events come from."""
     feeds = [FeedCalendar(each.get_secret_value()) for each in settings.calendar.feeds]
     return {owner.id: [FolderCalendar(home / "calendar"), *feeds]}
