@@ -10,6 +10,7 @@
     outbox.py           Outbox: runs to be enqueued once a transaction is committed
     outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
     effects.py          Effects: what jobs have done to the world outside, so that it happens once
+    sync_history.py     SyncHistory: what each sync with something outside did
     calendar.py         calendars as they were last read
     runs.py             Runs: the history of every run; position.py: how far, and the gaps in it
     health.py           what the health checks found
