@@ -40,6 +40,7 @@ def _settings_of(url: RedisUrl) -> RedisSettings:
         ssl_check_hostname=url.is_tls and url.ssl_cert_reqs and url.ssl_check_hostname,
         sentinel_username=url.sentinel_username,
         sentinel_password=url.sentinel_password,
+        protocol=url.protocol,
     )
 
 

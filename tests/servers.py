@@ -77,6 +77,8 @@ class Server:
         With `is_tls` nothing else is spoken on its port.
         """
         self.port = free_port()
+        self.tls_port: int = options.get("tls_port", 0)
+        """Where it also speaks TLS, if it does."""
         folder = place / str(self.port)
         folder.mkdir()
         self.data = folder

@@ -16,6 +16,7 @@ READ: list[tuple[str, dict[str, Any]]] = [
     ("redis://host", {"host": "host"}),
     ("redis://host:7000/3", {"host": "host", "port": 7000, "database": 3}),
     ("redis://host?db=3", {"host": "host", "database": 3}),
+    ("redis://host?protocol=2", {"host": "host", "protocol": 2}),
     ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
     ("redis://ann:s%40cret%2F@host", {"host": "host", "username": "ann", "password": "s@cret/"}),
     ("redis://:secret@host", {"host": "host", "password": "secret"}),

@@ -7,9 +7,10 @@
     rediss+sentinel://...                                       the same, with TLS
 
 What is no letter and no digit in a password is written as %40 and the like. Options follow a `?`:
-with TLS `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, paths of files, `ssl_cert_reqs=none` and
-`ssl_check_hostname=false`; with Sentinels that want a password themselves, `sentinel_username` and
-`sentinel_password`.
+`protocol=2` where something in front of the server knows no RESP3 (workers then look for work, of
+which they are told otherwise); with TLS `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, paths of
+files, `ssl_cert_reqs=none` and `ssl_check_hostname=false`; with Sentinels that want a password
+themselves, `sentinel_username` and `sentinel_password`.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ _TLS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ssl_cert_reqs": {"required": True, "none": False},
     "ssl_check_hostname": {"true": True, "false": False},
 }
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {"protocol": {"2": 2, "3": 3}}
 _SENTINEL_OPTIONS: dict[str, Mapping[str, Any]] = {
     "sentinel_username": {},
     "sentinel_password": {},
@@ -56,6 +58,8 @@ class RedisUrl:
     ssl_check_hostname: bool = True
     sentinel_username: str | None = None
     sentinel_password: str | None = None
+    protocol: int = 3
+    """Of RESP; only from 3 on a server says anything unasked."""
 
 
 def parse_redis_url(text: str) -> RedisUrl:
@@ -145,7 +149,7 @@ def _options(scheme: str, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _known(scheme: str) -> Mapping[str, Mapping[str, Any]]:
-    known = dict(_TLS_OPTIONS) if scheme.startswith("rediss") else dict[str, Mapping[str, Any]]()
+    known = dict(_OPTIONS) | (_TLS_OPTIONS if scheme.startswith("rediss") else {})
     return known | _SENTINEL_OPTIONS if scheme.endswith(_SENTINEL) else known
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from arq.connections import RedisSettings
 
+from app.connection import redis_at
 from app.engine import (
     Client,
     Codec,
@@ -26,7 +27,9 @@ from tests.engine.jobs import die, fail, pass_gate, write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
+from tests.scratch_home import Given
 from tests.servers import PROGRAMS, Server, asked
+from tests.services.mail.capture import CERTIFICATE
 
 JOBS = (write, fail, die, pass_gate)
 RARELY, SOON = seconds(30), seconds(15)
@@ -34,6 +37,7 @@ HOURLY = schedule("0 * * * *", write.call("tick"))
 ENDINGS = ["Cancelled", *["Dead"] * 3, *["Retrying"] * 2, *["Succeeded"] * 2]
 OURS = (b"arq:", b"steward:")
 DATABASES = range(16)
+DEAF = "does not tell of changes"
 
 Way = Callable[[Server], RedisSettings]
 
@@ -58,11 +62,36 @@ def by_socket_and_database(server: Server) -> RedisSettings:
     return replace(server.nearby, database=7)
 
 
+def by_resp2(server: Server) -> RedisSettings:
+    """Its port, in the older language, in which a server tells nothing unasked."""
+    return _at(f"redis://127.0.0.1:{server.port}/0?protocol=2")
+
+
+def by_tls(server: Server) -> RedisSettings:
+    """Its port for TLS, and another database."""
+    if not server.tls_port:
+        pytest.skip("this server was built without TLS")
+    return _at(f"rediss://localhost:{server.tls_port}/3?ssl_ca_certs={CERTIFICATE}")
+
+
+def _at(url: str) -> RedisSettings:
+    return redis_at(Given.model_validate({"redis": {"url": url}}))
+
+
+T2 = pytest.mark.tier("T2")
+WAYS = [
+    *((name, way) for name in PROGRAMS for way in (by_tcp, by_socket_and_database, by_resp2)),
+    *(pytest.param(name, way, marks=T2) for name in PROGRAMS for way in (by_socket, by_database)),
+    ("redis", by_tls),  # the Valkey we bring knows no TLS
+]
+
+
 @pytest.fixture(scope="module", params=PROGRAMS)
 async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
     path = servers.program(request.param)
     with servers.folder() as place:
-        async with servers.running(path, place) as running:
+        tls = servers.tls_options(servers.free_port()) if servers.can_tls(path) else {}
+        async with servers.running(path, place, **tls) as running:
             yield running
 
 
@@ -115,16 +144,9 @@ async def cancel_both(shop: Workshop, stranger: Client) -> None:
 
 
 @pytest.mark.case(26)
-@pytest.mark.parametrize(
-    "way",
-    [
-        by_tcp,
-        by_socket_and_database,
-        *(pytest.param(way, marks=pytest.mark.tier("T2")) for way in (by_socket, by_database)),
-    ],
-)
+@pytest.mark.parametrize(("server", "way"), WAYS, indirect=["server"])
 async def test_every_way_a_run_can_go_leaves_no_key_but_ours(
-    server: Server, way: Way, codec: Codec, case: Case
+    server: Server, way: Way, codec: Codec, case: Case, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, settings = ManualClock(), way(server)
     async with (
@@ -138,6 +160,7 @@ async def test_every_way_a_run_can_go_leaves_no_key_but_ours(
 
     assert sorted(type(over.outcome).__name__ for over in shop.heard) == ENDINGS
     assert "late" not in shop.page
+    assert caplog.text.count(DEAF) == (way is by_resp2)
     assert list(at_work) == list(found) == [settings.database]
     assert strange(at_work) == strange(found) == []
     which = "Valkey" if "valkey" in server.said().casefold() else "Redis"

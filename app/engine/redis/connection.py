@@ -18,7 +18,8 @@ from redis.asyncio.connection import AbstractConnection, Connection
 
 from app.engine.errors import DeclarationError
 from app.engine.redis import sentinel
-from app.engine.redis.line import ANSWER, Line
+from app.engine.redis.line import ANSWER, PUSHING, Line
+from app.engine.redis.sentinel import SentinelSettings
 
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FREE = 2  # s to wait for one of the pool's connections
@@ -57,12 +58,14 @@ def _where(settings: RedisSettings) -> dict[str, Any]:
 class Connections(Redis):
     """redis-py's client with its pool, and beside it one line for what must be quick."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, *, protocol: int = PUSHING) -> None:
         """`pool` is closed with it."""
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
-        self.line = Line(pool)
-        self.vouching = Line(pool, patience=2 * ANSWER)  # apart: it waits for disks
+        self.line = Line(pool, protocol=protocol)
+        self.vouching = Line(
+            pool, protocol=protocol, patience=2 * ANSWER
+        )  # apart: it waits for disks
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the line, then the rest."""
@@ -80,7 +83,8 @@ def make_redis(settings: RedisSettings) -> Connections:
         path: str | None = getattr(settings, option)
         if path and not os.access(path, os.R_OK):
             raise DeclarationError(f"{option}: {path} can't be read")
-    return Connections(_pool(settings))
+    protocol = settings.protocol if isinstance(settings, SentinelSettings) else PUSHING
+    return Connections(_pool(settings), protocol=protocol)
 
 
 def _pool(settings: RedisSettings) -> ConnectionPool:

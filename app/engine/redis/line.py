@@ -20,6 +20,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, Respon
 
 from app.engine.redis.exchange import Command, Exchange, Push
 
+PUSHING = 3  # of RESP: from this version on a server says things unasked
 ANSWER = 2.0  # s; a Redis that takes longer is down, as far as a caller can tell
 _NO_MEMORY = "OOM command not allowed"
 _DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
@@ -28,9 +29,12 @@ _DEMOTED = ("READONLY", "MASTERDOWN")  # it was the master when we connected
 class Line:
     """A connection of its own beside the pool's; opened by the first call, closed by `aclose`."""
 
-    def __init__(self, pool: ConnectionPool, *, patience: float = ANSWER) -> None:
+    def __init__(
+        self, pool: ConnectionPool, *, protocol: int = PUSHING, patience: float = ANSWER
+    ) -> None:
         """Connects the way the pool does; an answer may take `patience` seconds."""
         self._pool = pool
+        self._protocol = protocol
         self._patience = patience
         self._greeting: tuple[Command, ...] = ()
         self._greeted: list[asyncio.Future[Any]] = []
@@ -71,8 +75,18 @@ class Line:
             raise last
         return [*(_error_or(each.result()) for each in answered[:-1]), last]
 
+    @property
+    def can_hear(self) -> bool:
+        """Whether the server says anything unasked, once it was asked to."""
+        return self._protocol >= PUSHING
+
     def greet(self, *greeting: Command) -> None:
-        """Say this first on every connection, and now if there is one."""
+        """Say this first on every connection, and now if there is one: let it tell us things.
+
+        Not where it can't: it would agree to all, and tell nothing or take no other command.
+        """
+        if not self.can_hear:
+            return
         self._greeting = greeting
         if self._wire is not None and not self._wire.is_lost:
             self._greeted = self._wire.send(greeting)
@@ -116,7 +130,7 @@ class Line:
 
     async def _connected(self) -> Exchange:
         try:
-            connection = await _connect(self._pool)
+            connection = await _connect(self._pool, self._protocol)
         except (RedisError, OSError) as error:
             self._failures, self._failed_by = self._failures + 1, str(error)
             raise
@@ -130,10 +144,10 @@ class Line:
             await wire.close()
 
 
-async def _connect(pool: ConnectionPool) -> Any:
-    """A connection of redis-py's that speaks RESP3, ready to be taken over."""
+async def _connect(pool: ConnectionPool, protocol: int) -> Any:
+    """A connection of redis-py's that speaks this RESP, ready to be taken over."""
     connect: Any = pool.connection_class
-    connection = connect(**{**pool.connection_kwargs, "protocol": 3})
+    connection = connect(**{**pool.connection_kwargs, "protocol": protocol})
     async with AsyncExitStack() as unfinished:
         unfinished.push_async_callback(connection.disconnect, nowait=True)
         await connection.connect()

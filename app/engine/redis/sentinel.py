@@ -21,10 +21,14 @@ Address = tuple[str, int]
 
 @dataclass(repr=False)
 class SentinelSettings(RedisSettings):
-    """Settings for Sentinels that want to be greeted with a password themselves."""
+    """Settings for Sentinels that want to be greeted with a password themselves.
+
+    `protocol` is for every server: 2 where something in between knows no RESP3.
+    """
 
     sentinel_username: str | None = None
     sentinel_password: str | None = None
+    protocol: int = 3
 
 
 class _Sentinels(sentinel.Sentinel):

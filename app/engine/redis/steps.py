@@ -146,7 +146,7 @@ class Steps:
     async def claim(self, args: Sequence[Any], queues: Sequence[str]) -> tuple[Any, Ears]:
         """A claim's answer, and what the server will tell of."""
         self._queues = queues
-        if not self._listening:
+        if not (self._listening and self._line.can_hear):
             return await self.run("claim", *args, on=queues), Ears()
         *_, answer = await self._sent("claim", args, queues, first=(_ARM,))
         return answer, self.ears
