@@ -29,7 +29,7 @@ _TLS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ssl_check_hostname": {"true": True, "false": False},
 }
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {"protocol": {"2": 2, "3": 3}}
-_SENTINEL_OPTIONS: dict[str, Mapping[str, Any]] = {
+_SENTINEL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "sentinel_username": {},
     "sentinel_password": {},
 }
@@ -149,8 +149,12 @@ def _options(scheme: str, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _known(scheme: str) -> Mapping[str, Mapping[str, Any]]:
-    known = dict(_OPTIONS) | (_TLS_OPTIONS if scheme.startswith("rediss") else {})
-    return known | _SENTINEL_OPTIONS if scheme.endswith(_SENTINEL) else known
+    kinds = (
+        (True, _OPTIONS),
+        (scheme.startswith("rediss"), _TLS_OPTIONS),
+        (scheme.endswith(_SENTINEL), _SENTINEL_OPTIONS),
+    )
+    return {name: each for takes, kind in kinds if takes for name, each in kind.items()}
 
 
 def _chosen(name: str, value: str, choices: Mapping[str, Any]) -> Any:
