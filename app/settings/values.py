@@ -1,12 +1,15 @@
 """What a setting may be: the checks that several settings share."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
+
+_TIMES_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 def _zone(name: str) -> str:
@@ -21,6 +24,12 @@ def _address(text: str) -> str:
     name, at, host = text.partition("@")
     if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in text):
         raise ValueError("must be a mail address such as ann@example.com")
+    return text
+
+
+def _times_of_day(text: str) -> str:
+    if text and not (_TIMES_OF_DAY.fullmatch(text) and text[:5] != text[6:]):
+        raise ValueError("must be two times such as 22:00-07:30, or empty")
     return text
 
 
@@ -70,6 +79,7 @@ def _limits(value: object) -> object:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
+TimesOfDay = Annotated[str, AfterValidator(_times_of_day)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Span = Annotated[Seconds, AfterValidator(_positive)]
 Listed = (NoDecode, BeforeValidator(_listed))

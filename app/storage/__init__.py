@@ -4,7 +4,7 @@
     base.py             Base: what every row is built on
     errors.py           what can be wrong with the database itself
     migrations/         the tables' history
-    users.py            Users: whom Steward works for
+    users.py            Users: whom Steward works for, and their quiet_hours.py
     tasks.py            Tasks: what they asked for; claims.py says who runs each next
     notifications.py    what users were told in the application
     outbox.py           Outbox: runs to be enqueued once a transaction is committed

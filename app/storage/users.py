@@ -5,7 +5,7 @@ name, address or zone changes them, so that there is one place to look.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import String, select
@@ -15,6 +15,7 @@ from app.storage.address import Address, parse_address
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.quiet_hours import InvalidQuietHours, QuietHours
 
 _LONGEST_NAME = 200
 _LONGEST_ZONE = 64
@@ -42,6 +43,8 @@ class UserRow(Base):
     is_owner: Mapped[bool | None] = mapped_column(unique=True)
     """True or null, never false, so that the unique index lets one row be the owner's."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    quiet_from: Mapped[time | None]
+    quiet_until: Mapped[time | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ class User:
     wants_mail: bool
     active: bool
     created_at: datetime
+    quiet_hours: QuietHours | None = None
+    """In their own zone; what is not urgent waits until these are over."""
 
 
 class Users:
@@ -104,10 +109,12 @@ class Users:
         timezone: str = "UTC",
         wants_mail: bool = True,
         active: bool = True,
+        quiet_hours: str = "",
     ) -> User:
         """A new user. Raises `InvalidUser` or `InvalidAddress`, naming what is wrong."""
         row = UserRow(
             **_checked(name, address, timezone),
+            **_quiet(quiet_hours),
             wants_mail=wants_mail,
             active=active,
             created_at=self._now(),
@@ -116,14 +123,31 @@ class Users:
             session.add(row)
         return _user(row)
 
-    async def ensure_owner(self, *, name: str, address: str, timezone: str) -> User:
-        """The owner, as given here: created, brought up to date, or as they were."""
-        given = _checked(name, address, timezone)
+    async def ensure_owner(
+        self, *, name: str, address: str, timezone: str, quiet_hours: str = ""
+    ) -> User:
+        """The owner, as given here: created, brought up to date, or as they were.
+
+        Without quiet hours they keep those that they have.
+        """
+        given = dict[str, object](_checked(name, address, timezone))
+        given |= _quiet(quiet_hours) if quiet_hours else {}
         async with self._database.write() as session:
             row = await session.scalar(select(UserRow).where(UserRow.is_owner.is_(True)))
             if row is None:
                 row = UserRow(is_owner=True, wants_mail=True, active=True, created_at=self._now())
                 session.add(row)
+            for field, value in given.items():
+                setattr(row, field, value)
+        return _user(row)
+
+    async def set_quiet_hours(self, user_id: int, quiet_hours: str) -> User:
+        """Have them as `22:00-07:30`, or none when empty; raises `UnknownUser`, `InvalidUser`."""
+        given = _quiet(quiet_hours)
+        async with self._database.write() as session:
+            row = await session.get(UserRow, user_id)
+            if row is None:
+                raise UnknownUser(f"there is no user {user_id}")
             for field, value in given.items():
                 setattr(row, field, value)
         return _user(row)
@@ -140,6 +164,16 @@ def _checked(name: str, address: str, timezone: str) -> dict[str, str]:
     return {"name": name, "address": parse_address(address), "timezone": timezone}
 
 
+def _quiet(text: str) -> dict[str, time | None]:
+    if not text:
+        return {"quiet_from": None, "quiet_until": None}
+    try:
+        hours = QuietHours.parse(text)
+    except InvalidQuietHours as error:
+        raise InvalidUser(str(error)) from None
+    return {"quiet_from": hours.begins, "quiet_until": hours.ends}
+
+
 def _user(row: UserRow) -> User:
     return User(
         id=row.id,
@@ -149,4 +183,11 @@ def _user(row: UserRow) -> User:
         wants_mail=row.wants_mail,
         active=row.active,
         created_at=row.created_at,
+        quiet_hours=_quiet_hours(row),
     )
+
+
+def _quiet_hours(row: UserRow) -> QuietHours | None:
+    if row.quiet_from is None or row.quiet_until is None:
+        return None
+    return QuietHours(row.quiet_from, row.quiet_until)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from app.storage.address import InvalidAddress
@@ -96,3 +98,29 @@ async def test_a_name_that_is_none_is_refused(users: Users, name: str) -> None:
 async def test_an_address_that_is_none_is_refused(users: Users) -> None:
     with pytest.raises(InvalidAddress, match="not a mail address"):
         await users.add(name="Ann", address="ann@example.org, eve@example.org")
+
+
+async def test_quiet_hours_are_kept_with_the_user(users: Users) -> None:
+    ann = await users.add(name="Ann", address="ann@example.org", quiet_hours="22:00-07:30")
+
+    assert str((await users.get(ann.id)).quiet_hours) == "22:00-07:30"
+    assert (await users.set_quiet_hours(ann.id, "")).quiet_hours is None
+    assert await users.get(ann.id) == replace(ann, quiet_hours=None)
+
+
+async def test_the_owner_keeps_quiet_hours_that_the_settings_leave_open(users: Users) -> None:
+    given = {"name": "Ann", "address": "ann@example.org", "timezone": "UTC"}
+    await users.ensure_owner(**given, quiet_hours="22:00-07:30")
+
+    assert str((await users.ensure_owner(**given)).quiet_hours) == "22:00-07:30"
+
+
+@pytest.mark.parametrize("hours", ["22-7", "22:00-24:00", "22:00-22:00", "22:00 - 07:00"])
+async def test_quiet_hours_that_are_none_are_refused(users: Users, hours: str) -> None:
+    with pytest.raises(InvalidUser, match="quiet hours must be two times such as 22:00-07:30"):
+        await users.add(name="Ann", address="ann@example.org", quiet_hours=hours)
+
+
+async def test_nobody_has_no_quiet_hours_to_set(users: Users) -> None:
+    with pytest.raises(UnknownUser, match="there is no user 7"):
+        await users.set_quiet_hours(7, "22:00-07:30")

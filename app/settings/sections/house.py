@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.settings.sections.section import Section
-from app.settings.values import Address, Zone
+from app.settings.values import Address, TimesOfDay, Zone
 
 
 class Owner(Section):
@@ -16,6 +16,10 @@ class Owner(Section):
     )
     address: Address = Field(default="owner@localhost", description="where their mail goes")
     timezone: Zone = Field(default="UTC", description="the zone their times are meant in")
+    quiet_hours: TimesOfDay = Field(
+        default="",
+        description="22:00-07:30, in that zone: what is not urgent waits until they are over",
+    )
 
 
 class Log(Section):
