@@ -9,6 +9,8 @@
     notifications.py    what users were told in the application
     outbox.py           Outbox: runs to be enqueued once a transaction is committed
     outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
+    ways.py             Ways: how each user can be reached, and how they don't want to be
+    outgoing_sms.py     SMS on their way out; outgoing_posts.py: what goes to Slack and webhooks
     effects.py          Effects: what jobs have done to the world outside, so that it happens once
     sync_history.py     SyncHistory: what each sync with something outside did
     calendar.py         calendars as they were last read
