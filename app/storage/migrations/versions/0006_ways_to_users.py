@@ -5,8 +5,8 @@ from sqlalchemy import UniqueConstraint
 
 from app.storage.migrations.columns import belongs_to, choice, flag, moment, number, row_id, text
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 _CHANNELS = "in_app email sms slack webhook"
 _SMS = "pending accepted delivered retrying unknown failed expired dropped"
