@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 import httpx2
 
-from app.services.web_guard import AddressRefused, Target, WebGuard
+from app.services.web_guard import AddressRefused, Target, WebGuard, parse_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRIES = 3  # addresses of one host: an IPv6 that leads nowhere, and a broken mirror
@@ -82,7 +82,7 @@ class Downloader:
     async def _follow(
         self, client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]
     ) -> Download:
-        first = current = httpx2.URL(url)
+        first = current = parse_url(url)
         for _ in range(self._limits.redirects + 1):
             answer = await self._ask(client, current, headers)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:

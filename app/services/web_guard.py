@@ -4,12 +4,22 @@ A link in a calendar or mail may name anything: the router, a database on this m
 metadata service. So a host is resolved once, every address it has must be public, and the
 connection goes to one of exactly these addresses. The only exception is what the operator has put
 in the settings: that host at that port may be at home, whatever links point there. Addresses that
-tell a machine its secrets (169.254.0.0/16) are refused even then.
+tell a machine its secrets (169.254.169.254 and its like) are refused even then.
+
+Of IPv6 only what the internet is made of is public (2000::/3), and of that nothing that carries an
+IPv4 address in it: some gateway may unpack it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from socket import SOCK_STREAM
 from typing import Final
 
@@ -20,12 +30,18 @@ Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _PORTS: Final = {"http": 80, "https": 443}
-_DISGUISED: Final = (
-    tuple(  # IPv6 that carries an IPv4 address elsewhere; is_global calls some public
-        map(ip_network, ("::/96", "2001::/32", "2002::/16", "64:ff9b::/96", "64:ff9b:1::/48"))
-    )
+_INTERNET: Final = ip_network("2000::/3")  # of IPv6; is_global calls much of the rest public, too
+_DISGUISED: Final = (  # IPv6 that carries an IPv4 address elsewhere
+    *map(ip_network, ("::/96", "::ffff:0:0:0/96", "2001::/32")),
+    *map(ip_network, ("2002::/16", "64:ff9b::/96", "64:ff9b:1::/48")),
 )
-_PROTOCOL: Final = ip_network("192.0.0.0/24")
+_NOBODYS: Final = tuple(  # protocols and examples; is_global calls some of these public
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20"))
+)
+_TELLTALE: Final = frozenset(  # machines of some clouds learn their secrets there
+    map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"))
+)
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # before the IPv4 address in the last 32 bits
 
 
 class AddressRefused(ValueError):
@@ -57,12 +73,12 @@ class WebGuard:
 
     def __init__(self, *, trusted: Iterable[str] = (), resolve: Resolve = resolve) -> None:
         """`trusted` are URLs from the settings: their hosts and ports may be anywhere at home."""
-        self._trusted = frozenset(_place(_parsed(url)) for url in trusted)
+        self._trusted = frozenset(_place(parse_url(url)) for url in trusted)
         self._resolve = resolve
 
     async def check(self, url: str) -> Target:
         """Where this URL may be reached; raises `AddressRefused`, or OSError for a lost host."""
-        parsed = _parsed(url)
+        parsed = parse_url(url)
         host, port = _place(parsed)
         addresses = tuple(dict.fromkeys(map(_address, await self._resolve(host, port))))
         if not addresses:
@@ -78,19 +94,33 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return is_public(address.ipv4_mapped)
-        if address.is_site_local or any(address in network for network in _DISGUISED):
+        if address not in _INTERNET or _carries_another(address):
             return False
-    return address.is_global and not address.is_multicast and address not in _PROTOCOL
+    elsewhere = address.is_multicast or address in _TELLTALE or _is_in(address, _NOBODYS)
+    return address.is_global and not elsewhere
 
 
 def is_harmless(address: Address) -> bool:
     """Whether a configured host may have it: not a machine's metadata, nor many hosts at once."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return is_harmless(address.ipv4_mapped)
-    return not (address.is_link_local or address.is_multicast or address.is_unspecified)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return is_harmless(address.ipv4_mapped)
+        if not address.is_loopback and _carries_another(address):
+            return False
+    elsewhere = address.is_link_local or address.is_multicast or address in _TELLTALE
+    return not (elsewhere or address.is_unspecified)
 
 
-def _parsed(url: str) -> httpx2.URL:
+def _carries_another(address: IPv6Address) -> bool:
+    return _is_in(address, _DISGUISED) or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
+
+
+def _is_in(address: Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def parse_url(url: str) -> httpx2.URL:
+    """The address of something on the web; raises `AddressRefused` for anything else."""
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError, UnicodeError) as error:

@@ -63,6 +63,17 @@ NEAR = (
     "2001:0:53aa:64c:0:0:80ff:fffe",
     "100::1",
     "2001:db8::1",
+    "::ffff:0:7f00:1",
+    "2001:470::5efe:7f00:1",
+    "2001:470::200:5efe:7f00:1",
+    "3fff::1",
+    "4000::1",
+    "5f00::1",
+    "64:ff9b:2::1",
+    "100:0:0:1::1",
+    "192.88.99.1",
+    "100.100.100.200",
+    "168.63.129.16",
 )
 OTHER = (
     "file:///etc/passwd",
@@ -127,7 +138,13 @@ async def test_a_configured_host_may_be_at_home_at_its_port_only() -> None:
         await guard.check("http://127.0.0.1:6379/")
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "::ffff:169.254.169.254", "224.0.0.1", "0.0.0.0", "fd00:ec2::254"),
+        *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "fe80::1", "168.63.129.16"),
+    ],
+)
 async def test_even_a_configured_host_is_no_metadata_service(address: str) -> None:
     async def resolve(_host: str, _port: int) -> list[str]:
         return [address]
