@@ -33,9 +33,13 @@ from app.services.mail import Mail, Outbox
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
+from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.effects import Effects
+from app.storage.history import History
+from app.storage.optimizer import Optimizer
 from app.storage.outbox import Outbox as RunOutbox
+from app.storage.sessions import Sessions
 from app.storage.users import User, Users
 
 _KEY = b"a key that only tests sign with"
@@ -155,6 +159,10 @@ def services(
         notifications=Notifications(database, outbox, now=clock.now),
         health=Health(database, client, tmp_path, now=clock.now),
         effects=Effects(database, now=clock.now),
+        sessions=Sessions(database, now=clock.now),
+        cache=Cache(database, now=clock.now),
+        history=History(database, now=clock.now),
+        optimizer=Optimizer(database, now=clock.now),
     )
 
 

@@ -11,6 +11,10 @@ TIMETABLE: Final = (
     schedule("0 * * * *", sync.sync_calendar_events.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
+    schedule("0 3 * * sun", maintenance.optimize_database.call()),
+    schedule("0 4 * * *", maintenance.cleanup_old_sessions.call()),
+    schedule("30 4 * * *", maintenance.prune_history.call()),
+    schedule("0 * * * *", maintenance.cleanup_expired_cache.call()),
     schedule("30 * * * *", maintenance.keep_effects.call()),
     schedule("0 */2 * * *", maintenance.system_health_check.call()),
 )

@@ -24,6 +24,10 @@ FIRES: dict[str, Fires] = {
     "sync.sync_calendar_events": lambda at: at.minute == 0,
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),
     "maintenance.cleanup_old_logs": lambda at: (at.hour, at.minute) == (3, 0),
+    "maintenance.optimize_database": lambda at: (at.isoweekday(), at.hour, at.minute) == (7, 3, 0),
+    "maintenance.cleanup_old_sessions": lambda at: (at.hour, at.minute) == (4, 0),
+    "maintenance.prune_history": lambda at: (at.hour, at.minute) == (4, 30),
+    "maintenance.cleanup_expired_cache": lambda at: at.minute == 0,
     "maintenance.keep_effects": lambda at: at.minute == 30,
     "maintenance.system_health_check": lambda at: at.minute == 0 and at.hour % 2 == 0,
 }

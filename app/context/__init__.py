@@ -14,6 +14,7 @@ from app.connection import make_codec, open_client, open_redis, redis_at
 from app.context.calendar import calendar_sources
 from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
+from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
 from app.observability.health import Health
@@ -25,9 +26,13 @@ from app.services.mail import Mail
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.settings import Settings
+from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.effects import Effects
+from app.storage.history import History
+from app.storage.optimizer import Optimizer
 from app.storage.outbox import Outbox as RunOutbox
+from app.storage.sessions import Sessions
 from app.storage.users import Users
 
 P = ParamSpec("P")
@@ -65,6 +70,11 @@ class Services:
     notifications: Notifications
     health: Health
     effects: Effects
+    sessions: Sessions
+    cache: Cache
+    """What can be had again, but at a cost."""
+    history: History
+    optimizer: Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,4 +139,8 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             notifications=Notifications(database, mail.outbox, now=now),
             health=Health(database, client, home, accepted=settings.redis.accept, now=now),
             effects=Effects(database, now=now),
+            sessions=open_sessions(settings, database, now),
+            cache=Cache(database, now=now),
+            history=open_history(settings, database, now),
+            optimizer=Optimizer(database, now=now),
         )

@@ -7,12 +7,38 @@ from app.engine import Fixed, RunStatus, job, minutes
 from app.queues import MAINTENANCE
 from app.services.health_report import HealthReport
 from app.services.logs import LogsCleaned
+from app.storage.optimizations import DatabaseOptimized
+from app.storage.swept import CacheCleaned, HistoryPruned, SessionsCleaned
 
 
 @job(queue=MAINTENANCE, timeout=minutes(30), retry=Fixed(minutes(30), attempts=4))
 async def cleanup_old_logs(ctx: Context, *, dry_run: bool = False) -> LogsCleaned:
     """Delete old logs and compress yesterday's, or only say which. Safe to repeat."""
     return await ctx.logs.clean(dry_run=dry_run)
+
+
+@job(queue=MAINTENANCE, timeout=minutes(60), retry=Fixed(minutes(60), attempts=4))
+async def optimize_database(ctx: Context, *, dry_run: bool = False) -> DatabaseOptimized:
+    """Refresh what the planner knows and give back empty space, or only look. Safe to repeat."""
+    return await ctx.optimizer.optimize(dry_run=dry_run)
+
+
+@job(queue=MAINTENANCE, timeout=minutes(10), retry=Fixed(minutes(10), attempts=4))
+async def cleanup_old_sessions(ctx: Context, *, dry_run: bool = False) -> SessionsCleaned:
+    """Remove sessions that are expired or idle, or only say how many. Safe to repeat."""
+    return await ctx.sessions.clean(dry_run=dry_run)
+
+
+@job(queue=MAINTENANCE, timeout=minutes(10), retry=Fixed(minutes(10), attempts=4))
+async def cleanup_expired_cache(ctx: Context, *, dry_run: bool = False) -> CacheCleaned:
+    """Drop cache entries that are expired or damaged, or only say how many. Safe to repeat."""
+    return await ctx.cache.clean(dry_run=dry_run)
+
+
+@job(queue=MAINTENANCE, timeout=minutes(30), retry=Fixed(minutes(30), attempts=4))
+async def prune_history(ctx: Context, *, dry_run: bool = False) -> HistoryPruned:
+    """Forget runs, checks and the like that are long over, or only count. Safe to repeat."""
+    return await ctx.history.prune(dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,10 @@
     outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
     ways.py             Ways: how each user can be reached, and how they don't want to be
     outgoing_sms.py     SMS on their way out; outgoing_posts.py: what goes to Slack and webhooks
+    sessions.py         Sessions: who is logged in
+    cache.py            Cache: what can be had again, but at a cost
+    history.py          History: forgets what is long over
+    optimizer.py        Optimizer: looks after the database; optimizations.py: what that did
     effects.py          Effects: what jobs have done to the world outside, so that it happens once
     sync_history.py     SyncHistory: what each sync with something outside did
     calendar.py         calendars as they were last read

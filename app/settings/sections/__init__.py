@@ -14,12 +14,14 @@ from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Mail, Security, Smtp
 from app.settings.sections.queues import Queues, Redis, Risk, Signing
 from app.settings.sections.section import Section
+from app.settings.sections.upkeep import History, Sessions
 from app.settings.sections.worker import WorkerProcess
 
 __all__ = [
     "PREFIX",
     "Calendar",
     "Files",
+    "History",
     "Log",
     "Mail",
     "Owner",
@@ -28,6 +30,7 @@ __all__ = [
     "Risk",
     "Section",
     "Security",
+    "Sessions",
     "Settings",
     "Signing",
     "Smtp",
@@ -57,4 +60,6 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     calendar: Calendar = Calendar()
     files: Files = Files()
+    sessions: Sessions = Sessions()
+    history: History = History()
     log: Log = Log()
