@@ -17,6 +17,7 @@
     optimizer.py        Optimizer: looks after the database; optimizations.py: what that did
     effects.py          Effects: what jobs have done to the world outside, so that it happens once
     sync_history.py     SyncHistory: what each sync with something outside did
+    mirror.py           MirrorBook: what a folder and an account elsewhere were like when alike
     calendar.py         calendars as they were last read
     runs.py             Runs: the history of every run; position.py: how far, and the gaps in it
     health.py           what the health checks found
