@@ -5,8 +5,8 @@ from sqlalchemy import UniqueConstraint
 
 from app.storage.migrations.columns import belongs_to, flag, row_id, text
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
