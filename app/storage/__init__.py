@@ -9,6 +9,7 @@
     notifications.py    what users were told in the application
     outbox.py           Outbox: runs to be enqueued once a transaction is committed
     outgoing_mail.py    letters on their way out; incoming_mail.py: those that were filed
+    mailboxes.py        Mailboxes: what lies in them; mailbox_entry.py: their values
     ways.py             Ways: how each user can be reached, and how they don't want to be
     outgoing_sms.py     SMS on their way out; outgoing_posts.py: what goes to Slack and webhooks
     sessions.py         Sessions: who is logged in
