@@ -25,8 +25,9 @@ Passes = Callable[[bytes], bool]
 class Proxy:
     """Passes connections on to Redis, as well as the test lets it."""
 
-    def __init__(self, redis: RedisSettings, port: int) -> None:
+    def __init__(self, redis: RedisSettings, port: int, *, is_read: bool = True) -> None:
         self._redis = redis
+        self._is_read = is_read
         self._port = port
         self._links = set[anyio.CancelScope]()
         self._delay = 0.0
@@ -44,6 +45,10 @@ class Proxy:
     def url(self) -> str:
         """The same, for a process."""
         return f"redis://{_HOST}:{self._port}/0"
+
+    def lead_to(self, redis: RedisSettings) -> None:
+        """Be the way to another server from now on, for new connections."""
+        self._redis = redis
 
     def cut(self) -> None:
         """Break every connection, and each new one as soon as it is made."""
@@ -87,11 +92,11 @@ class Proxy:
     async def _pass_on(self, near: ByteStream) -> None:
         if self._is_cut:
             return
-        link = Unanswered()
+        link = Unanswered() if self._is_read else None
         async with await self._connect() as far, anyio.create_task_group() as group:
             for source, sink, passes in (
-                (near, far, partial(self._asks, link)),
-                (far, near, link.answer),
+                (near, far, partial(self._asks, link) if link else _all),
+                (far, near, link.answer if link else _all),
             ):
                 group.start_soon(self._flow, source, sink, passes, group.cancel_scope)
 
@@ -128,6 +133,10 @@ class Proxy:
                         return
                     await sink.send(data)
                 await self._flowing.wait()
+
+
+def _all(_data: bytes) -> bool:
+    return True
 
 
 class _Unix(ByteStream):
@@ -167,13 +176,16 @@ async def _read(source: ByteStream, sending: MemoryObjectSendStream[Sent]) -> No
 
 
 @asynccontextmanager
-async def proxied(redis: RedisSettings) -> AsyncGenerator[Proxy]:
-    """A proxy in front of this server, while the block lasts."""
+async def proxied(redis: RedisSettings, *, is_read: bool = True) -> AsyncGenerator[Proxy]:
+    """A proxy in front of this server, while the block lasts.
+
+    It reads along, and can lose an answer, but where `is_read` says that no requests are passed.
+    """
     async with (
         await anyio.create_tcp_listener(local_host=_HOST) as listener,
         anyio.create_task_group() as group,
     ):
-        proxy = Proxy(redis, listener.extra(SocketAttribute.local_port))
+        proxy = Proxy(redis, listener.extra(SocketAttribute.local_port), is_read=is_read)
         group.start_soon(listener.serve, proxy.link)
         yield proxy
         group.cancel_scope.cancel()

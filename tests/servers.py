@@ -19,15 +19,13 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.engine import seconds
-from app.engine.redis.connection import open_redis
 from app.local.binary import find_binary
 from tests.eventually import eventually
+from tests.rights import of_server
 from tests.services.mail.capture import CERTIFICATE
 
 PROGRAMS = ("valkey", "redis")
 _STARTING = seconds(30)
-_README = Path(__file__).parents[1] / "README.md"
-_USER = "ACL SETUSER steward on >password "
 
 
 def program(name: str) -> Path:
@@ -99,7 +97,9 @@ class Server:
         if is_tls:
             usual |= {"port": 0, "tls_replication": "yes"} | tls_options(self.port)
         lines = ((name.replace("_", "-"), each) for name, each in (usual | options).items())
-        config.write_text("".join(f"{name} {each}\n" for name, each in lines))
+        is_open = not (is_sentinel or "requirepass" in options)
+        users = of_server() if is_open else []
+        config.write_text("".join([*(f"{name} {each}\n" for name, each in lines), *users]))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -174,16 +174,3 @@ def tls_options(port: int) -> dict[str, Any]:
         "tls_ca_cert_file": CERTIFICATE,
         "tls_auth_clients": "no",
     }
-
-
-def rights() -> list[str]:
-    """What the README says that Steward's user needs."""
-    (line,) = (line for line in _README.read_text().splitlines() if _USER in line)
-    return line.partition(_USER)[2].split()
-
-
-async def asked(settings: RedisSettings, *command: Any) -> Any:
-    """What a server answers to one command, on a connection for it alone."""
-    async with open_redis(settings) as redis:
-        anybody: Any = redis
-        return await anybody.execute_command(*command)

@@ -20,6 +20,7 @@ from app.storage.outbox import Outbox, OutboxRow, Waiting
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
 from tests.proxy import Proxy, proxied
+from tests.rights import asked
 
 QUEUES = ("default", "urgent")
 LONG = seconds(20)
@@ -258,7 +259,7 @@ async def _is_empty(outbox: Outbox) -> bool:
 
 
 async def _has_no_mark(client: Client) -> bool:
-    return not await client.store.redis.keys(keys.BROUGHT + "*")
+    return not await asked(client.store.redis, "KEYS", keys.BROUGHT + "*")
 
 
 async def test_a_relay_frozen_on_its_way_for_long_brings_nothing_twice(

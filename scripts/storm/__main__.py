@@ -64,9 +64,18 @@ class _Progress:
 
 
 def _cases(seed: int) -> bool:
-    """Whether every case is survived, tried at length, with the same seed."""
-    words = ["-n2", "--dist=loadfile", "-m=case", "--tier=T2", f"--seed={seed}"]
-    command = [sys.executable, "-m", "pytest", *words]
+    """Whether every case is survived, tried at length, with the same seed.
+
+    Then the engine and its life once more, as a user who may do no more than README says.
+    """
+    at_length = ["-m=case", "--tier=T2"]
+    with_rights = ["--rights", "tests/engine", "tests/life"]
+    passed = [_tested(*words, f"--seed={seed}") for words in (at_length, with_rights)]
+    return all(passed)
+
+
+def _tested(*words: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", *words]
     return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_CASES).returncode
 
 

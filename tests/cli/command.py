@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.rights import python_path
+
 ROOT = Path(__file__).parents[2]
 _PATIENCE = 40  # s; a command that takes longer hangs
 
@@ -60,7 +62,7 @@ class Command:
     def environment(self, **settings: str) -> dict[str, str]:
         """The variables of its processes."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("STEWARD_")}
-        ours = {"STEWARD_HOME": str(self.home), "PYTHONPATH": str(ROOT), "TZ": "UTC"}
+        ours = {"STEWARD_HOME": str(self.home), "PYTHONPATH": python_path(), "TZ": "UTC"}
         return {**kept, **ours, **self.settings, **settings}
 
     def begin(self, *words: str, **settings: str) -> "Running":

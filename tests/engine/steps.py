@@ -21,6 +21,7 @@ from app.engine.redis.suspects import Suspects
 from app.engine.roles.slots import Running
 from app.engine.roles.trials import Trials
 from app.engine.run import Claim, Claimed, Share
+from tests.rights import asked
 
 HOUR = timedelta(hours=1)
 LEASE = seconds(60)
@@ -190,6 +191,6 @@ async def put(client: Client, job: Job[Any, ..., Any], *args: Any) -> str:
 
 async def keys_of(client: Client) -> set[str]:
     """Every key there is, but for the cursors of claims: they go by themselves at once."""
-    found: Any = await client.store.redis.keys("*")
+    found: Any = await asked(client.store.redis, "KEYS", "*")
     names = {key.decode(errors="replace") for key in found}
     return {name for name in names if not name.startswith(keys.CLAIMED)}

@@ -2,24 +2,30 @@
 
 import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP
+from signal import SIGKILL
+from time import monotonic
 
 import anyio
 import pytest
 
-from app.engine import Client, Codec, Doctor, Durable, RunStatus, Trouble, Unavailable, seconds
+from app.engine import Client, Codec, Doctor, Durable, NotDurable, RunStatus, Trouble, seconds
 from tests import servers
-from tests.engine.jobs import write
+from tests.engine.conftest import workshop_at
+from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
-from tests.servers import Server, asked
+from tests.proxy import Proxy, proxied
+from tests.rights import asked
+from tests.servers import Server
 
 LASTING = {"appendonly": "yes", "appendfsync": "everysec"}
 SURELY = write.with_options(durable=True)
 PATIENT = seconds(10)
+PARTITION, FAILED_OVER = 1.0, 5.0  # s
 
 
 @pytest.fixture
@@ -83,54 +89,103 @@ async def test_a_killed_server_whose_files_end_is_cut_off_loses_no_durable_run(
     assert [each for each in findings if each.trouble is not Trouble.QUEUE] == []
 
 
+@dataclass(kw_only=True)
+class Pair:
+    """A primary, its replica, the network between them, and the address that leads to the one."""
+
+    first: Server
+    second: Server
+    link: Proxy
+    front: Proxy
+
+    async def fail_over(self) -> None:
+        """Make the replica the primary, and the primary its replica, as Sentinels do."""
+        await asked(self.second.nearby, "REPLICAOF", "NO", "ONE")
+        self.link.cut()
+        self.front.lead_to(self.second.settings)
+        await asked(self.first.nearby, "REPLICAOF", "127.0.0.1", self.second.port)
+
+
+@asynccontextmanager
+async def open_pair(stack: AsyncExitStack) -> AsyncGenerator[Pair]:
+    """Both of them, while the block lasts."""
+    first = await started(stack, repl_diskless_sync_delay="0")
+    async with proxied(first.settings, is_read=False) as link, proxied(first.settings) as front:
+        second = await started(stack, replicaof=f"127.0.0.1 {link.settings.port}")
+        yield Pair(first=first, second=second, link=link, front=front)
+
+
+@dataclass
+class Receipts:
+    """The ids that were receipted, and how many enqueues were told that nobody vouches for them."""
+
+    plain: list[str] = field(default_factory=list[str])
+    durable: list[str] = field(default_factory=list[str])
+    refused: int = 0
+
+    async def enqueue_surely(self, client: Client) -> bool:
+        """One more durable run, or none."""
+        try:
+            self.durable.append((await client.enqueue(write, "it")).id)
+        except NotDurable:
+            self.refused += 1
+            return False
+        return True
+
+    async def enqueue_for(self, client: Client, span: float) -> None:
+        """Plain runs, one after the other."""
+        with anyio.move_on_after(span):
+            while True:
+                with anyio.CancelScope(shield=True):
+                    self.plain.append((await client.enqueue(write, "it")).id)
+                await anyio.lowlevel.checkpoint()
+
+
 @pytest.mark.case(17)
 @pytest.mark.tier("T2")
 async def test_a_fail_over_loses_no_run_that_a_replica_had_on_disk(
     stack: AsyncExitStack, codec: Codec, case: Case
 ) -> None:
-    first = await started(stack, repl_diskless_sync_delay="0")
-    second = await started(stack, replicaof=f"127.0.0.1 {first.port}")
-    durable, plain, refused = list[str](), list[str](), 0
-
+    got, tries = Receipts(), 50
     async with (
-        Client.open(first.settings, codec, durable=Durable(1), patience=PATIENT) as sure,
-        Client.open(first.settings, codec) as quick,
+        open_pair(stack) as pair,
+        workshop_at(pair.front.settings, codec, write, pass_gate) as shop,
+        Client.open(shop.redis, codec, durable=Durable(1), patience=PATIENT) as sure,
+        Client.open(shop.redis, codec, patience=PATIENT) as quick,
+        shop.working(poll=PATIENT, lease=seconds(8), concurrency=1),
     ):
-
-        async def enqueue() -> str:
-            try:
-                return (await sure.enqueue(write, "it")).id
-            except Unavailable:
-                return ""
-
-        durable.append(await eventually(enqueue, within=seconds(30)))
+        await eventually(lambda: got.enqueue_surely(sure), within=seconds(30))
+        await quick.enqueue(pass_gate, "held")  # all that follow wait behind it
+        await eventually(lambda: "held waits" in shop.page)
+        before = [each.id for each in await quick.enqueue_many(write.call("it") for _ in range(50))]
         handles = await sure.enqueue_many(write.call("it") for _ in range(200))
-        durable.extend(each.id for each in handles)
-        second.send(SIGSTOP)
+        got.durable += [each.id for each in handles]
+        got.refused = 0
+
+        pair.link.freeze()
         async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(got.enqueue_for, quick, PARTITION)
+            for _ in range(tries):
+                group.start_soon(got.enqueue_surely, sure)
+        await pair.fail_over()
+        start = monotonic()
+        shop.gate.set()
+        after = await (await quick.enqueue(write, "after")).result(within=PATIENT)
+        took = monotonic() - start
 
-            async def try_surely() -> None:
-                nonlocal refused
-                id = await enqueue()
-                durable.extend([id] if id else [])
-                refused += not id
-
-            for _ in range(50):
-                group.start_soon(try_surely)
-            for _ in range(200):
-                plain.append((await quick.enqueue(write, "it")).id)
-    await first.stop(SIGKILL)
-    second.send(SIGCONT)
-    await asked(second.nearby, "REPLICAOF", "NO", "ONE")
-
-    async with Client.open(second.settings, codec) as client:
-        lost_durable, lost_plain = await lost(client, durable), await lost(client, plain)
+        lost_durable = await lost(quick, got.durable)
+        lost_before, lost_plain = await lost(quick, before), await lost(quick, got.plain)
+        await eventually(lambda: len(shop.page) > len(got.durable) + len(before))
 
     case.says(
-        f"fail-over to a replica that was cut off, {len(durable)} durable receipts",
+        f"fail-over after a partition of {PARTITION:.0f} s, {len(got.durable)} durable receipts",
         arq="2,581 lost after the receipt",
-        steward=f"durable lost: {lost_durable}, refused while it was cut off: {refused} of 50; "
-        f"plain lost: {lost_plain} of {len(plain)}",
+        steward=f"durable lost: {lost_durable}, refused in the partition: {got.refused} of {tries};"
+        f" plain lost: {lost_plain} of {len(got.plain)} of that second, {lost_before} of those"
+        f" before; the same worker at the new primary after {took:.2f} s",
     )
-    assert lost_durable == 0
-    assert refused == 50
+    assert (lost_durable, lost_before, got.refused) == (0, 0, tries)
+    assert 0 < lost_plain <= len(got.plain)
+    assert (after, shop.page.count("held passes")) == (5, 1)
+    assert took < FAILED_OVER

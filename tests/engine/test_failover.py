@@ -18,8 +18,9 @@ from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
+from tests.rights import asked
 from tests.scratch_home import Given
-from tests.servers import Server, asked
+from tests.servers import Server
 from tests.services.mail.capture import CERTIFICATE
 
 RARELY, SOON, LEASE = seconds(30), seconds(20), seconds(8)

@@ -14,7 +14,8 @@ from tests.engine.conftest import Bench, workshop_at
 from tests.engine.jobs import write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
-from tests.servers import PROGRAMS, Server, asked
+from tests.rights import asked
+from tests.servers import PROGRAMS, Server
 
 MIB = 1024 * 1024
 TEXT = token_hex(10_000)  # chance can't be compressed

@@ -19,6 +19,7 @@ from tests.engine.jobs import die, hurry, pass_gate, write
 from tests.engine.steps import alive, claimed_ids
 from tests.eventually import eventually
 from tests.proxy import proxied
+from tests.rights import asked
 
 RARELY, SOON = seconds(30), seconds(10)
 JOBS: tuple[Job[Any, ..., Any], ...] = (write, hurry, pass_gate, die)
@@ -137,7 +138,7 @@ async def test_who_stops_takes_its_offer_back(workshop: Open, stranger: Client) 
         handle = await stranger.enqueue(write, "it")
 
         assert not await offers(stranger, worker)
-        assert await stranger.store.redis.keys(keys.IDLE + "*") == []
+        assert await asked(stranger.store.redis, "KEYS", keys.IDLE + "*") == []
         assert await handle.status() is RunStatus.QUEUED
         await shop.drain()
         assert shop.heard[-1].run.attempt == 1
@@ -159,7 +160,7 @@ async def test_an_offer_nobody_stands_by_keeps_nothing(client: Client) -> None:
         assert await redis.exists(keys.lease(first.id), keys.lease(second.id)) == 0
         assert await redis.exists(keys.IDLE + "default") == 0  # nobody looks there again
         assert await claimed_ids(client.store) == [first.id, second.id]
-    await client.store.redis.flushdb()
+    await asked(client.store.redis, "FLUSHDB")
 
 
 async def test_a_run_that_got_lost_on_its_way_comes_with_the_next_claim_uncharged(
@@ -209,7 +210,7 @@ async def test_who_may_not_hear_or_tell_is_served_by_claims(
     async with open_redis(clean_redis) as owner:
         redis: Any = owner
         may = ("on", ">secret", "~*", "&*", "+@all", refused)
-        await redis.execute_command("ACL", "SETUSER", "shy", *may)
+        await asked(redis, "ACL", "SETUSER", "shy", *may)
         shy = replace(clean_redis, username="shy", password="secret")
         async with workshop(*JOBS) as shop, open_redis(shy) as connection:
             client = Client(Store(connection, clock), codec, jobs=shop.jobs, queues=QUEUES)
@@ -218,4 +219,4 @@ async def test_who_may_not_hear_or_tell_is_served_by_claims(
                     await (await client.enqueue(write, str(n))).result(within=SOON)
 
             assert shop.page == [str(n) for n in range(5)]
-        await redis.execute_command("ACL", "DELUSER", "shy")
+        await asked(redis, "ACL", "DELUSER", "shy")

@@ -32,6 +32,7 @@ from tests.engine.jobs import write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
+from tests.rights import asked
 
 SOON = seconds(20)
 inside, most_inside = Counter[str](), Counter[str]()
@@ -86,7 +87,7 @@ async def bounce(ctx: Bench, text: str) -> None:
 
 async def left(shop: Workshop) -> list[bytes]:
     """What lines and places there are."""
-    found: list[Any] = await shop.client.store.redis.keys("steward:[plg]*")
+    found: list[Any] = await asked(shop.client.store.redis, "KEYS", "steward:[plg]*")
     return sorted(key for key in found if not key.startswith(b"steward:latest"))
 
 
@@ -364,7 +365,7 @@ async def test_what_fails_together_is_tried_again_spread_out(
             "Retrying": count,
             "Dead": count,
         }
-        await shop.client.store.redis.flushdb()
+        await asked(shop.client.store.redis, "FLUSHDB")
 
     scores = sorted(score for _, score in found)
     seconds_of = Counter(int(score / 1000) for score in scores)

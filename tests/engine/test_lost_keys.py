@@ -8,6 +8,7 @@ from tests.engine.conftest import Open
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
+from tests.rights import asked
 
 SOON = seconds(20)
 
@@ -48,7 +49,7 @@ async def test_a_server_that_is_emptied_under_a_worker_is_an_alarm_and_work_goes
         held = await shop.client.enqueue(pass_gate, "it")
         await eventually(lambda: shop.page)
 
-        await shop.client.store.redis.flushall()
+        await asked(shop.client.store.redis, "FLUSHALL")
         shop.gate.set()
         await eventually(lambda: "its outcome here is dropped" in caplog.text)
         after = await shop.client.enqueue(write, "after")

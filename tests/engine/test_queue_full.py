@@ -28,6 +28,7 @@ from tests.engine.jobs import die, hurry, write
 from tests.engine.steps import put
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
+from tests.rights import asked
 
 ROOM = 5
 PATIENCE = 5.0  # s a client tries when Redis is away; the case allows 1
@@ -40,7 +41,7 @@ async def narrow(
     """A client of queues of which one has little room."""
     async with Client.open(clean_redis, codec, room={"default": ROOM}, clock=clock) as opened:
         yield opened
-        await opened.store.redis.flushdb()
+        await asked(opened.store.redis, "FLUSHDB")
 
 
 async def ids_on(client: Client, queue: str = "default") -> list[str]:
@@ -51,13 +52,13 @@ async def ids_on(client: Client, queue: str = "default") -> list[str]:
 async def test_an_enqueue_past_the_limit_is_refused_and_leaves_nothing(narrow: Client) -> None:
     for number in range(ROOM):
         await narrow.enqueue(write, str(number))
-    before = await narrow.store.redis.keys("*")
+    before = await asked(narrow.store.redis, "KEYS", "*")
 
     with pytest.raises(QueueFull, match="queue default holds 5 runs") as refused:
         await narrow.enqueue(write.with_options(key="k", id="one-more"), "x")
 
     assert (refused.value.refused, refused.value.stored) == (("one-more",), ())
-    assert sorted(await narrow.store.redis.keys("*")) == sorted(before)
+    assert sorted(await asked(narrow.store.redis, "KEYS", "*")) == sorted(before)
     await narrow.enqueue(hurry, "another queue")
 
 
@@ -159,7 +160,7 @@ async def test_a_burst_of_many_producers_fills_the_queue_and_no_more(
         await asyncio.gather(*(produce(ids) for ids in shares))
         there = await ids_on(client)
         info: Any = await client.store.redis.info("clients")
-        await client.store.redis.flushdb()
+        await asked(client.store.redis, "FLUSHDB")
 
     p99 = sorted(took)[round(len(took) * 0.99)] * 1000
     assert set(there) == set(stored)
@@ -183,7 +184,7 @@ async def test_without_memory_an_enqueue_is_refused_at_once_and_stores_nothing(
             workshop_at(server.settings, codec, write, die) as shop,
         ):
             first = await put(shop.client, write, "first")
-            await servers.asked(server.nearby, "CONFIG", "SET", "maxmemory", 1)
+            await asked(server.nearby, "CONFIG", "SET", "maxmemory", 1)
             begun = time.perf_counter()
 
             with pytest.raises(QueueFull, match="OOM"):
@@ -194,8 +195,8 @@ async def test_without_memory_an_enqueue_is_refused_at_once_and_stores_nothing(
 
             assert len(refused.value.refused) == 700
             assert await ids_on(shop.client) == [first]
-            assert await shop.client.store.redis.keys("steward:unique:*") == []
-            await servers.asked(server.nearby, "CONFIG", "SET", "maxmemory", 0)
+            assert await asked(shop.client.store.redis, "KEYS", "steward:unique:*") == []
+            await asked(server.nearby, "CONFIG", "SET", "maxmemory", 0)
             assert (await shop.client.enqueue(write.with_options(key="k"), "now")).is_new
             await shop.drain()
             assert shop.page == ["first", "now"]

@@ -15,7 +15,8 @@ from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
-from tests.servers import PROGRAMS, Server, asked
+from tests.rights import asked
+from tests.servers import PROGRAMS, Server
 
 SOON = seconds(15)
 PASSWORD = "rotated"

@@ -27,8 +27,9 @@ from tests.engine.jobs import die, fail, pass_gate, write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
+from tests.rights import asked
 from tests.scratch_home import Given
-from tests.servers import PROGRAMS, Server, asked
+from tests.servers import PROGRAMS, Server
 from tests.services.mail.capture import CERTIFICATE
 
 JOBS = (write, fail, die, pass_gate)

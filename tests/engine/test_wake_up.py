@@ -18,6 +18,7 @@ from app.engine.redis.store import Store
 from tests.engine.conftest import QUEUES, Bench, Open, Workshop
 from tests.engine.jobs import fail, hurry, pass_gate, write
 from tests.eventually import eventually
+from tests.rights import asked
 
 RARELY = seconds(30)
 TIMES = 30
@@ -205,7 +206,7 @@ async def test_a_worker_whose_connection_was_cut_hears_again(
         line = shop.client.store.redis.line
         for n in range(3):
             id = await line.call("CLIENT", "ID")
-            await stranger.store.redis.client_kill_filter(_id=str(id))
+            await asked(stranger.store.redis, "CLIENT", "KILL", "ID", str(id))
             await stranger.enqueue(write, str(n))
 
             await written(shop, n + 1)
@@ -240,9 +241,9 @@ async def forbidden(clean_redis: RedisSettings) -> AsyncGenerator[RedisSettings]
     async with open_redis(clean_redis) as opened:
         redis: Any = opened
         may = ("on", ">secret", "~*", "&*", "+@all", "-client|tracking")
-        await redis.execute_command("ACL", "SETUSER", "deaf", *may)
+        await asked(redis, "ACL", "SETUSER", "deaf", *may)
         yield replace(clean_redis, username="deaf", password="secret")
-        await redis.execute_command("ACL", "DELUSER", "deaf")
+        await asked(redis, "ACL", "DELUSER", "deaf")
 
 
 async def test_where_the_server_does_not_tell_the_worker_looks_and_says_so_once(

@@ -18,7 +18,8 @@ from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
-from tests.servers import PROGRAMS, Server, asked, rights
+from tests.rights import asked, rights
+from tests.servers import PROGRAMS, Server
 from tests.services.mail.capture import CERTIFICATE
 
 PASSWORD = "p@ss/w:rd %41"

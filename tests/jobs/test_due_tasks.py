@@ -32,6 +32,7 @@ from app.storage.users import User, Users
 from tests.eventually import eventually
 from tests.jobs.ai_bench import at_attempt, notices, waiting
 from tests.jobs.working import working
+from tests.rights import asked
 
 
 async def forgotten(context: Context, owner: User, count: int = 1) -> list[Task]:
@@ -197,7 +198,7 @@ async def test_a_task_whose_run_was_lost_with_its_queue_is_found_after_its_lease
     context: Context, owner: User, clock: ManualClock
 ) -> None:
     created = await create_reminder(context, owner.id, "Call", clock.now() + minutes(1))
-    await context.client.store.redis.flushdb()
+    await asked(context.client.store.redis, "FLUSHDB")
     clock.advance(minutes(2) + CLAIM)
 
     look = await process_due_tasks(context)

@@ -21,6 +21,7 @@ from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.ledger import VARIABLE, Ledger
 from tests.life.processes import ARQ, WorkerProcess
+from tests.rights import python_path, refused
 from tests.scratch_home import Given
 
 LEASE = seconds(2)
@@ -70,7 +71,7 @@ class Home:
             "worker",
             *options,
             program=(sys.executable, "-m", "app"),
-            PYTHONPATH=f"{ROOT / 'tests' / 'life' / 'site'}{os.pathsep}{ROOT}",
+            PYTHONPATH=python_path(ROOT / "tests" / "life" / "site"),
             **variables,
         )
 
@@ -84,7 +85,7 @@ class Home:
     def _environment(self) -> dict[str, str]:
         return os.environ | {
             VARIABLE: str(self.ledger.path),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": python_path(),
             "STEWARD_HOME": str(self.path),
             "STEWARD_REDIS__URL": self.redis_url,
             "STEWARD_REDIS__ACCEPT": '["no-persistence"]',
@@ -101,6 +102,7 @@ class Home:
             open_services(settings, client) as services,
         ):
             yield services
+            assert await refused(services.client.store.redis) == []
 
 
 async def worked_until(steward: Services, timetable: Sequence[Schedule], *, ago: timedelta) -> None:

@@ -16,6 +16,7 @@ from app.timetable import TIMETABLE
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import STEWARD, Home, history, worked_until
+from tests.rights import asked
 
 
 async def test_all_the_timetable_runs_and_leaves_only_lasting_keys(
@@ -75,4 +76,4 @@ async def _runs_of(steward: Services, wanted: set[str]) -> list[Run]:
 
 
 async def _keys(steward: Services, pattern: str) -> set[str]:
-    return {key.decode() for key in await steward.client.store.redis.keys(pattern)}
+    return {key.decode() for key in await asked(steward.client.store.redis, "KEYS", pattern)}

@@ -12,6 +12,7 @@ from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import Home
 from tests.life.ledger import Line
+from tests.rights import asked
 
 SOON = seconds(60)
 LEASE = seconds(5)  # on a busy machine a live worker must not seem dead
@@ -61,7 +62,8 @@ async def _all_wait(handles: Sequence[Any]) -> bool:
 
 async def _nothing_is_left(steward: Services) -> bool:
     redis: Any = steward.client.store.redis
-    return not await redis.keys("steward:p[lu]*") and not await redis.keys("steward:[lg]*")
+    patterns = "steward:p[lu]*", "steward:[lg]*"
+    return not [key for each in patterns for key in await asked(redis, "KEYS", each)]
 
 
 def _shortest_span(lines: Sequence[Line], count: int) -> float:

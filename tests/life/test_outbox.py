@@ -20,6 +20,7 @@ from tests.life.home import Home
 from tests.life.mortal import DEADLY, DIED, STANDS_STILL, Step, lives
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
+from tests.rights import asked
 
 LONG = seconds(60)
 NOT_YET = (Step.BEFORE_LEASE, Step.BEFORE_ENQUEUE)
@@ -94,7 +95,7 @@ async def marks_pass(steward: Services) -> bool:
     """Whether those that are left, of rows that were deleted just before a death, will expire."""
     redis = steward.client.store.redis
     async with redis.pipeline(transaction=False) as pipe:
-        for mark in await redis.keys(keys.BROUGHT + "*"):
+        for mark in await asked(redis, "KEYS", keys.BROUGHT + "*"):
             pipe.pttl(mark)
         left: list[int] = await pipe.execute()
     return await rows(steward) == 0 and all(each > 0 for each in left)
@@ -117,7 +118,10 @@ async def all_ran(home: Home, steward: Services, ids: list[str]) -> None:
 async def forget(steward: Services) -> None:
     """As if it were long ago: of what is over nothing is kept any more."""
     redis: Any = steward.client.store.redis
-    left = [*await redis.keys(keys.RESULT + "*"), *await redis.keys(keys.FINISHED + "*")]
+    left = [
+        *await asked(redis, "KEYS", keys.RESULT + "*"),
+        *await asked(redis, "KEYS", keys.FINISHED + "*"),
+    ]
     await redis.delete(*left)
 
 

@@ -9,8 +9,9 @@ from app.context import Services
 from app.engine import seconds
 from tests import servers
 from tests.life import jobs
-from tests.life.home import OURS, ROOT, STEWARD, Home
+from tests.life.home import OURS, STEWARD, Home
 from tests.plugins.cases import Case
+from tests.rights import python_path
 from tests.servers import Server
 
 COMMAND = (sys.executable, "-m", "app")
@@ -39,7 +40,7 @@ async def steward(home: Home, server: Server) -> AsyncGenerator[Services]:
 async def test_each_command_refuses_it_and_says_what_to_change(
     home: Home, server: Server, case: Case
 ) -> None:
-    unaccepted = {"STEWARD_REDIS__ACCEPT": "[]", "PYTHONPATH": str(ROOT)}
+    unaccepted = {"STEWARD_REDIS__ACCEPT": "[]", "PYTHONPATH": python_path()}
     refused = [
         home.worker(STEWARD, **unaccepted),
         home.worker("worker", program=COMMAND, **unaccepted),

@@ -10,7 +10,8 @@ from app.jobs import maintenance
 from tests import servers
 from tests.life import jobs
 from tests.life.home import Home, history, worked_until
-from tests.servers import Server, asked, rights
+from tests.rights import asked, rights
+from tests.servers import Server
 
 SOON = seconds(20)
 

@@ -12,6 +12,7 @@ from app.engine.redis import keys
 from tests.engine.conftest import Open, Workshop
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
+from tests.rights import asked
 
 Redis = Any
 Break = Callable[[Redis], Awaitable[object]]
@@ -73,7 +74,7 @@ async def test_a_run_whose_payload_is_lost_becomes_a_dead_letter(workshop: Open)
 
         assert str(await shop.client.run("run").status()) == "dead"
         assert await found(shop) == []
-        await shop.client.store.redis.flushdb()
+        await asked(shop.client.store.redis, "FLUSHDB")
 
 
 LEAVINGS: list[tuple[Break, Trouble, str]] = [
@@ -109,7 +110,7 @@ async def test_a_letter_that_no_list_has_is_listed_again(workshop: Open) -> None
         assert await found(shop, mend=True) == [(Trouble.LETTER_UNLISTED, "x")]
 
         assert await shop.client.store.redis.zscore(keys.DEAD, "x") == 5
-        await shop.client.store.redis.flushdb()
+        await asked(shop.client.store.redis, "FLUSHDB")
 
 
 async def test_work_that_nobody_here_can_do_is_named(workshop: Open) -> None:
@@ -138,7 +139,7 @@ async def test_what_another_project_keeps_there_is_left_alone(workshop: Open) ->
         assert await found(shop, mend=True) == []
 
         assert await redis.dbsize() == 2
-        await redis.flushdb()
+        await asked(redis, "FLUSHDB")
 
 
 async def test_runs_on_their_way_are_no_inconsistency(workshop: Open) -> None:

@@ -9,7 +9,8 @@ from arq.connections import RedisSettings
 
 from app.engine import Client, Codec, Flaw, UnfitServer, examine, refuse_unfit
 from tests import servers
-from tests.servers import PROGRAMS, Server, asked
+from tests.rights import asked, rights
+from tests.servers import PROGRAMS, Server
 
 DURABLE = {"appendonly": "yes", "protected-mode": "no", "bind": "0.0.0.0"}
 
@@ -66,6 +67,7 @@ async def test_a_server_that_would_lose_runs_is_refused_unless_that_is_accepted(
 
 
 @pytest.mark.case(16)
+@pytest.mark.more_rights("is about those who come without a name")
 async def test_a_server_that_lets_strangers_in_is_refused_where_they_can_reach_it(
     server: Server, codec: Codec
 ) -> None:
@@ -88,8 +90,8 @@ async def test_a_server_that_lets_strangers_in_is_refused_where_they_can_reach_i
 async def test_a_user_who_may_not_ask_is_let_through_with_a_word(
     server: Server, codec: Codec, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rights = [each for each in servers.rights() if each != "+info"]
-    await asked(server.nearby, "ACL", "SETUSER", "narrow", "on", ">password", *rights)
+    may = [each for each in rights() if each != "+info"]
+    await asked(server.nearby, "ACL", "SETUSER", "narrow", "on", ">password", *may)
     narrow = replace(server.settings, username="narrow", password="password")
 
     async with Client.open(narrow, codec) as client:

@@ -7,6 +7,7 @@ import pytest
 
 from app.engine import Brought, Client, Handover, Job, NewRun, Overtaken, RunStatus, job, seconds
 from app.engine.redis import keys
+from tests.rights import asked
 
 LEASE = seconds(30)
 
@@ -50,7 +51,7 @@ async def test_runs_come_to_their_queues_in_their_order_and_leave_no_mark(client
     await here.end(some)
 
     assert await queued(client) == [run.id for run in some.values()]
-    assert await client.store.redis.keys("steward:*") == []
+    assert await asked(client.store.redis, "KEYS", "steward:*") == []
 
 
 async def test_another_begins_when_the_first_has_ended(client: Client) -> None:

@@ -11,6 +11,7 @@ from app.engine import ManualClock
 from app.engine.redis.connection import open_redis
 from app.engine.redis.store import Store
 from tests.engine.machine.picture import READ, Picture, read
+from tests.rights import as_admin
 
 T = TypeVar("T")
 
@@ -18,9 +19,12 @@ T = TypeVar("T")
 class Bench:
     """One connection, one loop, one clock that moves when told to."""
 
-    def __init__(self, runner: asyncio.Runner, store: Store, clock: ManualClock) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, store: Store, admin: Any, clock: ManualClock
+    ) -> None:
         self._runner = runner
         self.store = store
+        self._admin = admin
         self.clock = clock
 
     def do(self, step: Awaitable[T]) -> T:
@@ -29,8 +33,7 @@ class Bench:
 
     def picture(self) -> Picture:
         """All that Redis holds now."""
-        anybody: Any = self.store.redis
-        return read(self.do(anybody.eval(READ, 0)))
+        return read(self.do(self._admin.eval(READ, 0)))
 
     def delete(self, *keys: str) -> None:
         """Make keys end, as they do when their time is up."""
@@ -39,7 +42,7 @@ class Bench:
 
     def empty(self) -> None:
         """Begin again with nothing."""
-        self.do(self.store.redis.flushdb())
+        self.do(self._admin.flushdb())
         self.clock.offset *= 0
 
 
@@ -53,7 +56,8 @@ def open_bench(settings: RedisSettings) -> Generator[Bench]:
     with asyncio.Runner() as runner:
         stack, clock = AsyncExitStack(), ManualClock()
         redis = runner.run(stack.enter_async_context(open_redis(settings)))
-        bench = Bench(runner, Store(redis, clock), clock)
+        admin = runner.run(stack.enter_async_context(as_admin(settings)))
+        bench = Bench(runner, Store(redis, clock), admin, clock)
         try:
             yield bench
         finally:

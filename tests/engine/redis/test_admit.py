@@ -18,6 +18,7 @@ from app.engine.run import Claimed
 from app.engine.verdict import Admission, Asking, Told, Verdict
 from tests.engine.jobs import write
 from tests.engine.steps import LEASE, alive, claim, completed, dies, put, put_back
+from tests.rights import asked
 
 MINUTE_MS = 60_000
 TWO_AT_ONCE = Ask("at_once", "at_once:test", 2, 0)
@@ -29,7 +30,7 @@ BREAKER = Ask("breaker", "breaker:test", 3, MINUTE_MS, Breaker())
 async def store(client: Client) -> AsyncGenerator[Store]:
     async with alive(client.store, "w1", "w2"):
         yield client.store
-    await client.store.redis.flushdb()
+    await asked(client.store.redis, "FLUSHDB")
 
 
 async def ask(store: Store, runs: Sequence[Claimed], *asks: Ask) -> Admission:
@@ -194,7 +195,7 @@ async def test_a_run_that_waits_can_be_cancelled_and_leaves_nothing(
     assert await store.redis.exists(keys.PUT_OFF, keys.GATES) == 0
     for run in runs[:2]:
         await end(store, run, TWO_AT_ONCE)
-    assert await store.redis.keys("steward:[plg]*") == []
+    assert await asked(store.redis, "KEYS", "steward:[plg]*") == []
 
 
 async def test_a_line_that_was_lost_is_made_again(
@@ -303,7 +304,7 @@ async def test_limits_are_never_passed_and_never_stricter_than_they_say(
             model.starts += [now] * len(started)
             running += started
             waiting -= len(started)
-    await store.redis.flushdb()
+    await asked(store.redis, "FLUSHDB")
 
 
 async def _all_that_may(store: Store, asks: tuple[Ask, ...]) -> list[Claimed]:

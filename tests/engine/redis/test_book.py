@@ -18,6 +18,7 @@ from app.engine import (
 )
 from app.engine.redis import keys
 from app.engine.redis.book import RedisShelf
+from tests.rights import asked
 
 MAIL = Place(run_id="run-1", origin="run-1@0", name="mail")
 ORDER = Place(run_id="run-1", origin="run-1@0", name="order:7", is_shared=True)
@@ -46,7 +47,7 @@ def ledger(client: Client, codec: Codec) -> RedisLedger:
 async def emptied(redis: Any) -> Any:
     """Whatever the test leaves of a run that there never was is removed."""
     yield redis
-    await redis.flushdb()
+    await asked(redis, "FLUSHDB")
 
 
 async def test_what_is_known_is_replaced_and_the_rest_is_told(

@@ -16,6 +16,7 @@ from redis.exceptions import TimeoutError as Silent
 from app.engine.redis.connection import Connections, open_redis
 from app.engine.redis.line import Line
 from tests.eventually import eventually
+from tests.rights import as_admin, asked
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def own_id(line: Line) -> int:
 
 async def cut(redis: Connections) -> None:
     """The server hangs up on the line, and on it alone."""
-    await redis.client_kill_filter(_id=str(await own_id(redis.line)))
+    await asked(redis, "CLIENT", "KILL", "ID", str(await own_id(redis.line)))
 
 
 async def test_every_call_gets_its_own_answer(redis: Connections) -> None:
@@ -54,13 +55,14 @@ async def test_every_call_gets_its_own_answer(redis: Connections) -> None:
 
 
 async def test_what_many_callers_ask_travels_on_one_connection(redis: Connections) -> None:
-    before = len(await redis.client_list())
+    async with as_admin(redis) as admin:
+        before = len(await admin.client_list())
 
-    async with anyio.create_task_group() as group:
-        for _ in range(50):
-            group.start_soon(redis.line.call, "PING")
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(redis.line.call, "PING")
 
-    assert len(await redis.client_list()) == before + 1
+        assert len(await admin.client_list()) == before + 1
 
 
 async def test_a_long_answer_comes_whole(redis: Connections) -> None:
@@ -124,13 +126,13 @@ async def test_a_cut_fails_every_call_under_way(redis: Connections) -> None:
         for _ in range(3):
             group.start_soon(wait)
         await eventually(lambda: _is_blocked(redis, id))
-        await redis.client_kill_filter(_id=str(id))
+        await asked(redis, "CLIENT", "KILL", "ID", str(id))
 
     assert len(failed) == 3
 
 
 async def _is_blocked(redis: Connections, id: int) -> bool:
-    clients: Any = await redis.client_list()
+    clients: Any = await asked(redis, "CLIENT LIST")
     return any(each["id"] == str(id) and "b" in each["flags"] for each in clients)
 
 
@@ -149,7 +151,7 @@ async def test_closing_fails_every_call_under_way_and_leaves_no_connection(
             await eventually(lambda: _is_blocked(redis, id))
             await other.line.aclose()
 
-    clients: Any = await redis.client_list()
+    clients: Any = await asked(redis, "CLIENT LIST")
     assert str(id) not in {each["id"] for each in clients}
 
 

@@ -11,7 +11,8 @@ from app.engine.redis.voucher import Voucher
 from tests import servers
 from tests.engine.jobs import write
 from tests.eventually import eventually
-from tests.servers import Server, asked, rights
+from tests.rights import asked, rights
+from tests.servers import Server
 
 LASTING = {"appendonly": "yes", "appendfsync": "everysec"}
 SURELY = write.with_options(durable=True)
@@ -64,6 +65,7 @@ async def test_a_server_without_one_is_refused_and_nothing_is_stored(
     assert await client.store.redis.dbsize() == 0
 
 
+@pytest.mark.more_rights("asks for CONFIG GET, where a server can not say what is on its disk")
 async def test_a_server_that_can_not_say_is_taken_only_if_it_always_syncs(
     stack: AsyncExitStack, codec: Codec, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,6 +40,7 @@ from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
 from tests.engine.steps import LEASE, QUEUES, alive, claim, claimed_ids, dies, keys_of
 from tests.eventually import eventually
+from tests.rights import as_admin
 
 # running
 
@@ -661,10 +662,9 @@ async def test_what_another_worker_took_over_is_committed_once(workshop: Open) -
 async def test_cut_connections_lose_nothing_and_run_nothing_twice(workshop: Open) -> None:
     async with workshop(write) as shop, shop.working(concurrency=5):
         handles = await shop.client.enqueue_many(write.call(str(n)) for n in range(200))
-        async with Client.open(shop.redis, shop.client.codec) as knife:
-            redis: Any = knife.store.redis
+        async with as_admin(shop.redis) as knife:
             for _ in range(20):
-                await redis.client_kill_filter(_type="normal", skipme=True)
+                await knife.client_kill_filter(_type="normal", skipme=True)
                 await anyio.sleep(0.03)
         await eventually(lambda: _are_over(shop, [each.id for each in handles]))
 
