@@ -31,6 +31,7 @@ from app.services.files import Files
 from app.services.logs import Logs
 from app.services.mail import Mail, Outbox
 from app.services.mail.memory import MemoryMailbox, MemorySender
+from app.services.mail.sync import MailSync
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.storage.cache import Cache
@@ -152,7 +153,11 @@ def services(
         users=Users(database, now=clock.now),
         tasks=Tasks(database, now=clock.now),
         ai=RuleAssistant(),
-        mail=Mail(outbox=outbox, mailbox=mailbox),
+        mail=Mail(
+            outbox=outbox,
+            mailboxes=(mailbox,),
+            sync=MailSync(database, (mailbox,), now=clock.now),
+        ),
         calendar=CalendarSync(database, {owner.id: [calendar]}, now=clock.now),
         files=Files([tmp_path / "tmp"], now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),

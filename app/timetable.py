@@ -8,6 +8,7 @@ from app.jobs import ai, email, files, maintenance, sync
 TIMETABLE: Final = (
     schedule("* * * * *", ai.process_due_tasks.call()),
     schedule("*/5 * * * *", email.process_email_queue.call()),
+    schedule("*/30 * * * *", sync.sync_email_services.call()),
     schedule("0 * * * *", sync.sync_calendar_events.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),

@@ -21,6 +21,7 @@ Fires = Callable[[datetime], bool]
 FIRES: dict[str, Fires] = {
     "ai.process_due_tasks": lambda _: True,
     "email.process_email_queue": lambda at: at.minute % 5 == 0,
+    "sync.sync_email_services": lambda at: at.minute % 30 == 0,
     "sync.sync_calendar_events": lambda at: at.minute == 0,
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),
     "maintenance.cleanup_old_logs": lambda at: (at.hour, at.minute) == (3, 0),

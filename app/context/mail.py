@@ -8,6 +8,7 @@ from app.engine import Client, InDoubt, NeedsReview, current_attempt
 from app.services.mail import (
     LoginRefused,
     Mail,
+    Mailbox,
     MailInDoubt,
     MailRefused,
     MailSender,
@@ -16,8 +17,11 @@ from app.services.mail import (
     Outbox,
     Receipt,
 )
+from app.services.mail.imap import Account, ImapMailbox
 from app.services.mail.local import MaildirMailbox, MaildirSender
-from app.services.mail.smtp import Security, SmtpSender
+from app.services.mail.security import Security
+from app.services.mail.smtp import SmtpSender
+from app.services.mail.sync import MailSync
 from app.settings import Settings
 from app.storage.database import Database
 
@@ -42,14 +46,33 @@ def mail_once(in_doubt: InDoubt) -> Once:
 
 
 def open_mail(settings: Settings, home: Path, database: Database, client: Client) -> Mail:
-    """Mail that goes out by SMTP, or into the home's Maildir when no server is named."""
+    """Mail that goes out by SMTP, or into the home's Maildir when no server is named; in from
+    there, and from an IMAP account."""
+    now = client.store.clock.now
     outbox = Outbox(
         database,
         _sender(settings, home),
-        now=client.store.clock.now,
+        now=now,
         once=mail_once(InDoubt(settings.mail.in_doubt)),
     )
-    return Mail(outbox=outbox, mailbox=MaildirMailbox(home / "mail"))
+    mailboxes = (MaildirMailbox(home / "mail"), *_accounts(settings))
+    sync = MailSync(database, mailboxes, now=now)
+    return Mail(outbox=outbox, mailboxes=mailboxes, sync=sync)
+
+
+def _accounts(settings: Settings) -> tuple[Mailbox, ...]:
+    imap = settings.mail.imap
+    if not imap.host:
+        return ()
+    account = Account(
+        host=imap.host,
+        port=imap.port,
+        username=imap.username,
+        password=imap.password.get_secret_value(),
+        security=Security(imap.security.value),
+        folder=imap.folder,
+    )
+    return (ImapMailbox(account, is_sorted=imap.sort),)
 
 
 def _sender(settings: Settings, home: Path) -> MailSender:

@@ -9,7 +9,8 @@ from app.context import Context
 from app.engine import Fixed, job, minutes
 from app.queues import EMAIL
 from app.services.mail import Message
-from app.services.mail.sorter import MailSorted, Sorter
+from app.services.mail.filing import file_all
+from app.services.mail.mail_sorted import MailSorted
 from app.services.notifications import Letter
 
 
@@ -58,4 +59,5 @@ async def _mail(ctx: Context, user_id: int, subject: str, body: str, *, key: str
 async def process_email_queue(ctx: Context) -> MailSorted:
     """File the owner's incoming mail by rules; what is filed is not looked at again."""
     owner = await ctx.users.owner()
-    return await Sorter(ctx.database, ctx.mail.mailbox, ctx.notifications).sort(owner)
+    now = ctx.client.store.clock.now
+    return await file_all(ctx.database, ctx.mail.mailboxes, ctx.notifications, owner, now=now)

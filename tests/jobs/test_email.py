@@ -7,9 +7,9 @@ from app.context import Context
 from app.engine.retry import is_permanent
 from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
 from app.services.mail.errors import MailRefused, MailTrouble
+from app.services.mail.mail_sorted import SortStatus
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.rules import Category
-from app.services.mail.sorter import SortStatus
 from app.services.notifications import Letter
 from app.storage.notifications import Notices
 from app.storage.outgoing_mail import MailStatus, OutgoingMails

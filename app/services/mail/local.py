@@ -6,16 +6,19 @@ mail/<category>    where it is filed
 mail/aside         what could not be read
 """
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 
 from anyio.to_thread import run_sync
 
-from app.services.mail.errors import LetterGone, MailTrouble
+from app.services.mail.errors import BadLetter, LetterGone, MailTrouble
 from app.services.mail.letter import HEAD, Letter
+from app.services.mail.mailbox import Head, Slip
 from app.services.mail.maildir import Maildir, key_of
-from app.services.mail.message import Message
+from app.services.mail.message import Message, is_control
 from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, parse_address
@@ -51,9 +54,37 @@ class MaildirSender:
 class MaildirMailbox:
     """Incoming mail in Maildirs: whatever is put into `inbox` gets filed."""
 
+    name = "maildir"
+    is_sorted = True
+    epoch = "1"
+    token = ""  # a folder doesn't say whether it has changed
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inbox = Maildir(folder / "inbox")
+
+    @asynccontextmanager
+    async def open(self, *, writes: bool) -> AsyncGenerator["MaildirMailbox"]:
+        """Work with it; there is nothing to open."""
+        del writes
+        yield self
+
+    async def slips(self) -> Sequence[Slip]:
+        """All that lies in the inbox."""
+        return await run_sync(self._slips)
+
+    async def heads(self, names: Sequence[str]) -> dict[str, Head | BadLetter]:
+        """How these begin; those that are gone are missing."""
+        found: dict[str, Head | BadLetter] = {}
+        for name in names:
+            try:
+                head = await run_sync(self._inbox.head, name, HEAD)
+                found[name] = Head(key=key_of(name, head), content=head)
+            except LetterGone:
+                continue
+            except BadLetter as error:
+                found[name] = error
+        return found
 
     async def waiting(self, *, limit: int) -> tuple[str, ...]:
         """The names of at most `limit` mails in the inbox."""
@@ -79,11 +110,20 @@ class MaildirMailbox:
         waiting = await run_sync(self._inbox.names)
         return f"incoming mail is read from {self._inbox.path} ({len(waiting)} waiting)"
 
+    def _slips(self) -> list[Slip]:
+        found = ((name, self._inbox.slip(name)) for name in self._inbox.names())
+        return [_slip(name, *slip) for name, slip in found if slip is not None]
+
     async def _move(self, name: str, folder: str) -> None:
         try:
             await run_sync(self._inbox.move, name, Maildir(self._folder / folder))
         except LetterGone:
             return  # another worker filed it
+
+
+def _slip(name: str, unique: str, size: int, flags: str) -> Slip:
+    unique, flags = ("".join("?" if is_control(c) else c for c in each) for each in (unique, flags))
+    return Slip(name=name, place=unique[:300], size=size, flags=flags)
 
 
 def _parse(head: bytes, key: str) -> Letter:

@@ -1,18 +1,22 @@
-"""Everything the assistant can do with mail: an outbox to post to, a mailbox to read."""
+"""Everything the assistant can do with mail: an outbox to post to, mailboxes to read."""
 
 from dataclasses import dataclass
 
 from app.services.mail.mailbox import Mailbox
 from app.services.mail.outbox import Outbox
+from app.services.mail.sync import MailSync
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """The way out and the way in; they need not be the same provider."""
+    """The way out and the ways in; they need not be the same provider."""
 
     outbox: Outbox
-    mailbox: Mailbox
+    mailboxes: tuple[Mailbox, ...]
+    """The owner's: the home's own Maildir, and their accounts."""
+    sync: MailSync
+    """Keeps the database in step with those."""
 
     async def check(self) -> tuple[str, ...]:
-        """Try both: a line for each, or a `MailError` that names the setting to change."""
-        return await self.outbox.check(), await self.mailbox.check()
+        """Try all of them: a line for each, or a `MailError` that names the setting to change."""
+        return await self.outbox.check(), *[await each.check() for each in self.mailboxes]

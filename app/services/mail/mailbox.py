@@ -1,13 +1,62 @@
-"""Mail that came in, whatever it lies in: a Maildir, an IMAP account later, a test's memory."""
+"""Mail that came in, whatever it lies in: a Maildir, an IMAP account, a test's memory."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+from app.services.mail.errors import BadLetter
 from app.services.mail.letter import Letter
 from app.services.mail.rules import Category
 
 
-class Mailbox(Protocol):
-    """Holds mail that is waiting to be filed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slip:
+    """What is known of a mail without reading it."""
+
+    name: str
+    """What it is called now."""
+    place: str
+    """What it stays called while it lies there, in this epoch of the mailbox."""
+    number: int = 0
+    """Its place in the order of arrival, where the mailbox counts."""
+    size: int
+    flags: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How a mail begins."""
+
+    key: str
+    """Tells this very mail from every other, also in another epoch."""
+    content: bytes
+
+    def letter(self) -> Letter:
+        """What it says in its header; raises `BadLetter`."""
+        return Letter.parse(self.content, key=self.key)
+
+
+class OpenMailbox(Protocol):
+    """A mailbox while somebody works with it."""
+
+    @property
+    def epoch(self) -> str:
+        """In another epoch, a place may hold another mail."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """The same as last time when nothing has changed; empty when nobody can tell."""
+        ...
+
+    async def slips(self) -> Sequence[Slip]:
+        """All that lies in it, in order of arrival."""
+        ...
+
+    async def heads(self, names: Sequence[str]) -> Mapping[str, Head | BadLetter]:
+        """How these begin. Those that are gone are missing; raises `MailTrouble`."""
+        ...
 
     async def waiting(self, *, limit: int) -> tuple[str, ...]:
         """The names of at most `limit` mails that are not filed yet."""
@@ -23,6 +72,24 @@ class Mailbox(Protocol):
 
     async def set_aside(self, name: str) -> None:
         """Move what can't be read out of the way; nothing is deleted."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Holds mail that came in."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the database and in results."""
+        ...
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether what lies in it is to be filed into folders."""
+        ...
+
+    def open(self, *, writes: bool) -> AbstractAsyncContextManager[OpenMailbox]:
+        """Work with it, until the end of the block; raises a `MailError` naming the setting."""
         ...
 
     async def check(self) -> str:

@@ -59,6 +59,14 @@ class Maildir:
         ]
         return sorted(found, key=_unique)
 
+    def slip(self, name: str) -> tuple[str, int, str] | None:
+        """A mail's own name, its size and its flags; None when it is not here any more."""
+        try:
+            size = os.lstat(self.path / name).st_size
+        except FileNotFoundError:
+            return None
+        return _unique(name), size, name.partition(_FLAGS)[2]
+
     def head(self, name: str, size: int) -> bytes:
         """The first `size` bytes of a mail; raises `BadLetter` for a link, pipe or folder."""
         try:

@@ -1,10 +1,13 @@
 """Mail that never leaves the process: for tests, ours and those of whoever builds on Steward."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.services.mail.errors import LetterGone
+from app.services.mail.errors import BadLetter, LetterGone, MailError
 from app.services.mail.letter import Letter
+from app.services.mail.mailbox import Head, Slip
 from app.services.mail.message import Message
 from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
@@ -44,6 +47,29 @@ class MemoryMailbox:
     filed: dict[str, Category] = field(default_factory=dict[str, Category])
     aside: list[str] = field(default_factory=list[str])
     failing: Exception | None = None
+    name: str = "memory"
+    is_sorted: bool = True
+    epoch: str = "1"
+    token: str = ""
+    closed: MailError | None = None
+    """Raised instead of opening it, while set."""
+
+    @asynccontextmanager
+    async def open(self, *, writes: bool) -> AsyncGenerator["MemoryMailbox"]:
+        """Work with it."""
+        del writes
+        if self.closed is not None:
+            raise self.closed
+        yield self
+
+    async def slips(self) -> Sequence[Slip]:
+        """All that lies in the inbox."""
+        return [Slip(name=name, place=name, size=len(mail)) for name, mail in self.inbox.items()]
+
+    async def heads(self, names: Sequence[str]) -> dict[str, Head | BadLetter]:
+        """How these begin; those that are gone are missing."""
+        inbox = self.inbox
+        return {name: Head(key=name, content=inbox[name]) for name in names if name in inbox}
 
     async def waiting(self, *, limit: int) -> tuple[str, ...]:
         """The names of at most `limit` mails in the inbox."""

@@ -13,7 +13,6 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import anyio
 from aiosmtplib import (
@@ -32,6 +31,7 @@ from app.services.mail.errors import (
     MailUnanswered,
 )
 from app.services.mail.message import Message, is_control
+from app.services.mail.security import Security
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, domain_of, parse_address
 
@@ -41,14 +41,6 @@ _WHO = f"check {_SETTING}USERNAME and {_SETTING}PASSWORD"
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954: 5xx about the login, not the mail
 _PERMANENT = 500
 _LONGEST_ANSWER = 200
-
-
-class Security(StrEnum):
-    """How the connection is protected."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
 
 
 class SmtpSender:

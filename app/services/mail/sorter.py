@@ -9,11 +9,11 @@ stays where it is, and the rest are done.
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
 
 from app.services.mail.errors import BadLetter, LetterGone
 from app.services.mail.letter import Letter
-from app.services.mail.mailbox import Mailbox
+from app.services.mail.mail_sorted import MailSorted, SortStatus
+from app.services.mail.mailbox import Mailbox, OpenMailbox
 from app.services.mail.rules import Category, Verdict, categorize
 from app.services.notifications import Channel, DeliveryStatus, Notifications
 from app.storage.clock import Now, utc_now
@@ -24,28 +24,9 @@ from app.storage.users import User
 logger = logging.getLogger(__name__)
 
 _LIMIT = 500  # mails in one go; what is left waits for the next
+_TOLD = 10  # different errors in a result
+_MOST_TROUBLES = 4  # in a row
 _LONGEST = 300  # characters of a subject or sender that are kept
-
-
-class SortStatus(StrEnum):
-    """How the filing went as a whole."""
-
-    SUCCESS = "success"
-    PARTIAL_SUCCESS = "partial_success"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailSorted:
-    """What became of the mail that was waiting."""
-
-    status: SortStatus
-    processed: int
-    categorized: int
-    filed: int
-    failed: int
-    notified: int
-    """How many notices of important mail the owner got."""
-    categories: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,33 +57,36 @@ class Sorter:
     async def sort(self, owner: User, *, limit: int = _LIMIT) -> MailSorted:
         """File what is waiting; safe to repeat. Raises the trouble when nothing could be filed."""
         fates: list[_Fate] = []
-        for name in await self._mailbox.waiting(limit=limit):
-            try:
-                fates.append(await self._sort_one(name, owner))
-            except LetterGone:  # another worker has it
-                continue
+        async with self._mailbox.open(writes=True) as opened:
+            for name in await opened.waiting(limit=limit):
+                try:
+                    fates.append(await self._sort_one(opened, name, owner))
+                except LetterGone:  # another worker has it
+                    continue
+                if all(fate.trouble for fate in fates[-_MOST_TROUBLES:]) and fates[_MOST_TROUBLES:]:
+                    break  # the mailbox is away: what is left waits for the next time
         return _summary(fates)
 
-    async def _sort_one(self, name: str, owner: User) -> _Fate:
+    async def _sort_one(self, opened: OpenMailbox, name: str, owner: User) -> _Fate:
         try:
-            letter = await self._mailbox.read(name)
+            letter = await opened.read(name)
         except BadLetter as error:
-            return await self._set_aside(name, error)
+            return await self._set_aside(opened, name, error)
         except OSError as error:
             return _Fate(trouble=error)
         verdict = categorize(letter)
         notified = verdict.category is Category.IMPORTANT and await self._tell(owner, letter)
         await self._mails.record(_row(letter, verdict, owner))
         try:
-            await self._mailbox.file(name, verdict.category)
+            await opened.file(name, verdict.category)
         except OSError as error:
             return _Fate(category=verdict.category, notified=notified, trouble=error)
         return _Fate(category=verdict.category, notified=notified, filed=True)
 
-    async def _set_aside(self, name: str, reason: BadLetter) -> _Fate:
+    async def _set_aside(self, opened: OpenMailbox, name: str, reason: BadLetter) -> _Fate:
         logger.warning("A mail was set aside: %s.", reason)
         try:
-            await self._mailbox.set_aside(name)
+            await opened.set_aside(name)
         except OSError as error:
             return _Fate(trouble=error)
         return _Fate()
@@ -135,12 +119,11 @@ def _summary(fates: list[_Fate]) -> MailSorted:
     troubles = [fate.trouble for fate in fates if fate.trouble is not None]
     if troubles and not filed:
         raise troubles[0]
-    if troubles:
-        logger.warning(
-            "%s mails could not be moved: %s.", len(troubles), type(troubles[0]).__name__
-        )
+    for error in troubles[:1]:
+        logger.warning("%s mails could not be moved: %s.", len(troubles), type(error).__name__)
     categories = Counter(fate.category.value for fate in fates if fate.category is not None)
     return MailSorted(
+        mailboxes=1,
         status=SortStatus.SUCCESS if filed == len(fates) else SortStatus.PARTIAL_SUCCESS,
         processed=len(fates),
         categorized=categories.total(),
@@ -148,4 +131,5 @@ def _summary(fates: list[_Fate]) -> MailSorted:
         failed=len(fates) - filed,
         notified=sum(fate.notified for fate in fates),
         categories=dict(categories),
+        errors=tuple(sorted({str(error) for error in troubles}))[:_TOLD],
     )

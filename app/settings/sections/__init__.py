@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.settings.sections.calendar import Calendar
 from app.settings.sections.files import Files
 from app.settings.sections.house import Log, Owner
-from app.settings.sections.mail import Mail, Security, Smtp
+from app.settings.sections.mail import Imap, Mail, Security, Smtp
 from app.settings.sections.queues import Queues, Redis, Risk, Signing
 from app.settings.sections.section import Section
 from app.settings.sections.upkeep import History, Sessions
@@ -22,6 +22,7 @@ __all__ = [
     "Calendar",
     "Files",
     "History",
+    "Imap",
     "Log",
     "Mail",
     "Owner",

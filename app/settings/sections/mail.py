@@ -29,8 +29,28 @@ class Smtp(Section):
     security: Security = Field(default=Security.STARTTLS, description="none, starttls or tls")
 
 
+class Imap(Section):
+    """The account whose mail is read; one may be named."""
+
+    host: str = Field(
+        default="", description="when empty, incoming mail is what lies in the home's Maildir alone"
+    )
+    port: int = Field(default=993, ge=1, le=65535, description="its port; 143 for starttls")
+    username: str = Field(default="", description="whom to log in as, often the mail address")
+    password: SecretStr = Field(default=SecretStr(""), description="their password")
+    security: Security = Field(default=Security.TLS, description="none, starttls or tls")
+    folder: str = Field(
+        default="INBOX", min_length=1, description="the folder whose mail is read and filed"
+    )
+    sort: bool = Field(
+        default=True,
+        description="whether the mail in that folder is moved into Steward/ by category; false "
+        "leaves it where it is",
+    )
+
+
 class Mail(Section):
-    """Sending mail."""
+    """Mail: how it goes out, and where it comes in."""
 
     sender: Address = Field(
         default="steward@localhost", description="the From of what Steward sends"
@@ -41,3 +61,4 @@ class Mail(Section):
         "the same Message-ID, ask leaves it to `steward effects`",
     )
     smtp: Smtp = Smtp()
+    imap: Imap = Imap()

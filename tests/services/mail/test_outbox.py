@@ -11,7 +11,8 @@ from app.services.mail.local import MaildirSender
 from app.services.mail.memory import MemorySender
 from app.services.mail.message import Message
 from app.services.mail.outbox import Outbox
-from app.services.mail.smtp import Security, SmtpSender
+from app.services.mail.security import Security
+from app.services.mail.smtp import SmtpSender
 from app.storage.address import Address
 from app.storage.database import Database
 from app.storage.outgoing_mail import MailStatus, OutgoingMailRow, OutgoingMails

@@ -18,8 +18,9 @@ from app.services.mail.errors import (
     MailUnanswered,
 )
 from app.services.mail.message import Message
+from app.services.mail.security import Security
 from app.services.mail.sender import Receipt
-from app.services.mail.smtp import Security, SmtpSender
+from app.services.mail.smtp import SmtpSender
 from app.storage.address import Address
 from tests.services.mail.capture import Capture, smtp_server
 

@@ -6,9 +6,10 @@ import pytest
 
 from app.services.mail.errors import MailTrouble
 from app.services.mail.local import MaildirMailbox
+from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.memory import MemoryMailbox
 from app.services.mail.rules import Category
-from app.services.mail.sorter import MailSorted, Sorter, SortStatus
+from app.services.mail.sorter import Sorter
 from app.services.notifications import Notifications
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails
@@ -19,15 +20,7 @@ LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\nMessage-ID: <1@x>\n\ncana
 NEWS = b"From: n@example.org\nSubject: News\nList-Id: <n.example.org>\n\nHi"
 ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: the roof\nMessage-ID: <1@x>\n\nHi"
 BAD = b"\0 this is no mail"
-NOTHING = MailSorted(
-    status=SortStatus.SUCCESS,
-    processed=0,
-    categorized=0,
-    filed=0,
-    failed=0,
-    notified=0,
-    categories={},
-)
+NOTHING = MailSorted(mailboxes=1)
 
 
 def sorter(database: Database, mailbox: MemoryMailbox | MaildirMailbox) -> Sorter:
@@ -43,6 +36,7 @@ async def test_waiting_mail_is_categorized_recorded_and_filed(
 
     assert result == MailSorted(
         status=SortStatus.SUCCESS,
+        mailboxes=1,
         processed=3,
         categorized=3,
         filed=3,
