@@ -133,7 +133,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             tasks=Tasks(database, now=now),
             ai=RuleAssistant(),
             mail=mail,
-            calendar=CalendarSync(database, calendar_sources(settings, home, owner), now=now),
+            calendar=CalendarSync(
+                database, calendar_sources(settings, home, owner, database), now=now
+            ),
             files=open_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),

@@ -1,17 +1,28 @@
 """Which calendars the settings ask for."""
 
+from functools import partial
 from pathlib import Path
 
+from app.services.calendar.caldav import CalDavAccount, CalDavServer
 from app.services.calendar.feed import FeedCalendar
 from app.services.calendar.folder import FolderCalendar
 from app.services.calendar.source import CalendarSource
 from app.settings import Settings
+from app.storage.database import Database
+from app.storage.mirror import MirrorBook
 from app.storage.users import User
 
 
 def calendar_sources(
-    settings: Settings, home: Path, owner: User
+    settings: Settings, home: Path, owner: User, database: Database
 ) -> dict[int, list[CalendarSource]]:
     """Where each user's events come from."""
     feeds = [FeedCalendar(each.get_secret_value()) for each in settings.calendar.feeds]
-    return {owner.id: [FolderCalendar(home / "calendar"), *feeds]}
+    sources: list[CalendarSource] = [FolderCalendar(home / "calendar"), *feeds]
+    caldav = settings.calendar.caldav
+    if caldav.url:
+        password = caldav.password.get_secret_value()
+        server = CalDavServer(caldav.url, username=caldav.username, password=password)
+        book = partial(MirrorBook, database, owner.id)
+        sources.append(CalDavAccount(server, caldav.username, home / "caldav", book))
+    return {owner.id: sources}

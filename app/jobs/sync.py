@@ -1,21 +1,30 @@
-"""Calendars, kept up to date in the background."""
+"""What is kept in step with something outside: calendars, mailboxes."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
 from app.engine import Fixed, job, minutes
 from app.queues import SYNC
 from app.services.calendar import CalendarSynced
+from app.services.calendar.notice import notice_of
 from app.services.mail.synced import MailSynced
+from app.services.notifications import Channel
+from app.storage.calendar_event import StoredEvent
+from app.storage.users import User
 
 
-@job(queue=SYNC, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
+@job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
 async def sync_calendar_events(ctx: Context) -> CalendarSynced:
-    """Read every user's calendars. Safe to repeat: what has not changed counts as unchanged.
+    """Bring every user's calendars in step. Safe to repeat: what has not changed is unchanged.
 
     Fails, to be tried again, only when there are calendars and none of them could be read.
     """
     total = CalendarSynced()
     for user in await ctx.users.active():
-        total += await ctx.calendar.sync(user)
+        total += await ctx.calendar.sync(user, announce=partial(_announce, ctx, user))
     total.raise_if_all_failed()
     return total.shortened()
 
@@ -29,3 +38,18 @@ async def sync_email_services(ctx: Context) -> MailSynced:
     synced = await ctx.mail.sync.sync(await ctx.users.owner())
     synced.raise_if_all_failed()
     return synced.shortened()
+
+
+async def _announce(
+    ctx: Context, user: User, session: AsyncSession, events: Sequence[StoredEvent]
+) -> None:
+    now = ctx.client.store.clock.now()
+    if notice := notice_of(events, now=now, zone=user.timezone):
+        await ctx.notifications.tell(
+            session,
+            user,
+            notice.title,
+            notice.body,
+            channels=(Channel.IN_APP,),
+            dedupe_key=notice.key,
+        )

@@ -6,7 +6,7 @@ its secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -55,11 +55,22 @@ class Download:
     body: bytes
     host: str
     """Who answered in the end."""
+    url: str = field(default="", repr=False)
+    """Which address did, without a login."""
 
     @property
     def retry_after(self) -> timedelta | None:
         """How long the server asks to be left alone."""
         return _span(self.headers.get("retry-after", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a server is asked; redirected it is asked the same elsewhere."""
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    content: bytes = b""
 
 
 class Downloader:
@@ -71,27 +82,29 @@ class Downloader:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Download:
         """The answer after redirects. Raises `DownloadFailed`, or `AddressRefused` for good."""
+        return await self.ask(url, Question(headers=headers))
+
+    async def ask(self, url: str, question: Question) -> Download:
+        """The answer to any question, after redirects; raises the same."""
         seconds = self._limits.time.total_seconds()
         try:
             with anyio.fail_after(seconds):
                 async with httpx2.AsyncClient(trust_env=False, timeout=seconds) as client:
-                    return await self._follow(client, url, headers)
+                    return await self._follow(client, url, question)
         except TimeoutError as error:
             raise DownloadFailed(f"it took longer than {seconds:g} s") from error
 
-    async def _follow(
-        self, client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]
-    ) -> Download:
+    async def _follow(self, client: httpx2.AsyncClient, url: str, question: Question) -> Download:
         first = current = parse_url(url)
         for _ in range(self._limits.redirects + 1):
-            answer = await self._ask(client, current, headers)
+            answer = await self._ask(client, current, question)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
             current = _next(first, current, answer.headers["location"])
         raise DownloadFailed(f"it was redirected more than {self._limits.redirects} times")
 
     async def _ask(
-        self, client: httpx2.AsyncClient, url: httpx2.URL, headers: Mapping[str, str]
+        self, client: httpx2.AsyncClient, url: httpx2.URL, question: Question
     ) -> Download:
         try:
             target = await self._guard.check(str(url))
@@ -100,7 +113,7 @@ class Downloader:
         pinned = target.pinned[:_TRIES]
         for address in pinned:
             try:
-                return await self._read(client, target, address, headers)
+                return await self._read(client, target, address, question)
             except httpx2.ConnectError as error:
                 if address == pinned[-1]:
                     raise DownloadFailed(f"{url.host} can't be reached: {error}") from error
@@ -113,12 +126,13 @@ class Downloader:
         client: httpx2.AsyncClient,
         target: Target,
         address: httpx2.URL,
-        headers: Mapping[str, str],
+        question: Question,
     ) -> Download:
         request = client.build_request(
-            "GET",
+            question.method,
             address,
-            headers={**_OURS, **headers, "Host": target.url.netloc.decode("ascii")},
+            content=question.content or None,
+            headers={**_OURS, **question.headers, "Host": target.url.netloc.decode("ascii")},
             extensions={"sni_hostname": target.url.raw_host.decode("ascii")},
         )
         login = (target.url.username, target.url.password) if target.url.username else None
@@ -132,6 +146,7 @@ class Downloader:
             headers={name.lower(): value for name, value in response.headers.items()},
             body=body,
             host=target.url.host,
+            url=str(target.url.copy_with(**_NOBODY)),
         )
 
     async def _body(self, response: httpx2.Response) -> bytes:

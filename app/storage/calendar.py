@@ -5,7 +5,7 @@ time, and what was learned of the source comes last. So two syncs at once leave 
 a sync that died half-way is simply done again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 
 T = TypeVar("T")
+Announce = Callable[[AsyncSession, Sequence[StoredEvent]], Awaitable[None]]
 
 _EVENTS = 200  # events a transaction, so that no other writer waits long
 _ROWS = 1_000  # rows or ids a statement
@@ -43,16 +44,28 @@ class Calendars:
             etag=row.etag, last_modified=row.last_modified, digest=row.digest, view=row.view
         )
 
-    async def put(self, user_id: int, source: str, events: Sequence[StoredEvent]) -> Changes:
+    async def put(
+        self,
+        user_id: int,
+        source: str,
+        events: Sequence[StoredEvent],
+        *,
+        announce: Announce | None = None,
+    ) -> Changes:
         """Store a source's events where they are new or changed. Call `finish` afterwards.
 
-        Until then the source counts as never read, so that a crash in between is made good.
+        `announce` is called with the new ones, in the transaction that stores them. Until `finish`
+        the source counts as never read, so that a crash in between is made good.
         """
         source_id = await self._begin(user_id, source)
         changes = Changes()
         for some in _batches(events, _EVENTS):
             async with self._database.write() as session:
-                changes += await _merge(session, source_id, some)
+                known = await _known(session, source_id, [event.uid for event in some])
+                changes += await _merge(session, source_id, some, known)
+                new = [event for event in some if event.uid not in known]
+                if new and announce:
+                    await announce(session, new)
         return changes
 
     async def finish(
@@ -116,8 +129,12 @@ class Calendars:
             return row.id
 
 
-async def _merge(session: AsyncSession, source_id: int, events: Sequence[StoredEvent]) -> Changes:
-    known = await _known(session, source_id, [event.uid for event in events])
+async def _merge(
+    session: AsyncSession,
+    source_id: int,
+    events: Sequence[StoredEvent],
+    known: Mapping[str, CalendarEventRow],
+) -> Changes:
     new = [event for event in events if event.uid not in known]
     changed = [
         each for each in events if each.uid in known and known[each.uid].digest != each.digest

@@ -30,6 +30,8 @@ _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 class FeedCalendar:
     """Reads one ICS address from the settings. The address is a secret: it appears nowhere."""
 
+    is_account = True
+
     def __init__(
         self,
         url: str,
@@ -61,6 +63,11 @@ class FeedCalendar:
         if known is not None and known.digest == state.digest:
             return Unchanged()
         return Snapshot(files=(file,), state=state)
+
+    async def check(self) -> tuple[str, ...]:
+        """Fetch it; raises `CalendarError`."""
+        await self.read(None)
+        return (f"{self.label} can be read (1 files)",)
 
     async def _ask(self, known: SourceState) -> Download:
         asked = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}

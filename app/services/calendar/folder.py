@@ -30,6 +30,8 @@ class FolderLimits:
 class FolderCalendar:
     """Reads `*.ics` in one folder, not in those below."""
 
+    is_account = False
+
     def __init__(
         self,
         folder: Path,
@@ -49,8 +51,13 @@ class FolderCalendar:
         files, problems = await anyio.to_thread.run_sync(self._files)
         state = SourceState(digest=digest_of(files))
         if known is not None and known.digest == state.digest and not problems:
-            return Unchanged()
+            return Unchanged(is_empty=not files)
         return Snapshot(files=tuple(files), state=state, problems=tuple(problems))
+
+    async def check(self) -> tuple[str, ...]:
+        """Count the files; raises `CalendarError`."""
+        files, problems = await anyio.to_thread.run_sync(self._files)
+        return (f"{self.label} can be read ({len(files)} files)", *problems)
 
     def _files(self) -> tuple[list[File], list[str]]:
         files: list[File] = []

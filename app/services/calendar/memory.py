@@ -10,6 +10,8 @@ from app.storage.calendar_event import SourceState
 class MemoryCalendar:
     """Gives the files it holds; `error`, while set, is raised instead."""
 
+    is_account = True
+
     def __init__(self, files: Mapping[str, str] | None = None, *, name: str = "memory") -> None:
         self.files = dict(files or {})
         self.name = name
@@ -26,3 +28,8 @@ class MemoryCalendar:
         if known is not None and known.digest == state.digest:
             return Unchanged()
         return Snapshot(files=files, state=state)
+
+    async def check(self) -> tuple[str, ...]:
+        """Count the files."""
+        await self.read(None)
+        return (f"{self.label} can be read ({len(self.files)} files)",)

@@ -31,9 +31,31 @@ class SourceRefused(CalendarError, PermissionError):
     """It won't be read until somebody changes a setting: a wrong password, a forbidden address."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outward:
+    """What a source that is written to has taken from us, and what it has not."""
+
+    sent: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    errors: tuple[str, ...] = ()
+
+    def __add__(self, other: "Outward") -> "Outward":
+        return Outward(
+            sent=self.sent + other.sent,
+            conflicts=self.conflicts + other.conflicts,
+            failed=self.failed + other.failed,
+            errors=self.errors + other.errors,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
     """The source is as it was when it was last read."""
+
+    is_empty: bool = False
+    """Whether there is no file in it."""
+    outward: Outward = Outward()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +66,12 @@ class Snapshot:
     state: SourceState
     problems: tuple[str, ...] = ()
     """Files that are there and could not be read: what they hold must not count as deleted."""
+    outward: Outward = Outward()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no file in it."""
+        return not self.files and not self.problems
 
 
 class CalendarSource(Protocol):
@@ -64,11 +92,20 @@ class CalendarSource(Protocol):
         """The setting to change when it can't be read."""
         ...
 
+    @property
+    def is_account(self) -> bool:
+        """Whether somebody named it in the settings."""
+        ...
+
     async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
         """Its files, or `Unchanged` if `known` still holds; None asks for the files in any case.
 
         Raises `CalendarError`.
         """
+        ...
+
+    async def check(self) -> tuple[str, ...]:
+        """Try to read it, changing nothing: what was tried, a line each. Raises `CalendarError`."""
         ...
 
 

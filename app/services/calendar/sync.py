@@ -10,17 +10,25 @@ unchanged, but series get their occurrences of the new last day.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import anyio
 
-from app.services.calendar.source import CalendarError, CalendarSource, Snapshot, Unchanged
+from app.services.calendar.source import (
+    CalendarError,
+    CalendarSource,
+    Outward,
+    Snapshot,
+    Unchanged,
+)
 from app.services.calendar.synced import CalendarSynced, unread
 from app.services.ics.event import USUAL, Event, Limits, View, quoted
 from app.services.ics.reader import Reader, Reading
-from app.storage.calendar import Calendars
+from app.storage.calendar import Announce, Calendars
 from app.storage.calendar_event import SourceState, StoredEvent, StoredOccurrence
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
 
 _Answer = Snapshot | Unchanged | CalendarError
@@ -40,21 +48,29 @@ class CalendarSync:
     ) -> None:
         """`sources` are each user's, by the user's id."""
         self._calendars = Calendars(database, now=now)
+        self._history = SyncHistory(database, "calendar", now=now)
         self._sources = sources
         self._reader = Reader(limits)
         self._now = now
 
-    async def sync(self, user: User) -> CalendarSynced:
+    async def sync(self, user: User, *, announce: Announce | None = None) -> CalendarSynced:
         """Read all of a user's sources. Safe to repeat: the second time nothing changes.
 
+        `announce` is told of new events, but of none from a source that is read the first time.
         Never raises for a source that fails: see `CalendarSynced.raise_if_all_failed`.
         """
+        number = await self._history.begin("all", user_id=user.id)
+        synced = await self._sync(user, announce)
+        await self._history.end(number, _outcome(synced), _counts(synced), synced.errors)
+        return synced
+
+    async def _sync(self, user: User, announce: Announce | None) -> CalendarSynced:
         sources = self._sources.get(user.id, ())
         view = View.around(self._now(), zone=user.timezone)
         gone = await self._calendars.drop_others(user.id, [each.name for each in sources])
         total = CalendarSynced(deleted=gone)
         for source, answer in zip(sources, await self._ask(user, sources, view), strict=True):
-            total += await self._take(user, source, answer, view)
+            total += await self._take(user, source, answer, view, announce)
         return total.shortened()
 
     async def check(self, user: User) -> tuple[str, ...]:
@@ -62,7 +78,8 @@ class CalendarSync:
 
         Raises `CalendarError` for the first that can't be read, naming the setting to change.
         """
-        return tuple([await _try(each) for each in self._sources.get(user.id, ())])
+        lines = [await _try(each) for each in self._sources.get(user.id, ())]
+        return tuple(chain.from_iterable(lines))
 
     async def _ask(
         self, user: User, sources: Sequence[CalendarSource], view: View
@@ -86,25 +103,39 @@ class CalendarSync:
         return answers
 
     async def _take(
-        self, user: User, source: CalendarSource, answer: _Answer, view: View
+        self,
+        user: User,
+        source: CalendarSource,
+        answer: _Answer,
+        view: View,
+        announce: Announce | None,
     ) -> CalendarSynced:
+        known = await self._calendars.count(user.id, source.name)
         match answer:
             case CalendarError():
-                return unread(source.label, answer)
+                return unread(source, answer)
             case Unchanged():
-                same = await self._calendars.count(user.id, source.name)
-                return CalendarSynced(sources=1, unchanged=same)
+                read = CalendarSynced(unchanged=known)
             case Snapshot():
                 reading = await self._reader.read(answer.files, view)
                 reading.problems += answer.problems
                 state = replace(answer.state, view=str(view))
-                return await self._store(user, source, reading, state)
+                tell = announce if known else None
+                read = await self._store(user, source, reading, state, tell)
+        is_some = source.is_account or known > 0 or not answer.is_empty
+        read = replace(read, sources=int(is_some))
+        return read + _sent(source, answer.outward)
 
     async def _store(
-        self, user: User, source: CalendarSource, reading: Reading, state: SourceState
+        self,
+        user: User,
+        source: CalendarSource,
+        reading: Reading,
+        state: SourceState,
+        announce: Announce | None,
     ) -> CalendarSynced:
         events = [_stored(event) for event in reading.events.values()]
-        changes = await self._calendars.put(user.id, source.name, events)
+        changes = await self._calendars.put(user.id, source.name, events, announce=announce)
         only = {*reading.events, *(bad.uid for bad in reading.refused)}
         deleted = await self._calendars.finish(
             user.id,
@@ -119,7 +150,6 @@ class CalendarSync:
             unchanged=changes.unchanged,
             conflicts=reading.conflicts,
             failed=len(reading.refused),
-            sources=1,
         )
         return result.with_errors(f"{source.label}: {each}" for each in _complaints(reading))
 
@@ -131,13 +161,34 @@ def _complaints(reading: Reading) -> list[str]:
     ]
 
 
-async def _try(source: CalendarSource) -> str:
+def _sent(source: CalendarSource, outward: Outward) -> CalendarSynced:
+    sent = CalendarSynced(sent=outward.sent, conflicts=outward.conflicts, failed=outward.failed)
+    return sent.with_errors(f"{source.label}: {each}" for each in outward.errors)
+
+
+async def _try(source: CalendarSource) -> tuple[str, ...]:
     try:
-        snapshot = await source.read(None)
+        return await source.check()
     except CalendarError as error:
         raise type(error)(f"{source.label}: {error}; check {source.setting}") from error
-    count = len(snapshot.files) if isinstance(snapshot, Snapshot) else 0
-    return f"{source.label} can be read ({count} files)"
+
+
+def _outcome(synced: CalendarSynced) -> SyncOutcome:
+    if synced.sources and synced.sources == synced.sources_failed:
+        return SyncOutcome.FAILED
+    return SyncOutcome(synced.status)
+
+
+def _counts(synced: CalendarSynced) -> SyncCounts:
+    return SyncCounts(
+        new=synced.new,
+        updated=synced.updated,
+        deleted=synced.deleted,
+        unchanged=synced.unchanged,
+        sent=synced.sent,
+        conflicts=synced.conflicts,
+        failed=synced.failed,
+    )
 
 
 def _stored(event: Event) -> StoredEvent:

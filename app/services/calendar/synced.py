@@ -5,7 +5,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from app.services.calendar.source import CalendarError, SourceRefused, SourceUnavailable
+from app.services.calendar.source import (
+    CalendarError,
+    CalendarSource,
+    SourceRefused,
+    SourceUnavailable,
+)
 from app.services.ics.event import cleaned
 
 _TOLD = 20  # errors in a result; the rest are counted
@@ -18,6 +23,8 @@ class SyncStatus(StrEnum):
     SUCCESS = "success"
     PARTIAL_SUCCESS = "partial_success"
     """Something could not be read; the rest is up to date."""
+    NOT_CONFIGURED = "not_configured"
+    """There is no calendar: no file in the home's folder, no account in the settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +36,14 @@ class CalendarSynced:
     updated: int = 0
     deleted: int = 0
     unchanged: int = 0
+    sent: int = 0
+    """Changes made in the folders of an account that its server has taken."""
     conflicts: int = 0
-    """Versions of one event that were dropped for a newer one."""
+    """Versions of one event that were dropped for a newer one, or kept beside it."""
     failed: int = 0
     """Events that could not be read; those known from before are kept as they were."""
     sources: int = 0
+    """Accounts, feeds, and the folder if there is something in it."""
     sources_failed: int = 0
     sources_refused: int = 0
     """Those among the failed that need another setting; time won't mend them."""
@@ -61,8 +71,18 @@ class CalendarSynced:
         """The same with the first errors only, and how many there are beyond."""
         more = len(self.errors) - _TOLD
         if more <= 0:
-            return self
+            return self._judged()
         return replace(self, errors=(*self.errors[:_TOLD], f"and {more} more"))
+
+    def _judged(self) -> "CalendarSynced":
+        """The same, told apart from the success of having nothing to do."""
+        has_some = self.sources or self.errors or self.changes
+        return self if has_some else replace(self, status=SyncStatus.NOT_CONFIGURED)
+
+    @property
+    def changes(self) -> int:
+        """All that is not as it was."""
+        return self.new + self.updated + self.deleted + self.sent
 
     def raise_if_all_failed(self) -> None:
         """Raise `CalendarError` when there are sources and none of them could be read."""
@@ -74,7 +94,7 @@ class CalendarSynced:
         raise SourceUnavailable(told, retry_after=self.retry_after)
 
 
-def unread(label: str, error: CalendarError) -> CalendarSynced:
+def unread(source: CalendarSource, error: CalendarError) -> CalendarSynced:
     """The result for a source that could not be read."""
     failed = CalendarSynced(
         sources=1,
@@ -82,4 +102,4 @@ def unread(label: str, error: CalendarError) -> CalendarSynced:
         sources_refused=int(isinstance(error, SourceRefused)),
         retry_after=getattr(error, "retry_after", None),
     )
-    return failed.with_errors([f"{label}: {error}"])
+    return failed.with_errors([f"{source.label}: {error}"])

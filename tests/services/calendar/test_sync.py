@@ -231,7 +231,7 @@ async def test_without_any_source_there_is_nothing_to_fail(database: Database, a
     synced = await CalendarSync(database, {}).sync(ann)
 
     synced.raise_if_all_failed()
-    assert synced == CalendarSynced()
+    assert synced == CalendarSynced(status=SyncStatus.NOT_CONFIGURED)
 
 
 async def test_the_same_event_in_two_sources_is_two_events(

@@ -1,0 +1,143 @@
+"""All calendars of a CalDAV account, as a source of events: first mirrored, then read as files."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import anyio
+
+from app.services.calendar.caldav.collection import FORMAT, CalDavCollection
+from app.services.calendar.caldav.discovery import Found, find_calendars
+from app.services.calendar.caldav.server import CalDavServer
+from app.services.calendar.folder import FolderCalendar
+from app.services.calendar.source import (
+    CalendarError,
+    Outward,
+    Snapshot,
+    SourceRefused,
+    SourceUnavailable,
+    Unchanged,
+    digest_of,
+)
+from app.services.ics.event import cleaned
+from app.services.mirror import (
+    BadItem,
+    Mirror,
+    MirrorFolder,
+    RemoteError,
+    RemoteRefused,
+    RemoteUnavailable,
+)
+from app.storage.calendar_event import SourceState
+from app.storage.mirror import MirrorBook
+
+_LONGEST = 60  # characters of a folder's name
+_SHORT = 6  # characters of a digest that tell two calendars of one title apart
+_UNFIT = '/\\:*?"<>|'
+
+OpenBook = Callable[[str], MirrorBook]
+
+
+class CalDavAccount:
+    """One account from the settings; its calendars are folders in `folder`."""
+
+    is_account = True
+
+    def __init__(self, server: CalDavServer, username: str, folder: Path, book: OpenBook) -> None:
+        self._server = server
+        self._username = username
+        self._folder = folder
+        self._book = book
+        digest = sha256(f"{username}@{server.url}".encode()).hexdigest()
+        self.name = f"caldav:{digest[:32]}"
+        self.label = f"the CalDAV account at {server.host}"
+        self.setting = "STEWARD_CALENDAR__CALDAV__URL, __USERNAME and __PASSWORD"
+
+    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+        """Bring the folders in step with the server, both ways, and give the files in them.
+
+        Raises `CalendarError` when none of the calendars could be reached.
+        """
+        outward, folders, errors = Outward(), list[Path](), list[CalendarError]()
+        calendars = await self._calendars()
+        for found, folder in calendars:
+            folders.append(folder)
+            try:
+                outward += await self._mirror(found, folder)
+            except CalendarError as error:
+                errors.append(error)
+                outward += Outward(errors=(f"{found.title}: {error}",))
+        if errors and len(errors) == len(calendars):
+            raise errors[0]
+        return replace(await self._files(folders, known), outward=outward)
+
+    async def check(self) -> tuple[str, ...]:
+        """Find the calendars; raises `CalendarError`."""
+        calendars = await self._calendars()
+        who = f"as {self._username!a}" if self._username else "without a user name"
+        titles = ", ".join(cleaned(found.title, _LONGEST) for found, _ in calendars)
+        return (
+            f"{self._server.host} is reached and lets us in, {who}",
+            f"it has {len(calendars)} calendars for events: {titles or 'make one there first'}",
+            f"each sync mirrors them in {self._folder}: what you change there goes to the server",
+        )
+
+    async def _calendars(self) -> list[tuple[Found, Path]]:
+        try:
+            found = await find_calendars(self._server)
+        except RemoteError as error:
+            raise _ours(error) from error
+        folders = list[tuple[Found, Path]]()
+        for each in found:
+            name = _folder_name(each.title)
+            if any(folder.name.casefold() == name.casefold() for _, folder in folders):
+                name = f"{name} ({sha256(each.url.encode()).hexdigest()[:_SHORT]})"
+            folders.append((each, self._folder / name))
+        return folders
+
+    async def _mirror(self, found: Found, folder: Path) -> Outward:
+        collection = CalDavCollection(self._server, found)
+        mirror = Mirror(MirrorFolder(folder, FORMAT), collection, self._book(collection.name))
+        try:
+            done = await mirror.sync()
+        except RemoteError as error:
+            raise _ours(error) from error
+        except BadItem as error:
+            raise SourceUnavailable(str(error)) from error
+        return Outward(
+            sent=done.outward,
+            conflicts=done.conflicts,
+            failed=done.failed,
+            errors=tuple(f"{cleaned(found.title, _LONGEST)}: {each}" for each in done.errors),
+        )
+
+    async def _files(self, folders: list[Path], known: SourceState | None) -> Snapshot | Unchanged:
+        parts = [(folder, await FolderCalendar(folder).read(None)) for folder in folders]
+        snapshots = [(folder.name, part) for folder, part in parts if isinstance(part, Snapshot)]
+        files = tuple(
+            replace(file, name=f"{name}/{file.name}")
+            for name, part in snapshots
+            for file in part.files
+        )
+        problems = tuple(f"{name}/{e}" for name, part in snapshots for e in part.problems)
+        state = SourceState(digest=await anyio.to_thread.run_sync(digest_of, files))
+        if known is not None and known.digest == state.digest and not problems:
+            return Unchanged()
+        return Snapshot(files=files, state=state, problems=problems)
+
+
+def _folder_name(title: str) -> str:
+    """A title as the name of a folder, wherever that may be."""
+    text = "".join("-" if c in _UNFIT else c for c in cleaned(title, _LONGEST) if c >= " ")
+    return text.strip(" .") or "calendar"
+
+
+def _ours(error: RemoteError) -> CalendarError:
+    match error:
+        case RemoteUnavailable():
+            return SourceUnavailable(str(error), retry_after=error.retry_after)
+        case RemoteRefused():
+            return SourceRefused(str(error))
+        case _:
+            return SourceUnavailable(str(error))
