@@ -1,0 +1,55 @@
+"""What the assistant is asked, what it says, and the contract of whatever answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from app.storage.task import ScheduleType, TaskType
+
+
+class Method(StrEnum):
+    """How an answer without a model was made."""
+
+    RULES = "rules"
+    EXTRACTIVE = "extractive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AiRequest:
+    """One task, and all that the assistant may know when it carries it out."""
+
+    task_id: int
+    user_id: int
+    title: str
+    description: str
+    task_type: TaskType
+    schedule_type: ScheduleType
+    schedule_config: Mapping[str, Any]
+    ai_context: str
+    channels: tuple[str, ...]
+    created_at: datetime
+    last_run_at: datetime | None
+    now: datetime
+    """The current time, in the user's zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the assistant said, and how it came to it: "rules", "extractive", a model's name."""
+
+    text: str
+    method: str
+
+
+class Assistant(Protocol):
+    """Carries out tasks."""
+
+    async def answer(self, request: AiRequest) -> Answer:
+        """Carry the task out. Raises `AssistantError`, or `RefusedByAssistant` for good."""
+        ...
+
+    async def check(self) -> str:
+        """Say in one line what answers here; raises `AssistantError` when it can't."""
+        ...
