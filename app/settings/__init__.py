@@ -13,6 +13,7 @@ from app.settings.reading import every_setting, read_settings
 from app.settings.redis_url import RedisUrl, parse_redis_url
 from app.settings.sections import (
     PREFIX,
+    Ai,
     Calendar,
     Files,
     Imap,
@@ -29,6 +30,7 @@ from app.settings.sections import (
 
 __all__ = [
     "PREFIX",
+    "Ai",
     "Calendar",
     "Files",
     "Imap",

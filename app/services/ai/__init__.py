@@ -1,24 +1,41 @@
 """The assistant that carries out users' tasks.
 
-    errors      an answer that did not come: for now, or for good
-    assistant   what it is asked, what it says, and the contract
-    rules       without any model: deterministic, and says so
-    scripted    as told, for tests
+errors      an answer that did not come: for now, or for good
+assistant   what it is asked, what it says, and the contract
+rules       without any model: deterministic, and says so
+model       asks a model (account) in its words (prompts), through a provider (capped)
+scripted    as told, for tests
 """
 
+from app.services.ai.account import Account
 from app.services.ai.assistant import AiRequest, Answer, Assistant, Method
-from app.services.ai.errors import AssistantError, AssistantUnavailable, RefusedByAssistant
+from app.services.ai.errors import (
+    AssistantError,
+    AssistantUnavailable,
+    KeyRefused,
+    MissingExtra,
+    RefusedByAssistant,
+    UnknownModel,
+    UnusableAnswer,
+)
+from app.services.ai.model import ModelAssistant
 from app.services.ai.rules import RuleAssistant
 from app.services.ai.scripted import ScriptedAssistant
 
 __all__ = [
+    "Account",
     "AiRequest",
     "Answer",
     "Assistant",
     "AssistantError",
     "AssistantUnavailable",
+    "KeyRefused",
     "Method",
+    "MissingExtra",
+    "ModelAssistant",
     "RefusedByAssistant",
     "RuleAssistant",
     "ScriptedAssistant",
+    "UnknownModel",
+    "UnusableAnswer",
 ]

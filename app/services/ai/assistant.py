@@ -1,7 +1,7 @@
 """What the assistant is asked, what it says, and the contract of whatever answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -37,10 +37,13 @@ class AiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the assistant said, and how it came to it: "rules", "extractive", a model's name."""
+    """What the assistant said, and how it came to it: "rules", "extractive", "llm:" and a model."""
 
     text: str
     method: str
+    _: KW_ONLY
+    tokens: int = 0
+    """What it has cost, where something was paid."""
 
 
 class Assistant(Protocol):

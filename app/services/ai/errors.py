@@ -3,6 +3,10 @@
 AssistantError             an answer that did not come; worth another try
 └── AssistantUnavailable   the provider can't be reached, or asks to wait
 RefusedByAssistant         an answer that will not come, however often it is asked for
+├── KeyRefused             the provider does not take the key
+└── UnknownModel           the provider has no such model, or nothing at this address
+UnusableAnswer             a model answered, and what it said is no answer; asking again costs again
+MissingExtra               a model is wanted, and the packages that reach it are not installed
 """
 
 from datetime import timedelta
@@ -22,3 +26,19 @@ class AssistantUnavailable(AssistantError, ConnectionError):
 
 class RefusedByAssistant(PermissionError):
     """The assistant will not do this, and no retry changes its mind."""
+
+
+class KeyRefused(RefusedByAssistant):
+    """The provider does not take the key."""
+
+
+class UnknownModel(RefusedByAssistant):
+    """The provider has no such model, or nothing of the kind is at its address."""
+
+
+class UnusableAnswer(ValueError):
+    """The model answered, after repairs, with something that is no answer."""
+
+
+class MissingExtra(RuntimeError):
+    """What reaches a model is not installed."""

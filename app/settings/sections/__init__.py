@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.settings.sections.ai import Ai
 from app.settings.sections.calendar import Calendar
 from app.settings.sections.files import Files
 from app.settings.sections.house import Log, Owner
@@ -19,6 +20,7 @@ from app.settings.sections.worker import WorkerProcess
 
 __all__ = [
     "PREFIX",
+    "Ai",
     "Calendar",
     "Files",
     "History",
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     queues: Queues = Queues()
     signing: Signing = Signing()
     worker: WorkerProcess = WorkerProcess()
+    ai: Ai = Ai()
     mail: Mail = Mail()
     calendar: Calendar = Calendar()
     files: Files = Files()
