@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from app.connection import make_codec, open_client, open_redis, redis_at
+from app.context.ai import open_assistant
 from app.context.calendar import calendar_sources
 from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
@@ -18,7 +19,7 @@ from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
 from app.observability.health import Health
-from app.services.ai import Assistant, RuleAssistant
+from app.services.ai import Assistant
 from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
 from app.services.logs import Logs
@@ -120,7 +121,10 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
     """Everything a job can reach; the database is migrated and the owner known before it opens."""
     home = prepare_home(settings.home)
     now = client.store.clock.now
-    async with Database.open(home / "steward.db") as database:
+    async with (
+        Database.open(home / "steward.db") as database,
+        open_assistant(settings, now=now) as ai,
+    ):
         await database.migrate()
         users = Users(database, now=now)
         owner = await users.ensure_owner(**settings.owner.model_dump())
@@ -130,8 +134,10 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             database=database,
             outbox=RunOutbox(database, client, now=now),
             users=users,
-            tasks=Tasks(database, now=now),
-            ai=RuleAssistant(),
+            tasks=Tasks(
+                database, pause_after=settings.ai.pause_after, keep=settings.ai.keep, now=now
+            ),
+            ai=ai,
             mail=mail,
             calendar=CalendarSync(
                 database, calendar_sources(settings, home, owner, database), now=now

@@ -12,32 +12,23 @@ occurrence is enqueued by whoever comes next, this run or the next minute's look
 import logging
 from datetime import datetime
 
-import anyio
-
 from app.context import Context
-from app.engine import Client, Discard, Fixed, PermanentError, job, minutes, seconds
+from app.engine import Breaker, Client, Fixed, job, minutes
 from app.jobs import email
-from app.jobs.ai_queue import Sent, TaskQueue
+from app.jobs.ai_answer import answered
+from app.jobs.ai_failures import give_up
+from app.jobs.ai_queue import MODEL, Sent, TaskQueue
 from app.jobs.ai_results import DueTasks, TaskCreated, TaskRun, TaskRunStatus
 from app.queues import AI
-from app.services.ai import AiRequest
 from app.services.notifications import Channel, Delivered, DeliveryStatus
 from app.services.schedule_config import Config
 from app.services.tasks import Created, Tasks
-from app.services.wall_clock import zone_named
 from app.storage.task import Occurrence, Task, TaskStatus
 
 log = logging.getLogger(__name__)
 
 _RETRY = Fixed(minutes(1), attempts=4)
 _BATCH = 50  # tasks claimed at once, so that several workers share what is due
-_MARGIN = seconds(30)  # of an attempt's time, kept to write down that the assistant took too long
-_FOR_GOOD = (
-    Discard,
-    PermanentError,
-    PermissionError,
-    ValueError,
-)  # the engine retries none of them
 
 
 @job(queue=AI, timeout=minutes(1), retry=_RETRY)
@@ -88,24 +79,29 @@ async def create_periodic_task(
     return await _enqueued(ctx, created)
 
 
-@job(queue=AI, timeout=minutes(5), retry=_RETRY)
-async def run_task(ctx: Context, task_id: int, due_at: datetime) -> TaskRun:
-    """Execute one occurrence, tell the task's owner, enqueue the next. Safe to repeat."""
+@job(queue=AI, timeout=minutes(5), retry=_RETRY, limits=(Breaker(name="ai", by="account"),))
+async def run_task(ctx: Context, task_id: int, due_at: datetime, account: str = MODEL) -> TaskRun:
+    """Execute one occurrence, tell the task's owner, enqueue the next. Safe to repeat.
+
+    `account` is whose breaker it waits for: a provider's that asks to be left alone, or nobody's.
+    """
+    del account
     runs = ctx.tasks.runs
     occurrence = Occurrence(task_id, due_at, ctx.attempt.run_id)
     task = await runs.begin(occurrence)
-    answered = task and await _answered(ctx, task, occurrence)
-    if answered is None:
+    found = task and await answered(ctx, _queue(ctx), task, occurrence)
+    if found is None:
         return await _skipped(ctx, occurrence)
-    delivered = await _tell(ctx, answered, occurrence)
-    finished = await runs.finish(answered, occurrence)
+    delivered = await _tell(ctx, found, occurrence)
+    finished = await runs.finish(found, occurrence)
     if finished is None:
         return await _skipped(ctx, occurrence)
     await enqueue_next(ctx.client, ctx.tasks, finished)
     return TaskRun(
         task_id=task_id,
         status=TaskRunStatus.EXECUTED,
-        method=answered.last_method or "",
+        method=found.last_method or "",
+        tokens=found.last_tokens,
         delivered=delivered,
         next_run_at=finished.next_run_at,
     )
@@ -118,22 +114,25 @@ async def process_due_tasks(ctx: Context) -> DueTasks:
     One that can't be enqueued keeps none of the others; its claim is given back. Raises when
     nothing could be enqueued at all.
     """
-    queue = TaskQueue(ctx.client, ctx.tasks, run_task)
+    queue = _queue(ctx)
     sent: list[Sent] = []
     while batch := await ctx.tasks.runs.claim_due(limit=_BATCH):
         sent += (latest := await queue.send(batch))
         if all(each.error for each in latest):
             break
     await ctx.tasks.runs.release([each.occurrence for each in sent if each.error])
+    lost = [each for each in sent if each.lost]
+    for each in lost:
+        what = f"its run {each.occurrence.run_id} is {each.lost}"
+        await give_up(ctx, queue, each.task, each.occurrence, what)
     errors = [each.error for each in sent if each.error]
     if errors and len(errors) == len(sent):
         raise errors[0]
-    lost = sum(each.is_lost for each in sent)
     return DueTasks(
         found=len(sent),
-        enqueued=len(sent) - len(errors) - lost,
+        enqueued=len(sent) - len(errors) - len(lost),
         failed_to_enqueue=len(errors),
-        lost=lost,
+        lost=len(lost),
     )
 
 
@@ -146,6 +145,10 @@ async def enqueue_next(client: Client, tasks: Tasks, task: Task) -> str | None:
     return await TaskQueue(client, tasks, run_task).enqueue_next(task)
 
 
+def _queue(ctx: Context) -> TaskQueue:
+    return TaskQueue(ctx.client, ctx.tasks, run_task)
+
+
 async def _enqueued(ctx: Context, created: Created) -> TaskCreated:
     run_id = await enqueue_next(ctx.client, ctx.tasks, created.task)
     return TaskCreated(
@@ -154,39 +157,6 @@ async def _enqueued(ctx: Context, created: Created) -> TaskCreated:
         next_run_at=created.task.next_run_at,
         run_id=run_id,
         is_new=created.is_new,
-    )
-
-
-async def _answered(ctx: Context, task: Task, occurrence: Occurrence) -> Task | None:
-    """The task with this occurrence's result: from an earlier attempt, or from the assistant."""
-    if task.answered_for == occurrence.due_at:
-        return task
-    patience = ctx.attempt.deadline - ctx.tasks.runs.now() - _MARGIN
-    try:
-        with anyio.fail_after(max(0.0, patience.total_seconds())):
-            answer = await ctx.ai.answer(_request(ctx, task))
-    except Exception as error:  # whatever it was, it is kept with the task, and raised on
-        if ctx.attempt.is_last or isinstance(error, _FOR_GOOD):
-            queue = TaskQueue(ctx.client, ctx.tasks, run_task)
-            await queue.give_up(task, occurrence, f"{type(error).__name__}: {error}")
-        raise
-    return await ctx.tasks.runs.answer(occurrence, result=answer.text, method=answer.method)
-
-
-def _request(ctx: Context, task: Task) -> AiRequest:
-    return AiRequest(
-        task_id=task.id,
-        user_id=task.user_id,
-        title=task.title,
-        description=task.description,
-        task_type=task.task_type,
-        schedule_type=task.schedule_type,
-        schedule_config=task.schedule_config,
-        ai_context=task.ai_context,
-        channels=task.channels,
-        created_at=task.created_at,
-        last_run_at=task.last_run_at,
-        now=ctx.tasks.runs.now().astimezone(zone_named(task.timezone)),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import anyio
 
@@ -11,9 +12,14 @@ from app.context import Context
 from app.engine import Client, EngineError, Job, RunStatus
 from app.jobs.ai_results import TaskRun
 from app.services.tasks import Tasks
-from app.storage.task import Occurrence, Task, TaskStatus
+from app.storage.task import Occurrence, Task, TaskStatus, TaskType
 
 log = logging.getLogger(__name__)
+
+MODEL: Final = "model"
+"""The account of what waits while the model's provider asks to."""
+OWN_WORDS: Final = "own words"
+"""... and of reminders, which wait for nobody: see `services.ai.model`."""
 
 _LOST = (RunStatus.DEAD, RunStatus.CANCELLED)
 _OVER = (*_LOST, RunStatus.SUCCEEDED, RunStatus.UNKNOWN)
@@ -23,8 +29,10 @@ _OVER = (*_LOST, RunStatus.SUCCEEDED, RunStatus.UNKNOWN)
 class Sent:
     """What became of one due task: on its way, its run lost, or not to be enqueued now."""
 
+    task: Task
     occurrence: Occurrence
-    is_lost: bool = False
+    lost: RunStatus | None = None
+    """How its run ended without seeing to it; whoever sent it has to give the occurrence up."""
     error: EngineError | None = None
 
 
@@ -34,7 +42,7 @@ class TaskQueue:
 
     client: Client
     tasks: Tasks
-    run: Job[Context, [int, datetime], TaskRun]
+    run: Job[Context, [int, datetime, str], TaskRun]
 
     async def enqueue_next(self, task: Task) -> str | None:
         """Enqueue the task's next run at its due time; returns the run's id. Safe to repeat."""
@@ -48,13 +56,6 @@ class TaskQueue:
             await self._enqueue(task, occurrence)
         return occurrence.run_id
 
-    async def give_up(self, task: Task, occurrence: Occurrence, error: str) -> None:
-        """Count the occurrence as failed, and go on with the next, if there is one."""
-        log.warning("Task %s failed for good on its run %s.", task.id, occurrence.run_id)
-        failed = await self.tasks.runs.fail(task, occurrence, error)
-        if failed is not None:
-            await self.enqueue_next(failed)
-
     async def send(self, batch: Sequence[Task]) -> list[Sent]:
         """Enqueue claimed tasks, side by side: one that can't be keeps none of the others."""
         sent: list[Sent] = []
@@ -64,7 +65,7 @@ class TaskQueue:
                 sent.append(await self._send(task, occurrence))
             except EngineError as error:
                 log.warning("Task %s could not be enqueued: %s.", task.id, error)
-                sent.append(Sent(occurrence, error=error))
+                sent.append(Sent(task, occurrence, error=error))
 
         async with anyio.create_task_group() as group:
             for task in batch:
@@ -74,16 +75,15 @@ class TaskQueue:
 
     async def _send(self, task: Task, occurrence: Occurrence) -> Sent:
         status = await self._enqueue(task, occurrence)
-        if status in _LOST:
-            await self.give_up(task, occurrence, f"its run {occurrence.run_id} is {status}")
-        elif status in _OVER:
+        if status in _OVER and status not in _LOST:
             await self.enqueue_next(task)
-        return Sent(occurrence, is_lost=status in _LOST)
+        return Sent(task, occurrence, lost=status if status in _LOST else None)
 
     async def _enqueue(self, task: Task, occurrence: Occurrence) -> RunStatus:
         """Put the occurrence's run on the queue, unless it is known; tells where it stands."""
         at_its_time = self.run.with_options(
             id=occurrence.run_id, at=occurrence.due_at, owner=str(task.user_id)
         )
-        handle = await self.client.enqueue(at_its_time, task.id, occurrence.due_at)
+        account = OWN_WORDS if task.task_type is TaskType.REMINDER else MODEL
+        handle = await self.client.enqueue(at_its_time, task.id, occurrence.due_at, account)
         return RunStatus.QUEUED if handle.is_new else await handle.status()

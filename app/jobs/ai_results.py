@@ -36,6 +36,8 @@ class TaskRun:
     """Why it was skipped."""
     method: str = ""
     """How the result was made: "rules", "extractive", a model's name."""
+    tokens: int = 0
+    """What a model was paid for it."""
     delivered: tuple[Delivered, ...] = ()
     next_run_at: datetime | None = None
 

@@ -7,6 +7,8 @@ when the next one is due, and the clock.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.services.bad_field import BadSchedule
 from app.services.recurrence import Schedule
 from app.services.schedule_config import read_schedule
@@ -14,11 +16,14 @@ from app.services.wall_clock import UnknownZone, zone_named
 from app.storage.claims import Claims
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.task import Occurrence, Task
+from app.storage.task import Occurrence, Task, TaskStatus
+from app.storage.task_log import TaskEnding, TaskLogged
 
 CLAIM = timedelta(minutes=10)
 """How long a run may be silent before its task is taken from it: longer than an attempt lasts
 and the pause before the next together."""
+
+PAUSE_AFTER = 5  # failures in a row
 
 _LONGEST_RESULT = 20_000  # characters
 _LONGEST_ERROR = 1_000
@@ -27,8 +32,12 @@ _LONGEST_ERROR = 1_000
 class TaskRuns:
     """Tasks as their runs see them; who they belong to has been settled when they were made."""
 
-    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, pause_after: int = PAUSE_AFTER, now: Now = utc_now
+    ) -> None:
+        self._database = database
         self._claims = Claims(database)
+        self._pause_after = pause_after
         self.now = now
 
     async def find(self, task_id: int) -> Task | None:
@@ -54,36 +63,55 @@ class TaskRuns:
         now = self.now()
         return await self._claims.begin(occurrence, now=now, until=now + CLAIM)
 
-    async def answer(self, occurrence: Occurrence, *, result: str, method: str) -> Task | None:
+    async def answer(
+        self, occurrence: Occurrence, *, result: str, method: str, tokens: int = 0, took_ms: int = 0
+    ) -> Task | None:
         """Keep the result; None when the task has been changed or deleted meanwhile."""
-        return await self._claims.answer(
-            occurrence, result=result[:_LONGEST_RESULT], method=method, at=self.now()
+        logged = TaskLogged(
+            ending=TaskEnding.EXECUTED,
+            ended_at=self.now(),
+            method=method,
+            tokens=tokens,
+            took_ms=took_ms,
         )
+        return await self._claims.answer(occurrence, result=result[:_LONGEST_RESULT], logged=logged)
 
     async def finish(self, task: Task, occurrence: Occurrence) -> Task | None:
         """Close the occurrence: the task waits for its next run, or is completed."""
         try:
             following = self._following(task, occurrence)
-        except (BadSchedule, UnknownZone) as error:
-            return await self._broken(occurrence, error)
+        except (BadSchedule, UnknownZone):
+            async with self._database.write() as session:
+                return await self.fail(session, task, occurrence, "")
         return await self._claims.finish(occurrence, next_run_at=following, at=self.now())
 
-    async def fail(self, task: Task, occurrence: Occurrence, error: str) -> Task | None:
-        """Close the occurrence as failed: a recurring task goes on, a one-off has failed."""
+    async def fail(
+        self, session: AsyncSession, task: Task, occurrence: Occurrence, error: str
+    ) -> Task | None:
+        """Close the occurrence as failed: a recurring task goes on, a one-off has failed.
+
+        One that has failed too often in a row is paused. A stored schedule that can't be read ends
+        the task, in words, rather than the batch.
+        """
         try:
             following = self._following(task, occurrence)
         except (BadSchedule, UnknownZone) as broken:
-            return await self._broken(occurrence, broken)
-        error = error[:_LONGEST_ERROR]
+            following, error = None, str(broken)
+        logged = TaskLogged(
+            ending=TaskEnding.FAILED, ended_at=self.now(), error=error[:_LONGEST_ERROR]
+        )
         return await self._claims.fail(
-            occurrence, error=error, next_run_at=following, at=self.now()
+            session,
+            occurrence,
+            logged=logged,
+            next_run_at=following,
+            pause_after=self._pause_after,
         )
 
-    async def _broken(self, occurrence: Occurrence, error: ValueError) -> Task | None:
-        """A stored schedule that can't be read ends the task, in words, rather than the batch."""
-        return await self._claims.fail(
-            occurrence, error=str(error)[:_LONGEST_ERROR], next_run_at=None, at=self.now()
-        )
+    def pauses(self, task: Task) -> bool:
+        """Whether this failed task was paused for it, just now; its owner has to hear of that."""
+        is_paused = task.status is TaskStatus.PAUSED and task.failures >= self._pause_after
+        return is_paused and task.next_run_at is not None
 
     def _following(self, task: Task, occurrence: Occurrence) -> datetime | None:
         """The next due time: after this one, and not in the past, however late this one ran."""
@@ -100,6 +128,11 @@ def schedule_of(task: Task) -> Schedule:
 def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     """The schedule's next run, to the second and never early: due times name runs."""
     following = schedule.next_run(after)
-    if following is None or following.microsecond == 0:
-        return following
-    return following.replace(microsecond=0) + timedelta(seconds=1)
+    return None if following is None else next_second(following)
+
+
+def next_second(moment: datetime) -> datetime:
+    """This moment, or the first whole second after it."""
+    if moment.microsecond == 0:
+        return moment
+    return moment.replace(microsecond=0) + timedelta(seconds=1)

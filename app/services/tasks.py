@@ -6,21 +6,22 @@ with it is `runs`. Nothing here enqueues: whoever makes or changes a task enqueu
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.services.bad_field import BadTask
 from app.services.notifications import Channel
-from app.services.recurrence import Interval, Once, Schedule
-from app.services.schedule_config import read_schedule, schedule_type, written
+from app.services.recurrence import Once, Schedule
+from app.services.schedule_config import read_schedule, schedule_type
+from app.services.task_draft import Draft, on, unclaimed
 from app.services.task_fields import channel_names, plain_text, plain_title
-from app.services.task_runs import TaskRuns, next_due, schedule_of
+from app.services.task_journal import KEEP, TaskJournal
+from app.services.task_runs import PAUSE_AFTER, TaskRuns, next_due, next_second, schedule_of
 from app.services.wall_clock import zone_named
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.task import (
-    NewTask,
     Task,
     TaskCounts,
     TaskStatus,
@@ -53,10 +54,18 @@ class Created:
 class Tasks:
     """The users' tasks. Each method sees the tasks of the user it names, and no others."""
 
-    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        pause_after: int = PAUSE_AFTER,
+        keep: timedelta = KEEP,
+        now: Now = utc_now,
+    ) -> None:
         self._store = TaskStore(database, now=now)
         self._now = now
-        self.runs = TaskRuns(database, now=now)
+        self.runs = TaskRuns(database, pause_after=pause_after, now=now)
+        self.log = TaskJournal(database, keep=keep, now=now)
 
     async def create_reminder(
         self,
@@ -75,9 +84,7 @@ class Tasks:
         """
         if remind_at.tzinfo is None or remind_at <= (asked_at or self._now()):
             raise BadTask("remind_at", f"{remind_at.isoformat()} has passed or has no time zone")
-        new = _Draft(
-            user, title, Once(remind_at), description=description, channels=tuple(channels)
-        )
+        new = Draft(user, title, Once(remind_at), description=description, channels=tuple(channels))
         if not new.channels:
             raise BadTask("channels", "a reminder needs at least one way to reach its user")
         return await self._add(new, TaskType.REMINDER, key=key, after=asked_at)
@@ -101,7 +108,7 @@ class Tasks:
         """
         schedule = self.schedule(user, kind, config)
         once = isinstance(schedule, Once)
-        new = _Draft(
+        new = Draft(
             user,
             title,
             schedule,
@@ -144,7 +151,7 @@ class Tasks:
                 raise BadTask("schedule", "has no run to come")
             now_is = (await self.get(user.id, task_id)).status
             status = now_is if now_is is TaskStatus.PAUSED else TaskStatus.ACTIVE
-            values |= _on(changes.schedule, user) | _unclaimed(due) | {"status": status}
+            values |= on(changes.schedule, user) | unclaimed(due) | {"status": status}
         return await self._store.change(user.id, task_id, values)
 
     async def pause(self, user_id: int, task_id: int) -> Task:
@@ -165,8 +172,25 @@ class Tasks:
         now = self._now()
         due = next_due(schedule_of(task), now) or now.replace(microsecond=0)
         return await self._store.change(
-            user_id, task_id, _unclaimed(due) | {"status": TaskStatus.ACTIVE}, leaving=task.status
+            user_id,
+            task_id,
+            unclaimed(due) | {"status": TaskStatus.ACTIVE, "failures": 0},
+            leaving=task.status,
         )
+
+    async def run_now(self, user_id: int, task_id: int) -> Task:
+        """Have this user's task run at once, whatever its schedule says; then that goes on.
+
+        A task that is over runs once more. Raises `UnknownTask`, or `WrongStatus` for one that is
+        paused, or whose run is due and at work.
+        """
+        task, now = await self.get(user_id, task_id), self._now()
+        if task.status is TaskStatus.PAUSED:
+            raise WrongStatus(f"task {task_id} is paused: resume it first")
+        if task.status is TaskStatus.ACTIVE and task.next_run_at and task.next_run_at <= now:
+            raise WrongStatus(f"task {task_id} is due, and runs as soon as there is a worker")
+        values = unclaimed(next_second(now)) | {"status": TaskStatus.ACTIVE}
+        return await self._store.change(user_id, task_id, values, leaving=task.status)
 
     async def delete(self, user_id: int, task_id: int) -> None:
         """Delete this user's task; its run, if one waits, will find nothing to do."""
@@ -177,52 +201,13 @@ class Tasks:
         return await self._store.counts(user_id)
 
     async def _add(
-        self, draft: "_Draft", task_type: TaskType, *, key: str | None, after: datetime | None
+        self, draft: Draft, task_type: TaskType, *, key: str | None, after: datetime | None
     ) -> Created:
         due = next_due(draft.schedule, after or self._now())
         if due is None:
             raise BadTask("run_at", "has passed")
         task, is_new = await self._store.add(draft.checked(task_type, due), key=key)
         return Created(task, is_new)
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A task as its user asked for it."""
-
-    user: User
-    title: str
-    schedule: Schedule
-    _: KW_ONLY
-    channels: tuple[Channel, ...]
-    description: str = ""
-    ai_context: str = ""
-
-    def checked(self, task_type: TaskType, due: datetime) -> NewTask:
-        """The same, fit to be stored; raises `BadTask`."""
-        if not self.user.active:
-            raise BadTask("user_id", f"user {self.user.id} is not active")
-        return NewTask(
-            user_id=self.user.id,
-            title=plain_title(self.title),
-            description=plain_text("description", self.description),
-            ai_context=plain_text("ai_context", self.ai_context),
-            channels=channel_names(self.channels),
-            task_type=task_type,
-            next_run_at=due,
-            **_on(self.schedule, self.user),
-        )
-
-
-def _on(schedule: Schedule, user: User) -> dict[str, Any]:
-    """The columns that hold the schedule."""
-    kind, config = written(schedule)
-    zone = user.timezone if isinstance(schedule, Once | Interval) else schedule.zone.key
-    return {"schedule_type": kind, "schedule_config": config, "timezone": zone}
-
-
-def _unclaimed(due: datetime) -> dict[str, Any]:
-    return {"next_run_at": due, "run_id": None, "claimed_until": None}
 
 
 def _checked_changes(changes: Changes) -> dict[str, Any]:

@@ -15,13 +15,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.database import Database
 from app.storage.task import Occurrence, Task, TaskStatus
+from app.storage.task_log import TaskLogged, log_occurrence
 from app.storage.tasks import TaskRow, task_of
 
 _RUNNABLE = (TaskStatus.ACTIVE, TaskStatus.PAUSED)  # paused: in the middle of this very run
+_PAUSED = literal(TaskStatus.PAUSED, TaskRow.status.type)
 
 
 class Claims:
@@ -81,17 +84,23 @@ class Claims:
         return await self._change(occurrence, leaving, values, or_(waiting, retried))
 
     async def answer(
-        self, occurrence: Occurrence, *, result: str, method: str, at: datetime
+        self, occurrence: Occurrence, *, result: str, logged: TaskLogged
     ) -> Task | None:
         """Keep what the run found out; from here on the occurrence is not executed again."""
+        at = logged.ended_at
         values = {
             "last_result": result,
-            "last_method": method,
+            "last_method": logged.method,
+            "last_tokens": logged.tokens,
             "last_run_at": at,
             "answered_for": occurrence.due_at,
             "updated_at": at,
         }
-        return await self._change(occurrence, _RUNNABLE, values)
+        async with self._database.write() as session:
+            task = await _changed(session, occurrence, _RUNNABLE, values)
+            if task is not None:
+                await log_occurrence(session, occurrence, logged)
+        return task
 
     async def finish(
         self, occurrence: Occurrence, *, next_run_at: datetime | None, at: datetime
@@ -103,17 +112,36 @@ class Claims:
         return await self._change(occurrence, _RUNNABLE, values)
 
     async def fail(
-        self, occurrence: Occurrence, *, error: str, next_run_at: datetime | None, at: datetime
+        self,
+        session: AsyncSession,
+        occurrence: Occurrence,
+        *,
+        logged: TaskLogged,
+        next_run_at: datetime | None,
+        pause_after: int,
     ) -> Task | None:
-        """Close the occurrence as failed. A recurring task waits for its next run; without one,
-        the task is failed and keeps its due time and run, so that the run can be retried.
+        """Close the occurrence as failed, in the session's transaction.
+
+        A recurring task waits for its next run, or is paused when it has failed so often in a row.
+        Without a next run the task is failed and keeps its due time and run, so that the run can
+        be retried.
         """
+        at = logged.ended_at
         values: dict[str, Any] = {"updated_at": at, "status": TaskStatus.FAILED}
         values |= {"run_id": occurrence.run_id, "claimed_until": at}
         if next_run_at is not None:
-            values = _closed(next_run_at, at)
-        failure = {"last_error": error, "failures": TaskRow.failures + 1, "last_run_at": at}
-        return await self._change(occurrence, _RUNNABLE, values | failure)
+            too_often = TaskRow.failures + 1 >= pause_after
+            status = case((too_often, _PAUSED), else_=TaskRow.status)
+            values = _closed(next_run_at, at) | {"status": status}
+        failure = {
+            "last_error": logged.error,
+            "failures": TaskRow.failures + 1,
+            "last_run_at": at,
+        }
+        task = await _changed(session, occurrence, _RUNNABLE, values | failure)
+        if task is not None:
+            await log_occurrence(session, occurrence, logged)
+        return task
 
     async def _change(
         self,
@@ -122,20 +150,31 @@ class Claims:
         values: dict[str, Any],
         *conditions: ColumnElement[bool],
     ) -> Task | None:
-        statement = (
-            update(TaskRow)
-            .where(
-                TaskRow.id == occurrence.task_id,
-                TaskRow.next_run_at == occurrence.due_at,
-                TaskRow.status.in_(leaving),
-                *conditions,
-            )
-            .values(**values)
-            .returning(TaskRow)
-        )
         async with self._database.write() as session:
-            row = await session.scalar(statement)
-        return None if row is None else task_of(row)
+            return await _changed(session, occurrence, leaving, values, *conditions)
+
+
+async def _changed(
+    session: AsyncSession,
+    occurrence: Occurrence,
+    leaving: Sequence[TaskStatus],
+    values: dict[str, Any],
+    *conditions: ColumnElement[bool],
+) -> Task | None:
+    statement = (
+        update(TaskRow)
+        .where(
+            TaskRow.id == occurrence.task_id,
+            TaskRow.next_run_at == occurrence.due_at,
+            TaskRow.status.in_(leaving),
+            *conditions,
+        )
+        .values(**values)
+        .returning(TaskRow)
+        .execution_options(populate_existing=True)
+    )
+    row = await session.scalar(statement)
+    return None if row is None else task_of(row)
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

@@ -123,6 +123,8 @@ class Task:
     last_result: str | None
     last_method: str | None
     """How the result was made: "rules", "extractive", a model's name."""
+    last_tokens: int
+    """What a model was paid for the result."""
     last_error: str | None
     failures: int
     """How many of its runs in a row have failed."""

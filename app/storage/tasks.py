@@ -76,6 +76,7 @@ class TaskRow(Base):
     creation_key: Mapped[str | None] = mapped_column(String(_LONGEST_ID))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    last_tokens: Mapped[int | None]
 
 
 class TaskStore:
@@ -204,6 +205,7 @@ def task_of(row: TaskRow) -> Task:
         answered_for=row.answered_for,
         last_result=row.last_result,
         last_method=row.last_method,
+        last_tokens=row.last_tokens or 0,
         last_error=row.last_error,
         failures=row.failures,
         run_id=row.run_id,

@@ -1,5 +1,6 @@
 """What the tests of the AI jobs share: running an occurrence by hand, and seeing what it did."""
 
+import itertools
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,10 +17,15 @@ from app.storage.notifications import Notice, Notices
 from app.storage.task import Task
 from app.storage.users import User
 
+_TRIES = itertools.count(1)
+
 
 def at_attempt(context: Context, run_id: str, *, number: int = 1, **services: Any) -> Context:
-    """The same context, for one try of a run."""
-    attempt = structs.replace(context.attempt, run_id=run_id, number=number)
+    """The same context, for one try of a run: a new one each time, charged as `number` says."""
+    tried = next(_TRIES)
+    attempt = structs.replace(
+        context.attempt, run_id=run_id, number=number + tried, uncharged=tried
+    )
     return replace(context, attempt=attempt, **services)
 
 

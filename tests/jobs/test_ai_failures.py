@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import anyio
 import pytest
@@ -16,6 +17,7 @@ from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRunStatus
 from app.services.ai import AiRequest, Answer, AssistantError, RefusedByAssistant, ScriptedAssistant
 from app.services.notifications import Notifications
+from app.services.task_runs import PAUSE_AFTER
 from app.services.tasks import Tasks
 from app.storage.database import Database
 from app.storage.task import TaskStatus
@@ -60,6 +62,71 @@ async def test_the_last_failure_of_a_recurring_task_keeps_its_schedule(
     assert (task.failures, task.last_error) == (1, "RuntimeError: a bug")
     assert task.run_id is not None
     assert await context.client.run(task.run_id).status() is RunStatus.DEFERRED
+
+
+async def test_a_recurring_task_that_always_fails_is_paused_and_its_owner_told_once(
+    context: Context, owner: User, hourly: TaskCreated, clock: ManualClock
+) -> None:
+    for _ in range(PAUSE_AFTER):
+        assert await notices(context, owner) == []
+        task = await task_of(context, hourly)
+        clock.advance(hours(1))
+        now = replace(hourly, next_run_at=task.next_run_at, run_id=task.run_id)
+        await fail_for_good(context, now, AssistantError("no answer"))
+
+    task = await task_of(context, hourly)
+    (notice,) = await notices(context, owner)
+    assert (task.status, task.failures, task.run_id) == (TaskStatus.PAUSED, PAUSE_AFTER, None)
+    assert notice.title == "Paused: Stretch"
+    assert f"failed {PAUSE_AFTER} times in a row" in notice.body
+    assert f"steward tasks resume {task.id}" in notice.body
+    assert "AssistantError: no answer" in notice.body
+    resumed = await context.tasks.resume(owner.id, task.id)
+    assert (resumed.status, resumed.failures) == (TaskStatus.ACTIVE, 0)
+
+
+async def test_a_pause_and_what_is_told_of_it_are_written_together(
+    context: Context, owner: User, hourly: TaskCreated
+) -> None:
+    impatient = Tasks(context.database, pause_after=1, now=context.tasks.runs.now)
+    mute = replace(context, tasks=impatient, notifications=Mute(context.database))
+    with pytest.raises(ConnectionError):
+        await due(mute, hourly, ai=ScriptedAssistant(errors=(RefusedByAssistant("no"),)))
+    assert (await task_of(context, hourly)).status is TaskStatus.ACTIVE
+
+    with pytest.raises(RefusedByAssistant):
+        await due(
+            replace(context, tasks=impatient),
+            hourly,
+            ai=ScriptedAssistant(errors=(RefusedByAssistant("no"),)),
+        )
+
+    assert (await task_of(context, hourly)).status is TaskStatus.PAUSED
+    assert len(await notices(context, owner)) == 1
+
+
+class Mute(Notifications):
+    """Can't tell anybody anything."""
+
+    async def tell(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise ConnectionError("gone")
+
+
+async def test_a_success_between_failures_keeps_a_task_from_its_pause(
+    context: Context, owner: User, hourly: TaskCreated, clock: ManualClock
+) -> None:
+    for is_good in (False,) * (PAUSE_AFTER - 1) + (True, False):
+        task = await task_of(context, hourly)
+        clock.advance(hours(1))
+        now = replace(hourly, next_run_at=task.next_run_at, run_id=task.run_id)
+        if is_good:
+            await due(context, now)
+        else:
+            await fail_for_good(context, now, AssistantError("no answer"))
+
+    task = await task_of(context, hourly)
+    assert (task.status, task.failures) == (TaskStatus.ACTIVE, 1)
+    assert [each.title for each in await notices(context, owner)] == ["Stretch"]
 
 
 async def test_what_no_retry_mends_is_recorded_at_the_first_failure(

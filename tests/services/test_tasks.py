@@ -9,6 +9,7 @@ from app.services.bad_field import BadField, BadTask
 from app.services.notifications import Channel
 from app.services.phrases import understand
 from app.services.recurrence import Daily, Once
+from app.services.task_runs import PAUSE_AFTER
 from app.services.tasks import Changes, Tasks
 from app.storage.database import Database
 from app.storage.task import (
@@ -57,6 +58,14 @@ async def ann(database: Database) -> User:
 @pytest.fixture
 async def bob(database: Database) -> User:
     return await Users(database).add(name="Bob", address="bob@example.org", timezone="Asia/Tokyo")
+
+
+async def failed_for(
+    tasks: Tasks, database: Database, task: Task, error: str = "no answer"
+) -> Task | None:
+    assert task.occurrence is not None
+    async with database.write() as session:
+        return await tasks.runs.fail(session, task, task.occurrence, error)
 
 
 async def reminder(tasks: Tasks, user: User, after: timedelta = HOUR) -> Task:
@@ -318,21 +327,25 @@ async def test_a_late_run_is_followed_by_one_in_the_future(
     assert finished.next_run_at == datetime(2026, 11, 26, 12, tzinfo=BERLIN)
 
 
-async def test_a_run_after_its_time_was_changed_changes_nothing(tasks: Tasks, ann: User) -> None:
+async def test_a_run_after_its_time_was_changed_changes_nothing(
+    tasks: Tasks, database: Database, ann: User
+) -> None:
     task = await daily(tasks, ann)
     assert task.occurrence is not None
     changed = await tasks.change(ann, task.id, Changes(schedule=Daily(13, 0, zone=BERLIN)))
 
     assert await tasks.runs.begin(task.occurrence) is None
-    assert await tasks.runs.fail(task, task.occurrence, "late") is None
+    assert await failed_for(tasks, database, task, "late") is None
     assert await tasks.get(ann.id, task.id) == changed
 
 
-async def test_a_failure_of_a_one_off_is_the_tasks(tasks: Tasks, ann: User) -> None:
+async def test_a_failure_of_a_one_off_is_the_tasks(
+    tasks: Tasks, database: Database, ann: User
+) -> None:
     task = await reminder(tasks, ann)
     assert task.occurrence is not None
 
-    failed = await tasks.runs.fail(task, task.occurrence, "no answer")
+    failed = await failed_for(tasks, database, task, "no answer")
 
     assert failed is not None
     assert (failed.status, failed.last_error) == (TaskStatus.FAILED, "no answer")
@@ -398,7 +411,7 @@ async def test_a_completed_task_cannot_be_resumed(tasks: Tasks, ann: User, watch
 
 
 async def test_statistics_count_what_is_in_the_database(
-    tasks: Tasks, ann: User, watch: Clock
+    tasks: Tasks, database: Database, ann: User, watch: Clock
 ) -> None:
     assert await tasks.statistics(ann.id) == TaskCounts()
     await over(tasks, await reminder(tasks, ann), watch)
@@ -406,9 +419,61 @@ async def test_statistics_count_what_is_in_the_database(
     await tasks.pause(ann.id, (await daily(tasks, ann)).id)
     one_off = (await tasks.create_reminder(ann, "Call", watch.time + HOUR)).task
     assert one_off.occurrence is not None
-    await tasks.runs.fail(one_off, one_off.occurrence, "no answer")
+    await failed_for(tasks, database, one_off, "no answer")
 
     counts = await tasks.statistics(ann.id)
 
     assert counts == TaskCounts(active=1, paused=1, completed=1, failed=1)
     assert counts.success_rate == 50.0
+
+
+async def test_a_resumed_task_begins_to_count_its_failures_anew(
+    tasks: Tasks, database: Database, ann: User
+) -> None:
+    task = await daily(tasks, ann)
+    for _ in range(PAUSE_AFTER):
+        task = await failed_for(tasks, database, task) or task
+    assert (task.status, task.failures) == (TaskStatus.PAUSED, PAUSE_AFTER)
+
+    resumed = await tasks.resume(ann.id, task.id)
+
+    assert (resumed.status, resumed.failures) == (TaskStatus.ACTIVE, 0)
+
+
+async def test_a_task_runs_now_and_then_goes_on_by_its_schedule(
+    tasks: Tasks, ann: User, watch: Clock
+) -> None:
+    task = await daily(tasks, ann)
+
+    now = await tasks.run_now(ann.id, task.id)
+
+    assert (now.next_run_at, now.status) == (watch.time, TaskStatus.ACTIVE)
+    assert now.occurrence is not None
+    finished = await tasks.runs.finish(now, now.occurrence)
+    assert finished is not None
+    assert finished.next_run_at == task.next_run_at
+
+
+async def test_what_is_paused_or_due_already_is_not_run_now(
+    tasks: Tasks, ann: User, bob: User, watch: Clock
+) -> None:
+    task, paused = await daily(tasks, ann), await daily(tasks, ann)
+    await tasks.pause(ann.id, paused.id)
+
+    with pytest.raises(WrongStatus, match="resume it first"):
+        await tasks.run_now(ann.id, paused.id)
+    with pytest.raises(UnknownTask):
+        await tasks.run_now(bob.id, task.id)
+    watch.time += timedelta(days=2)
+    with pytest.raises(WrongStatus, match="as soon as there is a worker"):
+        await tasks.run_now(ann.id, task.id)
+
+
+async def test_a_completed_reminder_can_be_run_once_more(
+    tasks: Tasks, ann: User, watch: Clock
+) -> None:
+    task = await over(tasks, await reminder(tasks, ann), watch)
+
+    again = await tasks.run_now(ann.id, task.id)
+
+    assert (again.status, again.next_run_at) == (TaskStatus.ACTIVE, watch.time)

@@ -6,11 +6,13 @@ import pytest
 from app.storage.claims import Claims
 from app.storage.database import Database
 from app.storage.task import Occurrence, Task, TaskStatus
+from app.storage.task_log import TaskEnding, TaskLogged
 from app.storage.tasks import TaskStore
 from app.storage.users import User
 from tests.storage.new_tasks import DUE, add_user, new_task
 
 LATER = DUE + timedelta(minutes=10)  # when claims taken at DUE lapse
+LOGGED = TaskLogged(ending=TaskEnding.EXECUTED, ended_at=DUE, method="rules")
 TOMORROW = DUE + timedelta(days=1)
 
 
@@ -37,6 +39,22 @@ async def task(store: TaskStore, ann: User) -> Task:
 @pytest.fixture
 def usual(task: Task) -> Occurrence:
     return Occurrence.of(task.id, DUE)
+
+
+async def fail(
+    database: Database,
+    occurrence: Occurrence,
+    error: str,
+    next_run_at: datetime | None,
+    *,
+    pause_after: int = 5,
+) -> Task | None:
+    """Close an occurrence as failed."""
+    logged = TaskLogged(ending=TaskEnding.FAILED, ended_at=DUE, error=error)
+    async with database.write() as session:
+        return await Claims(database).fail(
+            session, occurrence, logged=logged, next_run_at=next_run_at, pause_after=pause_after
+        )
 
 
 async def claim(claims: Claims, now: datetime = DUE, *, limit: int = 50) -> tuple[Task, ...]:
@@ -164,9 +182,11 @@ async def test_a_task_that_rests_is_not_begun(
     assert await claims.begin(usual, now=DUE, until=LATER) is None
 
 
-async def test_a_finished_occurrence_is_over_for_good(claims: Claims, usual: Occurrence) -> None:
+async def test_a_finished_occurrence_is_over_for_good(
+    database: Database, claims: Claims, usual: Occurrence
+) -> None:
     await claims.begin(usual, now=DUE, until=LATER)
-    await claims.answer(usual, result="done", method="rules", at=DUE)
+    await claims.answer(usual, result="done", logged=LOGGED)
 
     finished = await claims.finish(usual, next_run_at=TOMORROW, at=DUE)
 
@@ -179,9 +199,9 @@ async def test_a_finished_occurrence_is_over_for_good(claims: Claims, usual: Occ
         DUE,
     )
     assert await claims.begin(usual, now=DUE, until=LATER) is None
-    assert await claims.answer(usual, result="twice", method="rules", at=DUE) is None
+    assert await claims.answer(usual, result="twice", logged=LOGGED) is None
     assert await claims.finish(usual, next_run_at=None, at=DUE) is None
-    assert await claims.fail(usual, error="late", next_run_at=None, at=DUE) is None
+    assert await fail(database, usual, "late", None) is None
     assert await claims.find(usual.task_id) == finished
 
 
@@ -192,8 +212,8 @@ async def test_a_task_without_a_next_run_is_completed(claims: Claims, usual: Occ
     assert (finished.status, finished.next_run_at) == (TaskStatus.COMPLETED, None)
 
 
-async def test_a_recurring_task_outlives_a_failure(claims: Claims, usual: Occurrence) -> None:
-    failed = await claims.fail(usual, error="no answer", next_run_at=TOMORROW, at=DUE)
+async def test_a_recurring_task_outlives_a_failure(database: Database, usual: Occurrence) -> None:
+    failed = await fail(database, usual, "no answer", TOMORROW)
 
     assert failed is not None
     assert (failed.status, failed.next_run_at) == (TaskStatus.ACTIVE, TOMORROW)
@@ -201,11 +221,11 @@ async def test_a_recurring_task_outlives_a_failure(claims: Claims, usual: Occurr
 
 
 async def test_failures_are_counted_until_a_run_goes_well(
-    claims: Claims, usual: Occurrence
+    database: Database, claims: Claims, usual: Occurrence
 ) -> None:
-    await claims.fail(usual, error="no answer", next_run_at=TOMORROW, at=DUE)
+    await fail(database, usual, "no answer", TOMORROW)
     second = Occurrence.of(usual.task_id, TOMORROW)
-    failed = await claims.fail(second, error="again", next_run_at=LATER, at=DUE)
+    failed = await fail(database, second, "again", LATER)
     finished = await claims.finish(
         Occurrence.of(usual.task_id, LATER), next_run_at=TOMORROW, at=DUE
     )
@@ -216,21 +236,21 @@ async def test_failures_are_counted_until_a_run_goes_well(
 
 
 async def test_a_failed_one_off_is_not_finished_or_failed_again(
-    claims: Claims, usual: Occurrence
+    database: Database, claims: Claims, usual: Occurrence
 ) -> None:
-    failed = await claims.fail(usual, error="no answer", next_run_at=None, at=DUE)
+    failed = await fail(database, usual, "no answer", None)
 
-    assert await claims.fail(usual, error="again", next_run_at=None, at=DUE) is None
-    assert await claims.answer(usual, result="late", method="rules", at=DUE) is None
+    assert await fail(database, usual, "again", None) is None
+    assert await claims.answer(usual, result="late", logged=LOGGED) is None
     assert await claims.finish(usual, next_run_at=None, at=DUE) is None
     assert await claims.find(usual.task_id) == failed
 
 
 async def test_a_failed_one_off_can_be_retried_by_another_run_only(
-    claims: Claims, usual: Occurrence
+    database: Database, claims: Claims, usual: Occurrence
 ) -> None:
     await claims.begin(usual, now=DUE, until=LATER)
-    failed = await claims.fail(usual, error="no answer", next_run_at=None, at=DUE)
+    failed = await fail(database, usual, "no answer", None)
 
     assert failed is not None
     assert (failed.status, failed.next_run_at) == (TaskStatus.FAILED, DUE)
@@ -248,7 +268,7 @@ async def test_a_pause_in_the_middle_of_a_run_outlives_it(
     rest = {"status": TaskStatus.PAUSED, "run_id": None, "claimed_until": None}
     await store.change(task.user_id, task.id, rest)
 
-    answered = await claims.answer(usual, result="done", method="rules", at=DUE)
+    answered = await claims.answer(usual, result="done", logged=LOGGED)
     finished = await claims.finish(usual, next_run_at=TOMORROW, at=DUE)
 
     assert answered is not None
@@ -263,3 +283,25 @@ async def test_a_deleted_task_has_nothing_to_run(
 
     assert await claims.find(task.id) is None
     assert await claims.begin(usual, now=DUE, until=LATER) is None
+
+
+async def test_a_recurring_task_is_paused_by_its_last_failure_in_a_row(
+    database: Database, claims: Claims, usual: Occurrence
+) -> None:
+    second = Occurrence.of(usual.task_id, TOMORROW)
+
+    first = await fail(database, usual, "no answer", TOMORROW, pause_after=2)
+    paused = await fail(database, second, "again", LATER, pause_after=2)
+
+    assert first is not None
+    assert paused is not None
+    assert (first.status, paused.status) == (TaskStatus.ACTIVE, TaskStatus.PAUSED)
+    assert (paused.failures, paused.next_run_at, paused.run_id) == (2, LATER, None)
+    assert await claim(claims, LATER) == ()
+
+
+async def test_a_one_off_fails_and_is_never_paused(database: Database, usual: Occurrence) -> None:
+    failed = await fail(database, usual, "no answer", None, pause_after=1)
+
+    assert failed is not None
+    assert failed.status is TaskStatus.FAILED
