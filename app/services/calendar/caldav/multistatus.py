@@ -79,14 +79,11 @@ def _root(data: bytes) -> Element:
     parser = XMLParser(target=_Guarded())
     try:
         parser.feed(data)
-        root: object = parser.close()
+        return parser.close()
     except (ParseError, ValueError, LookupError) as error:
         if isinstance(error, BadAnswer):
             raise
         raise BadAnswer("its answer is no XML, or was cut off") from error
-    if not isinstance(root, Element):
-        raise BadAnswer("its answer is empty")
-    return root
 
 
 def _answer(response: Element) -> Answer | None:

@@ -55,6 +55,13 @@ class CalDavServer:
         except (httpx2.InvalidURL, UnicodeError, ValueError) as error:
             raise RemoteUnavailable(f"{self.host} names an address that is none") from error
 
+    def with_login(self, url: str) -> str:
+        """The address, and the password in it where it is meant to go."""
+        there = parse_url(url)
+        if self._login["username"] and self._is_ours(there):
+            there = there.copy_with(**self._login)
+        return str(there)
+
     async def find(self, url: str, question: bytes, *, depth: int) -> tuple[str, Multistatus]:
         """Ask for properties; returns the address that answered, too."""
         headers = {**_XML, "Depth": str(depth)}
@@ -69,7 +76,7 @@ class CalDavServer:
     async def ask(self, url: str, question: Question) -> Download:
         """Ask anything. Raises `RemoteError` when it is not answered, or not before a wait."""
         try:
-            answer = await self._downloader.ask(self._with_login(url), question)
+            answer = await self._downloader.ask(self.with_login(url), question)
         except AddressRefused as error:
             raise RemoteRefused(str(error)) from error
         except DownloadFailed as error:
@@ -96,12 +103,6 @@ class CalDavServer:
             return parse(answer.body)
         except BadAnswer as error:
             raise RemoteUnavailable(f"{answer.host}: {error}") from error
-
-    def _with_login(self, url: str) -> str:
-        there = parse_url(url)
-        if self._login["username"] and self._is_ours(there):
-            there = there.copy_with(**self._login)
-        return str(there)
 
     def _is_ours(self, there: httpx2.URL) -> bool:
         """Whether the password is meant for it: the same place, or a sibling over https."""

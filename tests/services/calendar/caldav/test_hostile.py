@@ -103,7 +103,7 @@ async def test_a_redirect_leads_nowhere_else_at_home_either() -> None:
 
 async def test_the_password_goes_to_siblings_of_its_host_only_and_never_in_the_clear() -> None:
     def login(server: CalDavServer, url: str) -> bool:
-        return "secret" in server._with_login(url)  # pyright: ignore[reportPrivateUsage]
+        return "secret" in server.with_login(url)
 
     cloud = dav("https://caldav.example.com/", "secret")
 
@@ -165,7 +165,11 @@ async def test_a_listing_in_pages_is_put_together() -> None:
         changes = await collection(site).changes("t0")
 
     assert sorted(each.name for each in changes.items) == ["a.ics", "b c.ics"]
-    assert (changes.gone, changes.cursor, changes.is_whole) == ({"/work/gone.ics"}, "t2", False)
+    assert (changes.gone, changes.cursor, changes.is_whole) == (
+        frozenset({"/work/gone.ics"}),
+        "t2",
+        False,
+    )
 
 
 @pytest.mark.parametrize("refusal", [403, 409, 400, 412, 501])
