@@ -26,6 +26,9 @@ class Hand:
     is_wary: bool = False
     """Whether an answer may be missing that brought it runs."""
 
+    is_offering: bool = False
+    """Whether an offer of its own may be open."""
+
     def known(self) -> list[str]:
         """The ids of all it has, as it tells them when it is wary."""
         return [run.id for run, _ in self.attempts] + [each.run.id for each in self.pending]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.engine.machine.model import Model
+from tests.engine.machine.ledger import WholeModel as Model
 from tests.engine.machine.picture import Picture
 from tests.engine.machine.runs import Place
 
@@ -102,6 +102,13 @@ def the_model_agrees(picture: Picture, model: Model) -> None:
     assert _held(picture) == _holders(model), "keys"
     assert picture.workers == model.alive
     assert picture.events == model.events
+    assert (bool(picture.relay), picture.marks) == (model.relay is not None, model.marks)
+    in_line = [id for line in picture.lines.values() for id in line]
+    assert sorted(in_line) == sorted(picture.put_off), "who waits for room stands in one line"
+    assert picture.lines.keys() == picture.gates.keys(), "somebody looks for room for every line"
+    assert picture.offers == model.offers, "offers"
+    assert picture.books == _books(model), "what runs have done"
+    assert picture.doubts == {f"{id}|effect {name}" for id, name in model.doubts}, "doubts"
     assert list(picture.cursors.values()) == ([model.cursor] if model.cursor else [])
 
 
@@ -115,3 +122,10 @@ def _held(picture: Picture) -> dict[str, str]:
 
 def _holders(model: Model) -> dict[str, str]:
     return {key: holder for key, (holder, _) in model.held.items()}
+
+
+def _books(model: Model) -> dict[str, dict[str, str]]:
+    return {
+        id: {f"effect {name}": f"{state}|{by}" for name, (state, by) in book.items()}
+        for id, book in model.books.items()
+    }

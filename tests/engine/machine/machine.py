@@ -3,17 +3,21 @@
 from datetime import timedelta
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.engine.redis import keys
+from tests.engine.machine.doing import Doing
 from tests.engine.machine.draws import QUEUES, Wish, jumps, picks, wishes
 from tests.engine.machine.hand import JOB, VERSION
+from tests.engine.machine.limiting import Limiting
+from tests.engine.machine.offering import Offering
+from tests.engine.machine.relaying import Relaying
 from tests.engine.machine.runs import Place, Run
 from tests.engine.machine.turns import turn
-from tests.engine.machine.working import Steps
 from tests.engine.steps import HOUR, cancelled_event
 
 
-class Machine(Steps):
+class Machine(Relaying, Doing, Offering, Limiting):
     """All that may happen to the queue."""
 
     def _any(self, pick: int, *places: Place) -> Run | None:
@@ -53,12 +57,14 @@ class Machine(Steps):
     def replay(self, pick: int, wish: Wish) -> None:
         """A dead letter becomes a new run."""
         letter = self._any(pick, Place.DEAD)
-        dead, run = letter.new.id if letter else "nobody", wish.run(self._id(), self.names)
+        dead = letter.new.id if letter else "nobody"
+        run = replace(wish.run(self._id(), self.names), key="")  # as `DeadLetters` does it
         assert self.bench.do(self.bench.store.replay(dead, run)) == (letter is not None)
         span = self._span()
         if letter:
             self.model.without_letter(dead)
             self.model.put(run, span)
+            self.model.move_book(dead, run.id)
         self._settle()
 
     @turn(pick=picks)

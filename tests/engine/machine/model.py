@@ -32,6 +32,8 @@ class Model:
     cursor: str = ""
     events: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     receipts: Counter[str] = field(default_factory=Counter[str])
+    offers: dict[str, str] = field(default_factory=dict[str, str])
+    """Of each worker that has made one: whether it is open, or taken."""
     forgotten: int = 0
 
     # enqueue
@@ -125,6 +127,17 @@ class Model:
         run.lease, run.charged, run.is_counted = (worker, number), number, is_counted
         run.may_hide = False
 
+    def offer(self, worker: str, *, was_offering: bool) -> str:
+        """What a claim finds of an offer that may be open, and takes back."""
+        return self.offers.pop(worker, "") if was_offering else ""
+
+    def hand_over(self, id: str, worker: str) -> None:
+        """A run is leased to a worker that offered, before anybody claims it."""
+        run = self.runs[id]
+        assert run.place is Place.QUEUED, "it waits"
+        assert run.lease is None, "nobody has it"
+        run.lease, run.charged = (worker, 1), 1
+
     # the end of an attempt
 
     def commit(self, ended: Sequence[Ended], lost: dict[str, str], span: Span) -> None:
@@ -171,6 +184,11 @@ class Model:
     def _uncharge(self, run: Run) -> None:
         run.charged -= 1
         run.is_counted |= run.charged > 0
+
+    def put_off(self, run: Run) -> None:
+        """There is no room for it: it waits uncharged, and nobody has it."""
+        self._uncharge(run)
+        run.lease = None
 
     def _over(self, run: Run, place: Place, *, keeps_result: bool) -> None:
         run.place, run.lease, run.keeps_result = place, None, keeps_result

@@ -16,6 +16,7 @@ local found = {t[1], t[2]}
 local how = {
   string = function(key) return redis.call('GET', key) end,
   zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
   hash = function(key) return redis.call('HGETALL', key) end,
   list = function(key) return redis.call('LRANGE', key, 0, -1) end,
   stream = function(key) return redis.call('XRANGE', key, '-', '+') end,
@@ -51,6 +52,19 @@ class Picture:
     parked: set[str] = field(default_factory=set[str])
     crashed: set[str] = field(default_factory=set[str])
     workers: set[str] = field(default_factory=set[str])
+    books: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    doubts: set[str] = field(default_factory=set[str])
+    marks: set[str] = field(default_factory=set[str])
+    relay: str = ""
+    offers: dict[str, str] = field(default_factory=dict[str, str])
+    put_off: set[str] = field(default_factory=set[str])
+    lines: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    gates: dict[str, float] = field(default_factory=dict[str, float])
+    places: dict[str, list[tuple[str, str]]] = field(
+        default_factory=dict[str, list[tuple[str, str]]]
+    )
+    starts: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    breakers: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     cursors: dict[str, str] = field(default_factory=dict[str, str])
     events: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     events_count: int = 0
@@ -85,6 +99,10 @@ def _scores(value: list[bytes]) -> dict[str, float]:
     return {id.decode(): float(due) for id, due in _pairs(value)}
 
 
+def _texts(value: list[bytes]) -> list[tuple[str, str]]:
+    return [(name.decode(), each.decode()) for name, each in _pairs(value)]
+
+
 def _names(value: list[bytes]) -> list[str]:
     return [name.decode() for name, _ in _pairs(value)]
 
@@ -110,6 +128,10 @@ _ALONE: dict[str, Callable[[Picture, Any], None]] = {
     keys.CRASHES: lambda picture, value: picture.crashed.update(_names(value)),
     keys.SUSPECTS: lambda picture, value: picture.crashed.update(_names(value)),
     keys.PARKED: lambda picture, value: picture.parked.update(_names(value)),
+    keys.DOUBTS: lambda picture, value: picture.doubts.update(_names(value)),
+    keys.PUT_OFF: lambda picture, value: picture.put_off.update(_names(value)),
+    keys.GATES: lambda picture, value: picture.gates.update(_scores(value)),
+    keys.RELAY: lambda picture, value: setattr(picture, "relay", value.decode()),
     keys.EVENTS: _put_events,
     keys.EVENTS_COUNT: _put_count,
 }
@@ -117,6 +139,13 @@ _ALONE: dict[str, Callable[[Picture, Any], None]] = {
 
 def _letter(value: list[bytes]) -> dict[str, bytes]:
     return {name.decode(): each for name, each in _pairs(value)}
+
+
+def _lines(value: list[bytes]) -> dict[str, str]:
+    """Of a book: how each line begins, its state and whose it is."""
+    return {
+        name.decode(): b"|".join(each.split(b"|", 2)[:2]).decode() for name, each in _pairs(value)
+    }
 
 
 _BY_NAME: list[tuple[str, Callable[[Picture, str, Any], None]]] = [
@@ -130,6 +159,14 @@ _BY_NAME: list[tuple[str, Callable[[Picture, str, Any], None]]] = [
     (keys.UNIQUE, lambda p, id, v: p.held.update({id: v.decode()})),
     (keys.DEAD_GROUP, lambda p, id, v: p.groups.update({id: set(_scores(v))})),
     (keys.DEAD_LETTER, lambda p, id, v: p.letters.update({id: _letter(v)})),
+    (keys.BOOK, lambda p, id, v: p.books.update({id: _lines(v)})),
+    (keys.OFFER, lambda p, id, v: p.offers.update({id: "taken" if v == b"taken" else "open"})),
+    (keys.IDLE, lambda _picture, _id, _value: None),  # a hint: who is in it may be gone
+    (keys.LINE, lambda p, id, v: p.lines.update({id: _scores(v)})),
+    (keys.PLACES, lambda p, id, v: p.places.update({id: _texts(v)})),
+    (keys.STARTS, lambda p, id, v: p.starts.update({id: [float(each) for each in v]})),
+    (keys.BREAKER, lambda p, id, v: p.breakers.update({id: dict(_texts(v))})),
+    (keys.BROUGHT, lambda p, id, _: p.marks.add(id)),
     (keys.WORKER, lambda p, id, _: p.workers.add(id)),
     (keys.CURSOR, lambda p, id, v: p.cursors.update({id: v.decode()})),
     (keys.CLAIMED, lambda _picture, _id, _value: None),  # it goes by itself, in half a second

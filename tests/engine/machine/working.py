@@ -7,18 +7,19 @@ sent them is dead, and the clock goes on or back.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from app.engine.ended import Ended
 from app.engine.redis import keys
-from app.engine.run import NewRun
+from app.engine.run import Claimed, NewRun
 from tests.engine.machine import invariants
 from tests.engine.machine.bench import Bench
 from tests.engine.machine.draws import Look, Outcome, Wish, looks, losses, outcomes, picks, wishes
 from tests.engine.machine.hand import Hand
-from tests.engine.machine.model import Model
+from tests.engine.machine.ledger import WholeModel
 from tests.engine.machine.runs import Span
 from tests.engine.machine.turns import draw_turn, turn
 from tests.engine.steps import LEASE
@@ -34,7 +35,7 @@ class Steps(RuleBasedStateMachine):
     def __init__(self, bench: Bench) -> None:
         super().__init__()
         bench.empty()
-        self.bench, self.model = bench, Model()
+        self.bench, self.model = bench, WholeModel()
         self.hands = list[Hand]()
         self.late = list[Ended]()
         self.sent = list[NewRun]()
@@ -90,7 +91,7 @@ class Steps(RuleBasedStateMachine):
         self._enqueue(again=True)
 
     def _enqueue(self, *, again: bool) -> None:
-        receipts = self.bench.do(self.bench.store.enqueue(self.sent, again=again))
+        receipts = self.bench.do(self.bench.far.enqueue(self.sent, again=again))
         span = self._span()
         for run, receipt in zip(self.sent, receipts, strict=True):
             had_it = self.model.has_it(run)
@@ -98,7 +99,11 @@ class Steps(RuleBasedStateMachine):
             is_its_own = had_it or (expected.id == run.id and not run.is_named)
             assert receipt.id == expected.id, "the run that stands for it"
             assert receipt.is_new == (expected.is_new or (again and is_its_own))
+        self._sent_alone(self.sent)
         self._settle()
+
+    def _sent_alone(self, sent: Sequence[NewRun]) -> None:
+        """These runs are on their queues, or were handed over."""
 
     @turn(is_right=st.booleans(), wish=wishes)
     def tick(self, is_right: bool, wish: Wish) -> None:
@@ -138,6 +143,8 @@ class Steps(RuleBasedStateMachine):
 
     def _claim(self, hand: Hand, look: Look) -> None:
         mine = hand.known() if hand.is_wary else None
+        is_idle = not hand.known() and not hand.is_wary
+        was_offering, hand.is_offering = hand.is_offering, look.is_lost
         answer = self.bench.do(
             self.bench.store.claim(
                 hand.name,
@@ -145,16 +152,29 @@ class Steps(RuleBasedStateMachine):
                 look.shares,
                 mine=mine,
                 may_take_over=look.may_take_over,
+                was_offering=was_offering,
+                offer=LEASE if is_idle else None,
                 fatal=_NEVER,
             )
         )
-        self.model.claim(hand.name, look, mine=mine, answer=answer, span=self._span())
+        span, offer = self._span(), self.model.offer(hand.name, was_offering=was_offering)
+        if offer == "taken" and mine is None:  # a run is on its way
+            look = replace(look, want=look.want - 1)
+        self.model.claim(hand.name, look, mine=mine, answer=answer, span=span)
+        assert answer.is_offering == (is_idle and offer != "taken" and not answer.runs)
+        if answer.is_offering:
+            self.model.offers[hand.name] = "open"
         if look.is_lost:
             hand.is_wary = True
             return
+        hand.is_offering = answer.is_offering
         hand.attempts += [(run, self.model.runs[run.id].new.key) for run in answer.runs]
+        self._begun(hand, answer.runs)
         if mine is not None and len(answer.runs) < min(look.want, look.most):
             self._has_seen_all(hand)
+
+    def _begun(self, hand: Hand, runs: Sequence[Claimed]) -> None:
+        """A worker has these runs now."""
 
     def _has_seen_all(self, hand: Hand) -> None:
         """A claim that said what it has, and was brought less than it asked for, misses nothing."""
@@ -180,9 +200,13 @@ class Steps(RuleBasedStateMachine):
     def _end(self, hand: Hand, chosen: Sequence[Outcome], *, is_lost: bool) -> None:
         ended = hand.end(chosen)
         self._commit(ended)
+        self._ended(ended, is_lost=is_lost)
         if is_lost:
             hand.pending += ended
             hand.is_wary = True
+
+    def _ended(self, ended: Sequence[Ended], *, is_lost: bool) -> None:
+        """These attempts of a worker are over; whether that was committed it may not know."""
 
     @turn(when=lambda self: any(hand.pending for hand in self.hands), pick=picks)
     def commit_again(self, pick: int) -> None:
@@ -209,6 +233,7 @@ class Steps(RuleBasedStateMachine):
     def join(self) -> None:
         """A new worker."""
         self.hands.append(Hand(f"worker-{self._id()}"))
+        self.bench.listen(self.hands[-1].name)
         self.renew(-1)
 
     @turn(when=lambda self: self.hands, pick=picks)
@@ -237,6 +262,7 @@ class Steps(RuleBasedStateMachine):
         hand = self._hand(pick)
         self.late += hand.end(chosen)
         self.hands.remove(hand)
+        self.bench.deafen(hand.name)
         self._lose_sign(hand, is_long=is_long)
 
     def _lose_sign(self, hand: Hand, *, is_long: bool) -> None:
