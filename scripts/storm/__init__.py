@@ -10,6 +10,7 @@ The story of one storm, in the order of the files that tell it:
     network      between all of them and Redis: some connections are slow, some are cut
     weather      kills Redis and starts it again, and makes connections toxic
     producers    enqueue until every run has its receipt, however often they have to ask
+    pulse        feels how much of the machine others take, where it is shared
     storm        has them all at work, waits until every run is over, and asks the oracle
     table        what came of it
 

@@ -21,6 +21,8 @@ class Plan:
     lease: float = 2.0  # s
     limit: float = 2
     """Leases that a recovery may take."""
+    is_shared: bool = False
+    """Whether others work on this machine: then the limit grows with what they take from us."""
     kill_every: float = 1.5  # s between two killed workers
     restart_every: float = 6.0  # s between two times that Redis is killed
     longest_outage: float = 3.0  # s: more than a lease

@@ -22,6 +22,7 @@ from storm.jobs import QUEUES
 from storm.network import Network, network
 from storm.plan import Plan
 from storm.producers import Producers
+from storm.pulse import Pulse
 from storm.weather import Weather
 from storm.worker import KEY
 from tests.engine.leaks import leaks
@@ -83,6 +84,7 @@ class Storm:
         self._weather = Weather(plan, server, witness, Random(chance.random()))
         self._producers = Producers(plan, witness, net.settings, Random(chance.random()))
         self._sampled = Random(chance.random())
+        self._pulse = Pulse()
         self._began = monotonic()
         self._changed_at = self._began
 
@@ -137,7 +139,13 @@ class Storm:
             if monotonic() - self._changed_at > self._plan.patience:
                 raise Stuck(f"no run has ended for {self._plan.patience:g} s")
             self._heard(self.passing)
+            self._feel()
             await anyio.sleep(_LOOK)
+
+    def _feel(self) -> None:
+        if self._plan.is_shared:
+            self._pulse.beat()
+            self._witness.limit = self._plan.limit * self._pulse.slowest
 
     def _some(self) -> list[str]:
         accepted = list(self._witness.accepted)

@@ -21,7 +21,6 @@ OPENED = "opened"
 """What a worker says when it is at work."""
 
 _FAILED = 1
-_MOST_CRASHES = 6  # of one run: here workers die of the storm, and not of what they run
 
 
 def main(release: str, lease: str, slots: str, url: str) -> int:
@@ -31,7 +30,6 @@ def main(release: str, lease: str, slots: str, url: str) -> int:
         concurrency=int(slots),
         lease=seconds(float(lease)),
         poll=seconds(0.5),
-        max_crashes=_MOST_CRASHES,
     )
 
     async def opened() -> None:

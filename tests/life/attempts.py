@@ -52,16 +52,33 @@ def recoveries(evidence: Evidence, attempts: Iterable[Sequence[Attempt]]) -> Ite
     """How long each run that was killed with its process had to wait until it began again.
 
     Whoever took it over may have been killed, too, before it began: then it waits since that. Of
-    that time the longest stretch counts in which Redis served without a break. A run that is to be
-    tried alone, since several workers died with it, waits for its turn and is left out.
+    that time the longest stretch counts in which Redis served without a break. Of a run that is to
+    be tried alone, since several workers died with it, `trials` tells.
     """
-    suspects = {each.run for each in evidence.takeovers if each.is_suspect}
+    suspects = suspects_of(evidence)
+    return (waited for run, waited in _waits(evidence, attempts) if run not in suspects)
+
+
+def trials(evidence: Evidence, attempts: Iterable[Sequence[Attempt]]) -> Iterator[float]:
+    """The same of the runs that were to be tried alone, which waited for their turn, too."""
+    suspects = suspects_of(evidence)
+    return (waited for run, waited in _waits(evidence, attempts) if run in suspects)
+
+
+def suspects_of(evidence: Evidence) -> set[str]:
+    """The runs that were to be tried alone."""
+    return {each.run for each in evidence.takeovers if each.is_suspect}
+
+
+def _waits(
+    evidence: Evidence, attempts: Iterable[Sequence[Attempt]]
+) -> Iterator[tuple[str, float]]:
     killed = _killed_with(evidence)
     for earlier, later in chain.from_iterable(map(pairwise, attempts)):
         moments = [at for at in killed[earlier.run] if earlier.begun < at < later.begun]
-        was_at_work = earlier.gone == evidence.killed.get(earlier.pid)
-        if moments and was_at_work and earlier.run not in suspects:
-            yield longest_calm(Span(max(moments), later.begun), evidence.outages)
+        if moments and earlier.gone == evidence.killed.get(earlier.pid):
+            span = Span(max(moments), later.begun)
+            yield earlier.run, longest_calm(span, evidence.outages)
 
 
 def _killed_with(evidence: Evidence) -> Mapping[str, list[float]]:

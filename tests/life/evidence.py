@@ -10,9 +10,11 @@ The case itself adds what it did: which processes it killed, and when Redis was 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntFlag, StrEnum
 
 from app.engine import Ending
+from app.storage.position import Gap
 from tests.life.ledger import Line
 
 
@@ -113,9 +115,13 @@ class Evidence:
     """Leases that a recovery may take; more where a machine with much else to do is the judge."""
     history: Mapping[str, Ending] = field(default_factory=dict[str, Ending])
     """What the database says; empty where nobody recorded."""
-    missed: int = 0
-    """How many events the recorder says it came too late for."""
+    ended_at: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """When the last event of each run was written."""
+    gaps: Sequence[Gap] = ()
+    """The events that the recorder says it came too late for."""
     takeovers: Sequence[Takeover] = ()
+    max_crashes: int = 3
+    """How many workers have to die with a run before it is called dead of that."""
     killed: Mapping[int, float] = field(default_factory=dict[int, float])
     """The processes that the case killed, and when."""
     outages: Sequence[Span] = ()

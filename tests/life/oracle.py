@@ -4,13 +4,16 @@
     I2  it was done at least once, was cancelled, or lies among the dead letters with its payload
     I3  an effect that has a key happened exactly once
     I4  one commit ended it; attempts overlap only where a lease really expired
-    I5  what was killed with its worker began again within two leases
+    I5  what was killed with its worker began again within two leases; what is tried alone, within
+        two for itself and two for each that may be tried before it
     I6  no worker process ended that the case has not killed
     I7  at every sample each run stood in exactly one place
     I8  nothing is left behind
 
-The oracle asks nobody: it decides over `Evidence`. It knows two excuses, and each is a fact in the
-evidence, not a tolerance: the journal shows that a lease expired, and Redis was away.
+The oracle asks nobody: it decides over `Evidence`. It knows four excuses, and each is a fact in the
+evidence, not a tolerance: the journal shows that a lease expired; Redis was away; the recorder says
+that it missed what was written between two moments, and how much; and a run that several workers
+have died with waits for its trial, behind the trials of all the others.
 """
 
 import math
@@ -20,7 +23,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.engine import Ending
-from tests.life.attempts import ENDED, Attempt, attempts_of, overlapping, recoveries
+from tests.life.attempts import (
+    ENDED,
+    Attempt,
+    attempts_of,
+    overlapping,
+    recoveries,
+    suspects_of,
+    trials,
+)
 from tests.life.evidence import Evidence, Life, Span, State, Trace, in_words, state_of
 
 EFFECT = "effect"
@@ -128,12 +139,26 @@ class Oracle:
 
     def _is_told_otherwise(self, run: str, ending: Ending | None) -> bool:
         history = self._evidence.history
-        if (
-            run not in history
-            and len(self._evidence.accepted) <= len(history) + self._evidence.missed
-        ):
-            return False  # the recorder says itself that it knows nothing of so many
-        return bool(history) and history.get(run) is not ending
+        return bool(history) and history.get(run) is not ending and run not in self._missed
+
+    @cached_property
+    def _missed(self) -> set[str]:
+        """The runs whose end lies in a gap of the history: no more than it says are missing."""
+        history, ended_at = self._evidence.history, self._evidence.ended_at
+        unknown = sorted(
+            (ended_at[run], run)
+            for run in self._evidence.accepted
+            if run not in history and run in ended_at
+        )
+        found = set[str]()
+        for gap in self._evidence.gaps:
+            lacking = [
+                run
+                for at, run in unknown
+                if run not in found and at <= gap.until and (gap.since is None or gap.since <= at)
+            ]
+            found.update(lacking[: gap.missed])
+        return found
 
     def _neither_done_nor_kept(self) -> Iterator[str]:
         for run in self._evidence.accepted:
@@ -142,6 +167,16 @@ class Oracle:
                 yield f"run {run} is called a success, and was not done"
             if self._ending(run) is Ending.DEAD and not self._has(run, Trace.KEPT):
                 yield f"run {run} is dead without its payload"
+            if self._ending(run) is Ending.DEAD and self._is_blamed_in_vain(run):
+                yield f"run {run} is dead, and neither failed nor lost so many workers"
+
+    def _is_blamed_in_vain(self, run: str) -> bool:
+        """Whether it is dead of its workers' deaths, and those were too few."""
+        last = next(reversed(self._attempts.get(run, [])), None)
+        if last is None or last.gone is None or last.gone != self._evidence.killed.get(last.pid):
+            return False
+        deaths = sum(each.run == run for each in self._evidence.takeovers)
+        return deaths < self._evidence.max_crashes
 
     def _has(self, run: str, trace: Trace) -> bool:
         return trace in self._evidence.traces.get(run, Trace(0))
@@ -180,6 +215,10 @@ class Oracle:
         for each in recoveries(self._evidence, self._attempts.values()):
             if each > limit:
                 yield f"a killed worker's run began again after {each:.2f} s (limit {limit:g} s)"
+        turn = limit * (1 + len(suspects_of(self._evidence)))
+        for each in trials(self._evidence, self._attempts.values()):
+            if each > turn:
+                yield f"a suspect began again after {each:.2f} s (limit {turn:g} s)"
 
     def _ended_workers(self) -> Iterator[str]:
         for life in self._evidence.lives:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from app.engine import Ending
+from app.engine import Ending, hours, seconds
+from app.storage.position import Gap
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.evidence import Evidence, Life, Span, Takeover, Trace
 from tests.life.ledger import Line
@@ -57,6 +59,20 @@ def ended(**endings: Any) -> dict[str, Any]:
     return {"endings": {**GOOD.endings, **endings}}
 
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def gap(*, missed: int = 1, until: datetime = NOON) -> Gap:
+    """What a recorder says that it missed, in the hour before."""
+    return Gap(epoch=1, missed=missed, since=NOON - hours(1), until=until)
+
+
+def lacking(*gaps: Gap) -> dict[str, Any]:
+    """The good case with a history that knows nothing of one run, which ended at noon."""
+    history = {run: ending for run, ending in GOOD.history.items() if run != "done"}
+    return {"history": history, "ended_at": {"done": NOON}, "gaps": gaps}
+
+
 LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "a lost run": ("I1", {"accepted": [*GOOD.accepted, "lost"]}),
     "a run that never ended": ("I1", traced(done=Trace.PAYLOAD | Trace.QUEUED)),
@@ -83,6 +99,16 @@ LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "a slow recovery": ("I5", {"outages": []}),
     "a slow recovery after an outage": ("I5", {"outages": [Span(4, 7)]}),
+    "a suspect that nobody tries": (
+        "I5",
+        {"takeovers": [Takeover(run="again", loser=ONE, has_lapsed=True, is_suspect=True)]}
+        | {"outages": [], "lease": 1.9},
+    ),
+    "blamed in vain": (
+        "I2",
+        {"lines": [each for each in GOOD.lines if each.run != "dead" or each.what == BEGUN]}
+        | {"killed": {ONE: 4, OTHER: 20}},
+    ),
     "a worker that ended by itself": ("I6", {"killed": {}, "lines": GOOD.lines[:3]}),
     "a worker that can't start": (
         "I6",
@@ -110,10 +136,27 @@ def test_a_lie_is_seen(invariant: str, change: dict[str, Any]) -> None:
 
 
 def test_the_history_may_lack_what_its_recorder_says_it_missed() -> None:
-    lacking = {run: ending for run, ending in GOOD.history.items() if run != "done"}
+    assert Oracle(replace(GOOD, **lacking(gap()))).breaches == []
 
-    assert Oracle(replace(GOOD, history=lacking, missed=1)).breaches == []
-    assert [each.invariant for each in Oracle(replace(GOOD, history=lacking)).breaches] == ["I1"]
+
+@pytest.mark.parametrize("gaps", [[], [gap(until=NOON - seconds(1))], [gap(missed=0)]])
+def test_nothing_else_may_be_missing_there(gaps: list[Gap]) -> None:
+    assert [each.invariant for each in Oracle(replace(GOOD, **lacking(*gaps))).breaches] == ["I1"]
+
+
+def test_a_suspect_waits_for_its_trial_and_no_longer() -> None:
+    suspect = Takeover(run="again", loser=ONE, has_lapsed=True, is_suspect=True)
+
+    oracle = Oracle(replace(GOOD, takeovers=[suspect], outages=[]))  # 8 s, twice two leases
+
+    assert oracle.demand().recoveries == []
+
+
+def test_three_deaths_in_a_row_are_a_reason() -> None:
+    lines = [each for each in GOOD.lines if each.run != "dead" or each.what == BEGUN]
+    deaths = [Takeover(run="dead", loser=OTHER, has_lapsed=True)] * 3
+
+    assert Oracle(replace(GOOD, lines=lines, killed={ONE: 4, OTHER: 20}, takeovers=deaths)).demand()
 
 
 def test_an_expired_lease_excuses_an_overlap() -> None:

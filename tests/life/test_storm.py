@@ -17,7 +17,8 @@ async def test_a_storm_loses_nothing(tier: Tier, seed: int, case: Case) -> None:
         seed=seed,
         runs=tier.of(2_000, 10_000),
         pace=tier.of(300, 400),
-        limit=tier.of(15, 2),  # the tests share the machine; the command has it for itself
+        limit=tier.of(4, 2),
+        is_shared=True,  # with other tests; the command has the machine for itself
         kill_every=1.5,
         restart_every=3.0,
     )

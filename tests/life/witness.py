@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from signal import SIGKILL
 from time import monotonic
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 from app.engine import Client, Ending, Unavailable, seconds
+from app.engine.clock import from_ms
 from app.engine.doors.events import Event
 from app.engine.redis import keys
 from app.engine.redis.steps import answering
@@ -76,6 +78,7 @@ class Witness:
     samples: int = 0
     endings: dict[str, list[Ending]] = field(default_factory=dict[str, list[Ending]])
     """The events that ended runs, as far as they were read."""
+    ended_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
     _position: str = "-"
 
     def kill(self, worker: WorkerProcess) -> float:
@@ -121,6 +124,7 @@ class Witness:
                 self._position = f"({entry.decode()}"
                 for event in _EVENTS.decode(fields[b"events"]):
                     if (ending := Ending(event.ending)) in OVER:
+                        self.ended_at[event.run_id] = _moment(entry)
                         self.endings.setdefault(event.run_id, []).append(ending)
 
     async def _entries(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -143,7 +147,8 @@ class Witness:
                 lease=self.lease,
                 limit=self.limit,
                 history=await self._recorded(),
-                missed=sum(gap.missed for gap in await self.history.gaps()) if self.history else 0,
+                ended_at=self.ended_at,
+                gaps=await self.history.gaps() if self.history else (),
                 takeovers=takeovers(self.journal or self.data) if self.data else (),
                 killed=self.killed,
                 outages=self.outages,
@@ -166,3 +171,8 @@ class Witness:
         assert self.history
         counts = await self.history.counts()
         return sum(counts[ending] for ending in OVER) >= len(self.endings)
+
+
+def _moment(entry: bytes) -> datetime:
+    """When an entry was written: its id begins with the server's time."""
+    return from_ms(int(entry.partition(b"-")[0]))
