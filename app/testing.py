@@ -24,6 +24,7 @@ from app.context import Context, Services, context_of
 from app.engine import Attempt, Client, Codec, ManualClock
 from app.local.valkey import open_valkey
 from app.observability.health import Health
+from app.observability.probe import Probe
 from app.services.ai import RuleAssistant
 from app.services.calendar.memory import MemoryCalendar
 from app.services.calendar.sync import CalendarSync
@@ -163,6 +164,7 @@ def services(
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, now=clock.now),
         health=Health(database, client, tmp_path, now=clock.now),
+        probe=Probe(database, client, now=clock.now),
         effects=Effects(database, now=clock.now),
         sessions=Sessions(database, now=clock.now),
         cache=Cache(database, now=clock.now),

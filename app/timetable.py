@@ -3,10 +3,12 @@
 from typing import Final
 
 from app.engine import schedule
-from app.jobs import ai, email, files, maintenance, sync
+from app.jobs import ai, ai_upkeep, email, files, maintenance, sync
 
 TIMETABLE: Final = (
     schedule("* * * * *", ai.process_due_tasks.call()),
+    schedule("*/30 * * * *", ai_upkeep.probe_scheduler.call()),
+    schedule("0 2 * * *", ai_upkeep.cleanup_old_logs.call()),
     schedule("*/5 * * * *", email.process_email_queue.call()),
     schedule("*/30 * * * *", sync.sync_email_services.call()),
     schedule("0 * * * *", sync.sync_calendar_events.call()),

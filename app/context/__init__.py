@@ -19,6 +19,7 @@ from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
 from app.observability.health import Health
+from app.observability.probe import Probe
 from app.services.ai import Assistant
 from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
@@ -70,6 +71,7 @@ class Services:
     logs: Logs
     notifications: Notifications
     health: Health
+    probe: Probe
     effects: Effects
     sessions: Sessions
     cache: Cache
@@ -146,6 +148,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),
             health=Health(database, client, home, accepted=settings.redis.accept, now=now),
+            probe=Probe(database, client, now=now),
             effects=Effects(database, now=now),
             sessions=open_sessions(settings, database, now),
             cache=Cache(database, now=now),
