@@ -18,6 +18,8 @@ steward:book:<id>         hash         a run's finished steps, and its effects w
                                        in `/<name>` an effect that all runs share, for a week
 steward:doubts            hash         effects that wait for a person
 steward:parked            hash         run id -> name, version, queue, old score
+steward:parked-kinds      set          name, version and queue of those runs
+steward:parked:<kind>     set          ids of the parked runs of that kind
 steward:crashes           hash         run id -> what is known of its workers' deaths
 steward:suspects          sorted set   runs to be tried alone, by when they last began (ms)
 steward:places:<limit>    hash         run id -> its lease, or until when it is let in (ms)
@@ -63,6 +65,8 @@ DEAD_GROUP = "steward:cause:"
 BOOK = "steward:book:"
 DOUBTS = "steward:doubts"
 PARKED = "steward:parked"
+PARKED_KINDS = "steward:parked-kinds"
+PARKED_OF = "steward:parked:"
 WORKER = "steward:worker:"
 CURSOR = "steward:cursor:"
 CLAIMED = "steward:claimed:"

@@ -86,6 +86,8 @@ def nothing_is_left_over(picture: Picture, model: Model) -> None:
     assert picture.causes == picture.groups.keys()
     assert sorted(id for group in picture.groups.values() for id in group) == sorted(picture.dead)
     assert picture.parked == _ids(model, Place.PARKED)
+    assert picture.kinds == picture.of_kind.keys()
+    assert sorted(id for ids in picture.of_kind.values() for id in ids) == sorted(picture.parked)
     assert picture.events_count == picture.events.total()
 
 

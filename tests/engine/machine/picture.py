@@ -57,6 +57,8 @@ class Picture:
     marks: set[str] = field(default_factory=set[str])
     relay: str = ""
     offers: dict[str, str] = field(default_factory=dict[str, str])
+    kinds: set[str] = field(default_factory=set[str])
+    of_kind: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     put_off: set[str] = field(default_factory=set[str])
     lines: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     gates: dict[str, float] = field(default_factory=dict[str, float])
@@ -127,6 +129,7 @@ _ALONE: dict[str, Callable[[Picture, Any], None]] = {
     keys.DEAD_GROUPS: lambda picture, value: picture.causes.update(_names(value)),
     keys.CRASHES: lambda picture, value: picture.crashed.update(_names(value)),
     keys.SUSPECTS: lambda picture, value: picture.crashed.update(_names(value)),
+    keys.PARKED_KINDS: lambda picture, value: picture.kinds.update(map(bytes.decode, value)),
     keys.PARKED: lambda picture, value: picture.parked.update(_names(value)),
     keys.DOUBTS: lambda picture, value: picture.doubts.update(_names(value)),
     keys.PUT_OFF: lambda picture, value: picture.put_off.update(_names(value)),
@@ -162,6 +165,7 @@ _BY_NAME: list[tuple[str, Callable[[Picture, str, Any], None]]] = [
     (keys.BOOK, lambda p, id, v: p.books.update({id: _lines(v)})),
     (keys.OFFER, lambda p, id, v: p.offers.update({id: "taken" if v == b"taken" else "open"})),
     (keys.IDLE, lambda _picture, _id, _value: None),  # a hint: who is in it may be gone
+    (keys.PARKED_OF, lambda p, id, v: p.of_kind.update({id: {each.decode() for each in v}})),
     (keys.LINE, lambda p, id, v: p.lines.update({id: _scores(v)})),
     (keys.PLACES, lambda p, id, v: p.places.update({id: _texts(v)})),
     (keys.STARTS, lambda p, id, v: p.starts.update({id: [float(each) for each in v]})),

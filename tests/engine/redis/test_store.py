@@ -553,6 +553,44 @@ async def test_a_broken_note_of_a_parked_run_stops_nobody(client: Client, store:
     assert await unpark(store, ("test.write", 1)) == 1
 
 
+async def test_what_an_older_release_has_parked_is_restored_too(
+    client: Client, store: Store
+) -> None:
+    run = await lone(client)
+    await store.commit([set_aside(run)])
+    kind = "test.write|1|default"
+    await store.redis.delete("steward:parked-kinds", f"steward:parked:{kind}")  # it knew neither
+
+    assert await unpark(store, ("test.write", 1)) == 1
+    assert await asked(store.redis, "KEYS", "steward:parked*") == []
+
+
+async def test_parked_runs_that_nobody_here_can_run_are_not_looked_at(
+    client: Client, store: Store
+) -> None:
+    await client.enqueue_many(write.call(str(n)) for n in range(300))
+    runs = (await claim(store, want=300)).runs
+    await store.commit([set_aside(run, "test.future", 2) for run in runs])
+    await unpark(store)
+    before = await calls(store)
+
+    for _ in range(10):
+        assert await unpark(store, ("test.write", 9), ("test.future", 1)) == 0
+
+    after = await calls(store)
+    assert {name: after[name] - before[name] for name in after} == {
+        **{"hgetall": 0, "hget": 0, "smembers": 20, "scard": 10}
+    }
+    assert await unpark(store, ("test.future", 2)) == 10
+
+
+async def calls(store: Store) -> dict[str, int]:
+    """How often the server was asked for what there is."""
+    said: Any = await store.redis.info("commandstats")
+    names = "hgetall", "hget", "smembers", "scard"
+    return {name: said.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in names}
+
+
 async def test_a_parked_run_that_was_cancelled_is_not_restored(
     client: Client, store: Store
 ) -> None:

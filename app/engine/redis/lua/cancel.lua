@@ -11,7 +11,7 @@ end
 keep(id, result, tonumber(ms), 'cancelled')
 forget(id, queue)
 call('DEL', BOOK .. id)
-call('HDEL', PARKED, id)
+forget_parked(id)
 leave_line(id)
 release_key(key, id)
 record({event}, ARGV[2])

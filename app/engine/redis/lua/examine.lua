@@ -60,7 +60,7 @@ local KNOWN = {
   ['payload without queue entry'] = {is_off_its_queue, function(id, queue) put_at(id, queue, now) end},
   ['queue entry without payload'] = {is_without_payload, function(id, queue) put_at(id, queue, now) end},
   ['parked without a note of it'] = {is_stranded, function(id, queue) put_at(id, queue, now) end},
-  ['note of a parked run that is gone'] = {is_gone, function(id) call('HDEL', PARKED, id) end},
+  ['note of a parked run that is gone'] = {is_gone, forget_parked},
   ['unique key without holder'] = {is_key_of_nobody, function(key) call('DEL', UNIQUE .. key) end},
   ['dead letter that is gone'] = {function(id) return call('EXISTS', DEAD_LETTER .. id) == 0 end, unbury},
   ['dead letter that is not listed'] = {is_unlisted, list},

@@ -9,6 +9,7 @@ local EVENTS, EVENTS_COUNT, CLAIMED = 'steward:events', 'steward:events:count', 
 local IDLE, OFFER, HAND_OVER = 'steward:idle:', 'steward:offer:', 'steward:hand-over:'
 local BROUGHT = 'steward:brought:'
 local CRASHES, SUSPECTS = 'steward:crashes', 'steward:suspects'
+local PARKED_KINDS, PARKED_OF = 'steward:parked-kinds', 'steward:parked:'
 local NOTHING = 'steward:nothing'
 local PLACES, STARTS, BREAKER = 'steward:places:', 'steward:starts:', 'steward:breaker:'
 local LINE, PUT_OFF, GATES = 'steward:line:', 'steward:put-off', 'steward:gates'

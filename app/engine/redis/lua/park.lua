@@ -15,7 +15,7 @@ for i = 2, #ARGV, 7 do
     call('PERSIST', JOB .. id)
     local due = call('ZSCORE', queue_key(queue), id)
     call('ZADD', queue_key(queue), END_OF_TIME, id)
-    call('HSET', PARKED, id, name .. '|' .. version .. '|' .. queue .. '|' .. (due or score(0)))
+    note_parked(id, name .. '|' .. version .. '|' .. queue, due or score(0))
     events[#events + 1] = event
   end
 end

@@ -204,3 +204,22 @@ local function leave_line(id)
   if call('EXISTS', LINE .. waits[4]) == 0 then call('ZREM', GATES, waits[4]) end
   return waits
 end
+
+-- Of what kind a parked run is, by the note of it: name, version and queue in one word; '' for no note of ours.
+local function parked_kind(note) return string.match(note, '^(.*)|[^|]*$') or '' end
+
+local function note_parked(id, kind, due)
+  call('HSET', PARKED, id, kind .. '|' .. due)
+  call('SADD', PARKED_OF .. kind, id)
+  call('SADD', PARKED_KINDS, kind)
+end
+
+-- Take a run off the list of parked ones, if it is there.
+local function forget_parked(id)
+  local note = call('HGET', PARKED, id)
+  if not note then return end
+  local kind = parked_kind(note)
+  call('HDEL', PARKED, id)
+  call('SREM', PARKED_OF .. kind, id)
+  if call('EXISTS', PARKED_OF .. kind) == 0 then call('SREM', PARKED_KINDS, kind) end
+end
