@@ -10,6 +10,7 @@ TIMETABLE: Final = (
     schedule("*/30 * * * *", ai_upkeep.probe_scheduler.call()),
     schedule("0 2 * * *", ai_upkeep.cleanup_old_logs.call()),
     schedule("*/5 * * * *", email.process_email_queue.call()),
+    schedule("*/15 * * * *", email.send_daily_summary.call()),  # at eight, in whatever zone
     schedule("*/30 * * * *", sync.sync_email_services.call()),
     schedule("0 * * * *", sync.sync_calendar_events.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),

@@ -23,6 +23,7 @@ FIRES: dict[str, Fires] = {
     "ai.probe_scheduler": lambda at: at.minute % 30 == 0,
     "ai.cleanup_old_logs": lambda at: (at.hour, at.minute) == (2, 0),
     "email.process_email_queue": lambda at: at.minute % 5 == 0,
+    "email.send_daily_summary": lambda at: at.minute % 15 == 0,
     "sync.sync_email_services": lambda at: at.minute % 30 == 0,
     "sync.sync_calendar_events": lambda at: at.minute == 0,
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),

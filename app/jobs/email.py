@@ -6,12 +6,14 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.engine import Fixed, job, minutes
+from app.engine import AtOnce, Fixed, RetryLater, job, minutes
 from app.queues import EMAIL
+from app.services.daily_summary import DailySummary, SummariesSent
 from app.services.mail import Message
 from app.services.mail.filing import file_all
 from app.services.mail.mail_sorted import MailSorted
 from app.services.notifications import Letter
+from app.services.quiet import quiet_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +27,32 @@ class Delivery:
 
 
 @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
-async def send_notification(ctx: Context, user_id: int, subject: str, message: str) -> Delivery:
-    """Mail one user, if they want mail. Safe to repeat: a run and its replays have one mail."""
+async def send_notification(
+    ctx: Context, user_id: int, subject: str, message: str, *, urgent: bool = False
+) -> Delivery:
+    """Mail one user, if they want mail; in their quiet hours it waits, unless it is urgent.
+
+    Safe to repeat: a run and its replays have one mail.
+    """
+    if not urgent:
+        await _wait_for_the_end_of_quiet(ctx, user_id)
     return await _mail(ctx, user_id, subject, message, key=f"run:{ctx.attempt.origin}")
 
 
 @job(queue=EMAIL, timeout=minutes(2), retry=Fixed(minutes(5), attempts=4))
 async def send_letter(ctx: Context, user_id: int, subject: str, body: str, key: str) -> Delivery:
-    """Send what was written down under a key, if the user still wants mail. Safe to repeat."""
+    """Send what was written down under a key, if the user still wants mail. Safe to repeat.
+
+    It is sent at once, also in quiet hours: a reminder comes at the time that its user chose.
+    """
     return await _mail(ctx, user_id, subject, body, key=key)
+
+
+async def _wait_for_the_end_of_quiet(ctx: Context, user_id: int) -> None:
+    user, now = await ctx.users.get(user_id), ctx.client.store.clock.now()
+    until = quiet_until(user, now)
+    if until is not None and user.active and user.wants_mail:
+        raise RetryLater(until - now, f"user {user.id} has quiet hours until {until:%H:%M} UTC")
 
 
 async def post(ctx: Context, session: AsyncSession, letter: Letter) -> None:
@@ -55,7 +74,28 @@ async def _mail(ctx: Context, user_id: int, subject: str, body: str, *, key: str
     return Delivery(sent=True, message_id=mail.message_id, accepted_at=mail.accepted_at)
 
 
-@job(queue=EMAIL, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
+@job(
+    queue=EMAIL,
+    timeout=minutes(10),
+    retry=Fixed(minutes(10), attempts=4),
+    limits=(AtOnce(1),),
+)
+async def send_daily_summary(ctx: Context) -> SummariesSent:
+    """Mail each active user their day, at eight in their zone. Safe to repeat: once a day each.
+
+    Fails, to be tried again, only when nobody's could be sent.
+    """
+    now = ctx.client.store.clock.now()
+    summary = DailySummary(ctx.database, ctx.mail.outbox, now=now)
+    return await summary.send(await ctx.users.active())
+
+
+@job(
+    queue=EMAIL,
+    timeout=minutes(5),
+    retry=Fixed(minutes(5), attempts=4),
+    limits=(AtOnce(1),),
+)
 async def process_email_queue(ctx: Context) -> MailSorted:
     """File the owner's incoming mail by rules; what is filed is not looked at again."""
     owner = await ctx.users.owner()

@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.engine import Fixed, job, minutes
+from app.engine import AtOnce, Fixed, job, minutes
 from app.queues import SYNC
 from app.services.calendar import CalendarSynced
 from app.services.calendar.notice import notice_of
@@ -29,7 +29,12 @@ async def sync_calendar_events(ctx: Context) -> CalendarSynced:
     return total.shortened()
 
 
-@job(queue=SYNC, timeout=minutes(15), retry=Fixed(minutes(30), attempts=4))
+@job(
+    queue=SYNC,
+    timeout=minutes(15),
+    retry=Fixed(minutes(30), attempts=4),
+    limits=(AtOnce(1),),
+)
 async def sync_email_services(ctx: Context) -> MailSynced:
     """Read the owner's mailboxes into the database. Safe to repeat: what is known is not read.
 

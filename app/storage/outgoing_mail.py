@@ -87,6 +87,12 @@ class OutgoingMails:
             found, _ = await self.write(session, mail)
         return found
 
+    async def find(self, key: str) -> OutgoingMail | None:
+        """The mail with this key, if it was written."""
+        async with self._database.read() as session:
+            row = await session.scalar(select(OutgoingMailRow).filter_by(key=key))
+        return None if row is None else _mail(row)
+
     async def write(self, session: AsyncSession, mail: NewMail) -> tuple[OutgoingMail, bool]:
         """The same within a transaction, and whether it was written now."""
         row = await session.scalar(select(OutgoingMailRow).filter_by(key=mail.key))

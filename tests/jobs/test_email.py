@@ -1,9 +1,11 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from msgspec import structs
 
 from app.context import Context
+from app.engine import ManualClock, RetryLater
 from app.engine.retry import is_permanent
 from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
 from app.services.mail.errors import MailRefused, MailTrouble
@@ -230,3 +232,43 @@ async def test_a_mailbox_that_fails_is_never_a_success(
 
     with pytest.raises(MailTrouble):
         await process_email_queue(context)
+
+
+async def quiet(context: Context, user: User) -> User:
+    """Quiet hours that began an hour ago and end in two."""
+    now = context.client.store.clock.now()
+    hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
+    return await context.users.set_quiet_hours(user.id, hours)
+
+
+async def test_in_quiet_hours_a_notification_waits_until_they_end(
+    context: Context, owner: User, sender: MemorySender, clock: ManualClock
+) -> None:
+    await quiet(context, owner)
+
+    with pytest.raises(RetryLater) as waiting:
+        await send_notification(context, owner.id, "Hi", "Call Bob.")
+
+    assert timedelta(minutes=118) < waiting.value.delay <= timedelta(minutes=120)
+    assert sender.sent == {}
+    assert await OutgoingMails(context.database).of(owner.id) == ()
+    clock.advance(waiting.value.delay)
+    assert (await send_notification(context, owner.id, "Hi", "Call Bob.")).sent
+
+
+async def test_what_is_urgent_does_not_wait(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    await quiet(context, owner)
+
+    assert (await send_notification(context, owner.id, "Fire", "Get out.", urgent=True)).sent
+    assert len(sender.sent) == 1
+
+
+async def test_a_letter_comes_at_the_time_that_was_chosen_for_it(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    await quiet(context, owner)
+
+    assert (await send_letter(context, owner.id, "Hi", "Call Bob.", "key")).sent
+    assert len(sender.sent) == 1

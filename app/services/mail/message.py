@@ -15,6 +15,7 @@ from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import format_datetime
+from hashlib import blake2b
 from unicodedata import category
 
 from app.services.mail.errors import MailRefused
@@ -36,6 +37,8 @@ class Message:
     to: tuple[Address, ...]
     subject: str
     body: str
+    html: str = ""
+    """The same for those who read HTML; empty when there is only text."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be sent safely, before anything is written or connected."""
@@ -45,6 +48,7 @@ class Message:
             _check_address(each)
         _check_subject(self.subject)
         _check_body(self.body)
+        _check_body(self.html)
 
     def as_bytes(self, *, sender: Address, message_id: str, date: datetime) -> bytes:
         """The mail as it travels: the same bytes every time, lines ended by CRLF."""
@@ -56,10 +60,27 @@ class Message:
             "Subject: " + "\r\n ".join(_words(self.subject)),
             "Auto-Submitted: auto-generated",  # keeps out-of-office answers away (RFC 3834)
             "MIME-Version: 1.0",
-            "Content-Type: text/plain; charset=utf-8",
-            "Content-Transfer-Encoding: quoted-printable",
         )
-        return "\r\n".join((*header, "", "")).encode("ascii") + _quoted(self.body)
+        return "\r\n".join((*header, "")).encode("ascii") + self._content(message_id)
+
+    def _content(self, message_id: str) -> bytes:
+        plain = _part("plain", self.body)
+        if not self.html:
+            return plain
+        # An equals sign is never followed by an underscore in quoted-printable text.
+        mark = f"=_{blake2b(message_id.encode(), digest_size=12).hexdigest()}"
+        kind = f'Content-Type: multipart/alternative; boundary="{mark}"\r\n\r\n'.encode("ascii")
+        between = f"--{mark}\r\n".encode("ascii")
+        end = f"--{mark}--\r\n".encode("ascii")
+        return b"".join((kind, between, plain, between, _part("html", self.html), end))
+
+
+def _part(kind: str, content: str) -> bytes:
+    header = (
+        f"Content-Type: text/{kind}; charset=utf-8",
+        "Content-Transfer-Encoding: quoted-printable",
+    )
+    return "\r\n".join((*header, "", "")).encode("ascii") + _quoted(content)
 
 
 def _check_address(address: str) -> None:

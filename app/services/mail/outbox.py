@@ -64,6 +64,10 @@ class Outbox:
             return mail
         return await self._send(message, mail)
 
+    async def find(self, key: str) -> OutgoingMail | None:
+        """The mail under this key as it is recorded; None when nobody has written it down."""
+        return await self._mails.find(key)
+
     async def write(
         self, session: AsyncSession, message: Message, *, user_id: int, key: str
     ) -> tuple[OutgoingMail, bool]:

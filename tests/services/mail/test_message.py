@@ -178,3 +178,26 @@ def test_whatever_is_said_no_header_appears_that_was_not_given(subject: str, bod
     unix = body.replace("\r\n", "\n").replace("\r", "\n")
     assert body_of(content).replace("\r\n", "\n").rstrip("\n") == unix.rstrip("\n")
     assert max(map(len, content.split(b"\r\n"))) <= 100
+
+
+def test_a_mail_with_html_says_both_and_the_reader_chooses() -> None:
+    message = Message(
+        to=(Address("ann@example.org"),),
+        subject="Hi",
+        body="Grüße = a\n.\n--=_x",
+        html="<p>Grüße = &lt;a&gt;</p>",
+    )
+
+    sender = Address("me@example.org")
+    content = message.as_bytes(sender=sender, message_id="<1@x>", date=NOON)
+    parsed = message_from_bytes(content, policy=default)
+    assert isinstance(parsed, EmailMessage)
+
+    assert parsed.get_content_type() == "multipart/alternative"
+    text, html = (part.get_content() for part in parsed.iter_parts())
+    assert (text, html) == ("Grüße = a\r\n.\r\n--=_x", "<p>Grüße = &lt;a&gt;</p>")
+    assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]
+    assert parsed.defects == []
+    assert content == message.as_bytes(
+        sender=Address("me@example.org"), message_id="<1@x>", date=NOON
+    )
