@@ -1,10 +1,13 @@
-"""The way to the queues: a server, a key to sign with, a client. No services, so it opens quickly.
+"""The way to the queues: a server, a key to sign with, a client. And where the database is.
+
+There are no services here, so it opens quickly.
 
 Whoever wants more than the queues opens it by app.context, which has these names too.
 """
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from arq.connections import RedisSettings
@@ -51,6 +54,12 @@ def _place_of(url: RedisUrl) -> dict[str, Any]:
         return {"host": list(url.hosts), "sentinel": True, "sentinel_master": url.master}
     ((host, port),) = url.hosts
     return {"host": host, "port": port}
+
+
+def database_at(settings: Settings) -> Path | str:
+    """The home's file, or the URL of a PostgreSQL: what `Database.open` takes."""
+    url = settings.database.url
+    return settings.home / "steward.db" if url is None else url.get_secret_value()
 
 
 @asynccontextmanager

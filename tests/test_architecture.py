@@ -185,7 +185,7 @@ EXCEPTIONS = {
     ("engine/redis/together.py", "loop.create_task"): "the same",
     ("engine/roles/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",
     ("engine/roles/process.py", "anyio.run"): "the only loop of a process that works",
-    ("storage/database.py", "sleep"): "in the thread that opens the file",
+    ("storage/sqlite.py", "sleep"): "in the thread that opens the file",
 }
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -70,14 +71,15 @@ async def settle_effect(
 @asynccontextmanager
 async def _ledger(settings: "Settings") -> "AsyncGenerator[Effects | None]":
     """The effects; None when nothing has run yet, for looking must not make a database."""
+    from app.connection import database_at
     from app.storage.database import Database
     from app.storage.effects import Effects
 
-    path = settings.home / "steward.db"
-    if not path.exists():
+    place = database_at(settings)
+    if isinstance(place, Path) and not place.exists():
         yield None
         return
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         await database.migrate()
         yield Effects(database)
 

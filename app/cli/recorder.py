@@ -28,7 +28,7 @@ def run_recorder(*, json: Json = False) -> int:
 
 
 async def _record(settings: "Settings", stopper: Stopper) -> None:
-    from app.connection import open_client
+    from app.connection import database_at, open_client
     from app.engine import Events
     from app.observability.recorder import Recorder
     from app.storage.database import Database
@@ -36,7 +36,7 @@ async def _record(settings: "Settings", stopper: Stopper) -> None:
 
     async with (
         open_client(settings) as client,
-        Database.open(settings.home / "steward.db") as database,
+        Database.open(database_at(settings)) as database,
     ):
         await database.migrate()
         with stopper.cancelling():

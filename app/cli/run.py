@@ -1,6 +1,5 @@
 """`steward show`, `retry` and `cancel`: one run, by its id."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -13,6 +12,7 @@ from app.cli.runs import living, open_history, past
 
 if TYPE_CHECKING:
     from app.engine import Client, DeadLetter
+    from app.settings import Settings
 
 show, retry, cancel = App(name="show"), App(name="retry"), App(name="cancel")
 
@@ -33,7 +33,7 @@ async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = Fa
 
     settings = read_settings()
     async with open_client(settings) as client:
-        facts = await _known(client, settings.home, run_id)
+        facts = await _known(client, settings, run_id)
         letter = await _letter(client, run_id)
         result = await _result(client, run_id)
     attempts = _attempts(letter)
@@ -72,14 +72,14 @@ async def cancel_run(run_id: RunId, /, *, json: Json = False) -> None:
         print(f"{run_id} is {'cancelled' if status == 'cancelled' else 'told to stop'}.")
 
 
-async def _known(client: "Client", home: Path, run_id: str) -> Facts:
+async def _known(client: "Client", settings: "Settings", run_id: str) -> Facts:
     """What Redis knows of a run that is alive, and the history of one that is not."""
     from app.engine import UnknownRun
 
     try:
         return living(await client.overview.run(run_id))
     except UnknownRun:
-        async with open_history(home) as history:
+        async with open_history(settings) as history:
             if history is not None:
                 return past(await history.get(run_id))
         status = await client.run(run_id).status()

@@ -13,6 +13,7 @@ from app.cli.options import Json, Limit, QueueName, Status
 
 if TYPE_CHECKING:
     from app.engine import RunInfo
+    from app.settings import Settings
     from app.storage.glance import Glance
     from app.storage.run import Run
     from app.storage.runs import Runs
@@ -42,7 +43,7 @@ async def list_runs(
             found = await client.find(status=wanted, queue=queue, limit=limit)
         rows += map(living, found)
     if status is None or wanted not in _alive():
-        rows += await _past(settings.home, status, queue, limit)
+        rows += await _past(settings, status, queue, limit)
     rows = _once(rows)[:limit]
     if json:
         show_json(rows)
@@ -89,30 +90,34 @@ def past(run: "Run") -> Facts:
 
 
 @asynccontextmanager
-async def open_history(home: Path) -> "AsyncGenerator[Glance | Runs | None]":
+async def open_history(settings: "Settings") -> "AsyncGenerator[Glance | Runs | None]":
     """The history of runs; None when nothing has run yet, for looking must not make a database."""
+    from app.connection import database_at
     from app.storage.glance import Glance
 
-    path = home / "steward.db"
-    if not path.exists():
-        yield None
-        return
-    glance = Glance(path)
-    if await glance.is_possible():
-        yield glance
-        return
+    place = database_at(settings)
+    if isinstance(place, Path):
+        if not place.exists():
+            yield None
+            return
+        glance = Glance(place)
+        if await glance.is_possible():
+            yield glance
+            return
     from app.storage.database import Database
     from app.storage.runs import Runs
 
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         await database.migrate()
         yield Runs(database)
 
 
-async def _past(home: Path, status: str | None, queue: str | None, limit: int) -> list[Facts]:
+async def _past(
+    settings: "Settings", status: str | None, queue: str | None, limit: int
+) -> list[Facts]:
     from app.engine import Ending
 
-    async with open_history(home) as history:
+    async with open_history(settings) as history:
         if history is None:
             return []
         ending = Ending(status) if status else None

@@ -100,6 +100,7 @@ class _Goodbye:
 
 
 def _facts(settings: "Settings", worker: str) -> Facts:
+    from app.connection import database_at
     from app.queues import NAMES
     from app.timetable import TIMETABLE
 
@@ -111,7 +112,7 @@ def _facts(settings: "Settings", worker: str) -> Facts:
         "concurrency": settings.worker.concurrency,
         "schedules": len(TIMETABLE),
         "redis": shown(url.get_secret_value()) if url else "a Valkey of its own",
-        "database": str(home / "steward.db"),
+        "database": shown(str(database_at(settings))),
         "mail": f"{smtp.host}:{smtp.port}" if smtp.host else str(home / "mail"),
         "calendars": str(home / "calendar"),
         "owner": settings.owner.name,

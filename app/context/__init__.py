@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, TypeVarTuple
 
-from app.connection import make_codec, open_client, open_redis, redis_at
+from app.connection import database_at, make_codec, open_client, open_redis, redis_at
 from app.context.ai import open_assistant
 from app.context.calendar import calendar_sources
 from app.context.files import open_files
@@ -124,7 +124,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
     home = prepare_home(settings.home)
     now = client.store.clock.now
     async with (
-        Database.open(home / "steward.db") as database,
+        Database.open(database_at(settings)) as database,
         open_assistant(settings, now=now) as ai,
     ):
         await database.migrate()

@@ -1,7 +1,8 @@
 """What Steward remembers: the database, its tables, and a repository for each noun in them.
 
     database.py         Database: read() and write() sessions, migrate()
-    base.py             Base: what every row is built on
+    sqlite.py           ... in a file; postgres.py: ... on a server
+    base.py             Base: what every row is built on; dialect.py: where their SQL differs
     errors.py           what can be wrong with the database itself
     migrations/         the tables' history
     users.py            Users: whom Steward works for, and their quiet_hours.py
@@ -24,4 +25,14 @@
     health.py           what the health checks found
 
 A noun is one file: its row, its frozen value, its repository. Rows never leave this room.
+
+What is written here works on SQLite and on PostgreSQL; tests/storage has each test on both.
+- `write()` takes a turn, so what it reads stands until it commits. `write(in_turn=False)` is for
+  one statement that needs none; say `with_for_update()` for rows that are read, then written.
+- An upsert is `insert_into(session, Row)...on_conflict_do_...` of dialect.py. Don't catch an
+  IntegrityError within a transaction and go on: PostgreSQL has given that transaction up.
+- Text has no length that a database enforces, a number has 64 bits, a moment is aware, JSON is
+  not compared. `func.max(a, b)` of two columns is SQLite's alone (say `case`), as PRAGMA is.
+- A migration uses migrations/columns.py, and `op.batch_alter_table` to change a table.
+- What one database alone can do (ANALYZE, a copy of the file) asks `database.dialect`.
 """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData
 from sqlalchemy import Enum as Choice
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -65,11 +65,15 @@ _CHOICE = Choice(  # text that a CHECK constraint holds to the members' values
 )
 
 
+_NUMBER = Integer().with_variant(BigInteger(), "postgresql")  # 64 bits, as any of SQLite's
+
+
 class Base(DeclarativeBase):
     """Base of every row."""
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: _NUMBER,
         datetime: UtcDateTime(),
         StrEnum: _CHOICE,
         dict[str, Any]: Json(),

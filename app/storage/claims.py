@@ -7,8 +7,8 @@ is queued, renewed by each attempt, and dropped when the occurrence is over:
          ^                    │                └─> fail      (likewise; a one-off is failed)
          └── the claim lapses: its run, or the queue, was lost
 
-Each step is one transaction and names the due time, so a step of a run that came too late changes
-nothing and says so with None or False. Repeating a step changes nothing either.
+Each step is one transaction, in no turn, and names the due time, so a step of a run that came too
+late changes nothing and says so with None or False. Repeating a step changes nothing either.
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,9 @@ class Claims:
             .where(TaskRow.status == TaskStatus.ACTIVE, TaskRow.next_run_at <= now, _is_free(now))
             .order_by(TaskRow.next_run_at, TaskRow.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)  # SQLite needs none: this is the only writer
+            .with_for_update(skip_locked=True)  # in SQLite this is the only writer
         )
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             rows = (await session.scalars(due)).all()
             for row in rows:
                 row.run_id = _run_id_of(row)
@@ -150,7 +150,7 @@ class Claims:
         values: dict[str, Any],
         *conditions: ColumnElement[bool],
     ) -> Task | None:
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             return await _changed(session, occurrence, leaving, values, *conditions)
 
 

@@ -11,12 +11,14 @@ from typing import Final
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.engine import Effect, EffectState, Place, is_same
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.dialect import insert_into
 
 KEPT: Final = timedelta(days=7)
 """How long after its run or the dead letter is gone: a replay has new ids, and that much time."""
@@ -63,19 +65,41 @@ class Effects:
         """Compare and replace, in one transaction; `OSError` when the database can't be written."""
         del lease
         try:
-            async with self._database.write() as session:
-                row = await session.get(EffectRow, place.key)
+            async with self._database.write(in_turn=False) as session:
+                row = await session.get(EffectRow, place.key, with_for_update=True)
                 found = _effect(row) if row else None
                 if not is_same(found, known):
                     return found
                 if row is not None:
                     await session.delete(row)
                     await session.flush()
-                if then is not None:
-                    session.add(self._row(then))
+                if then is not None and not await self._insert(session, then):
+                    return _effect(await session.get_one(EffectRow, place.key))
         except OperationalError as error:
             raise OSError("the database can't be written now") from error
         return then
+
+    async def _insert(self, session: AsyncSession, effect: Effect) -> bool:
+        """Write its row; False when somebody else has written one since it was looked for."""
+        place = effect.place
+        row = insert_into(session, EffectRow).values(
+            key=place.key,
+            run_id=place.run_id,
+            origin=place.origin,
+            name=place.name,
+            is_shared=place.is_shared,
+            state=effect.state,
+            by=effect.by,
+            job=effect.job,
+            attempt=effect.attempt,
+            worker=effect.worker,
+            since_ms=effect.since,
+            asks=effect.asks,
+            result=effect.result,
+            alive_at=self._now(),
+        )
+        written = row.on_conflict_do_nothing().returning(EffectRow.key)
+        return await session.scalar(written) is not None
 
     async def in_doubt(self, *, limit: int = 100) -> Sequence[Effect]:
         """Those that wait for a person, the oldest first."""
@@ -112,34 +136,15 @@ class Effects:
     async def seen(self, run_ids: Iterable[str]) -> None:
         """These runs, or their dead letters, are there now."""
         there = update(EffectRow).where(EffectRow.run_id.in_([*run_ids]))
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             await session.execute(there.values(alive_at=self._now()))
 
     async def forget(self) -> int:
         """Remove what is not in doubt of runs that were not seen for long; returns how many."""
         old = delete(EffectRow).where(EffectRow.alive_at < self._now() - _LOOK - KEPT)
         old = old.where(EffectRow.state != EffectState.IN_DOUBT)
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             return len((await session.scalars(old.returning(EffectRow.key))).all())
-
-    def _row(self, effect: Effect) -> EffectRow:
-        place = effect.place
-        return EffectRow(
-            key=place.key,
-            run_id=place.run_id,
-            origin=place.origin,
-            name=place.name,
-            is_shared=place.is_shared,
-            state=effect.state,
-            by=effect.by,
-            job=effect.job,
-            attempt=effect.attempt,
-            worker=effect.worker,
-            since_ms=effect.since,
-            asks=effect.asks,
-            result=effect.result,
-            alive_at=self._now(),
-        )
 
 
 def _effect(row: EffectRow) -> Effect:

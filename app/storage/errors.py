@@ -2,10 +2,8 @@
 
 StorageError
 ├── NewerDatabase     a newer Steward has written it: this one leaves it alone
-└── UnusableDatabase  the file is no database, is damaged, or can't be opened
+└── UnusableDatabase  it is no database, is damaged, or can't be reached
 """
-
-from pathlib import Path
 
 
 class StorageError(Exception):
@@ -15,15 +13,15 @@ class StorageError(Exception):
 class NewerDatabase(StorageError):
     """The database belongs to a newer Steward; nothing was changed."""
 
-    def __init__(self, path: Path, *, found: str, newest: str) -> None:
+    def __init__(self, place: object, *, found: str, newest: str) -> None:
         super().__init__(
-            f"{path} was written by a newer Steward (schema {found}; this one knows {newest}). "
-            "Update Steward, or point STEWARD_HOME elsewhere."
+            f"{place} was written by a newer Steward (schema {found}; this one knows {newest}). "
+            "Update Steward, or use another database."
         )
 
 
 class UnusableDatabase(StorageError):
     """The database can't be opened or read."""
 
-    def __init__(self, path: Path, reason: object) -> None:
-        super().__init__(f"{path} can't be used as a database: {reason}")
+    def __init__(self, place: object, reason: object) -> None:
+        super().__init__(f"{place} can't be used as a database: {reason}")

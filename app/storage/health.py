@@ -46,7 +46,7 @@ class HealthChecks:
     async def begin(self, checked_at: datetime) -> int:
         """Write the row of a check that is under way; returns its id."""
         row = HealthCheckRow(checked_at=checked_at, overall="", report=None)
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             session.add(row)
         return row.id
 
@@ -54,7 +54,7 @@ class HealthChecks:
         """Add what the check found, and forget checks older than a month."""
         row = HealthCheckRow
         found = update(row).where(row.id == check_id).values(overall=overall, report=report)
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             await session.execute(found)
             await session.execute(delete(row).where(row.checked_at < self._now() - _KEPT))
 

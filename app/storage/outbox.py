@@ -141,14 +141,14 @@ class Outbox:
 
     async def brought(self, marks: Iterable[str]) -> None:
         """Delete these: they are on their queues. Safe to repeat."""
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             await session.execute(delete(OutboxRow).where(OutboxRow.mark.in_(list(marks))))
 
     async def put_off(self, waiting: Waiting, trouble: str) -> None:
         """Note why it can't be brought, and let it wait, twice as long after each try."""
         pause = min(timedelta(seconds=2 ** min(waiting.tries, 6)), _LONGEST_PAUSE)
         row = update(OutboxRow).where(OutboxRow.mark == waiting.mark)
-        async with self._database.write() as session:
+        async with self._database.write(in_turn=False) as session:
             await session.execute(
                 row.values(
                     tries=OutboxRow.tries + 1,

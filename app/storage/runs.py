@@ -11,16 +11,27 @@ is known by its id and the moment it was enqueued.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, case, func, literal_column, or_, select, tuple_
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Index,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.engine import Batch, Ending, RunEvent, UnknownRun
 from app.storage.base import Base
 from app.storage.database import Database
+from app.storage.dialect import dialect_of, insert_of
 from app.storage.position import Gap, GapRow, Place, Position, position_in
 from app.storage.run import OVER, Run
 
@@ -139,13 +150,14 @@ async def _has_all(session: AsyncSession, events: Sequence[RunEvent]) -> bool:
 
 
 def _rank(status: Ending, attempts: int, ended_at: datetime) -> _Rank:
-    """Of two events of a run, the one of the higher rank tells how it stands; see `_UPSERT`."""
+    """Of two events of a run, the one of the higher rank tells how it stands; see `_upsert`."""
     return status in OVER, attempts, ended_at
 
 
 async def _write(session: AsyncSession, events: Sequence[RunEvent]) -> None:
     if events:
-        await session.execute(_UPSERT, [_values(event) for event in events])
+        upsert = _upsert(dialect_of(session))
+        await session.execute(upsert, [_values(event) for event in events])
 
 
 def _values(event: RunEvent) -> dict[str, Any]:
@@ -170,8 +182,9 @@ def _attempts(event: RunEvent) -> int:
     return min(max(event.attempt, 0), _MOST_ATTEMPTS)
 
 
-def _upsert() -> Insert:
-    new, old = insert(RunRow), RunRow.__table__.c
+@cache
+def _upsert(dialect: str) -> Executable:
+    new, old = insert_of(dialect, RunRow), RunRow.__table__.c
     told = new.excluded
     is_newer = tuple_(_is_over(told.status), told.attempts, told.ended_at) >= tuple_(
         _is_over(old.status), old.attempts, old.ended_at
@@ -180,17 +193,15 @@ def _upsert() -> Insert:
     changes: dict[str, Any] = {
         name: case((is_newer, told[name]), else_=old[name]) for name in latest
     }
-    changes["attempts"] = func.max(old.attempts, told.attempts)
-    changes["started_at"] = func.min(old.started_at, told.started_at)
+    more, earlier = told.attempts > old.attempts, told.started_at < old.started_at
+    changes["attempts"] = case((more, told.attempts), else_=old.attempts)
+    changes["started_at"] = case((earlier, told.started_at), else_=old.started_at)
     return new.on_conflict_do_update(index_elements=["id", "enqueued_at"], set_=changes)
 
 
 def _is_over(status: ColumnElement[Ending]) -> ColumnElement[bool]:
     """Written out, not bound: it stands in the statement ten times, for thousands of events."""
     return or_(*(status == literal_column(f"'{each.value}'") for each in OVER))
-
-
-_UPSERT = _upsert()
 
 
 def _run(row: RunRow) -> Run:

@@ -202,8 +202,8 @@ class Mortal(Database):
     lives: int
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncSession]:
-        async with super().write() as session:
+    async def write(self, *, in_turn: bool = True) -> AsyncGenerator[AsyncSession]:
+        async with super().write(in_turn=in_turn) as session:
             yield session
         self.lives -= 1
         if self.lives == 0:

@@ -10,7 +10,9 @@ from app.engine import Batch, Ending, RunEvent, UnknownRun
 from app.storage.database import Database
 from app.storage.glance import Glance
 from app.storage.runs import Runs
+from tests.storage.databases import on_sqlite
 
+pytestmark = on_sqlite
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

@@ -27,6 +27,7 @@ from app.storage.migrations import (
     revisions,
     upgrade,
 )
+from tests.storage.databases import on_sqlite
 
 PACKAGE = Path(app.__file__).parent
 MIGRATE = """
@@ -72,12 +73,14 @@ async def run(code: str, *arguments: str, cwd: Path = PACKAGE.parent) -> str:
     return done.stdout.decode().strip()
 
 
+@on_sqlite
 async def test_steps_lead_to_the_rows(at_steps: Engine) -> None:
     with at_steps.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, every_table()) == []
 
 
+@on_sqlite
 async def test_steps_make_every_constraint_of_the_rows(at_steps: Engine, at_rows: Engine) -> None:
     assert anatomy(at_steps) == anatomy(at_rows)
 
@@ -99,6 +102,7 @@ def anatomy(engine: Engine) -> dict[str, Any]:
     }
 
 
+@on_sqlite
 async def test_the_highest_number_is_the_only_head(at_steps: Engine) -> None:
     with at_steps.connect() as connection:
         steps = ScriptDirectory.from_config(alembic_config(connection))
@@ -107,6 +111,7 @@ async def test_the_highest_number_is_the_only_head(at_steps: Engine) -> None:
     assert sorted(each.revision for each in steps.walk_revisions()) == revisions()
 
 
+@on_sqlite
 async def test_a_migrated_file_is_migrated_again_at_once(database: Database) -> None:
     async def once() -> float:
         started = perf_counter()
@@ -144,6 +149,7 @@ async def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> No
     assert revision_of(path) == ""
 
 
+@on_sqlite
 async def test_a_newer_database_is_left_alone(database: Database) -> None:
     execute(database.path, "UPDATE alembic_version SET version_num = '9999'")
     before = tables_of(database.path)
@@ -155,6 +161,7 @@ async def test_a_newer_database_is_left_alone(database: Database) -> None:
     assert revision_of(database.path) == "9999"
 
 
+@on_sqlite
 async def test_a_step_is_written_from_the_rows_and_taken_with_the_data(
     database: Database, tmp_path: Path
 ) -> None:

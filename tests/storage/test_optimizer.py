@@ -14,6 +14,7 @@ from app.storage.errors import UnusableDatabase
 from app.storage.health import HealthChecks
 from app.storage.optimizations import Optimizations
 from app.storage.optimizer import Optimizer
+from tests.storage.databases import on_sqlite
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -45,6 +46,7 @@ def believed(path: Path) -> dict[str, int]:
         return {index: int(stat.split()[0]) for index, stat in rows}
 
 
+@on_sqlite
 async def test_the_planner_knows_the_tables_afterwards(
     optimizer: Optimizer, database: Database
 ) -> None:
@@ -61,6 +63,7 @@ async def test_the_planner_knows_the_tables_afterwards(
     assert (done.dialect, done.dry_run) == ("sqlite", False)
 
 
+@on_sqlite
 async def test_stale_statistics_are_renewed_and_fresh_ones_are_no_change(
     optimizer: Optimizer, database: Database
 ) -> None:
@@ -83,6 +86,7 @@ async def test_stale_statistics_are_renewed_and_fresh_ones_are_no_change(
     assert done.indexes_optimized == len(changed)
 
 
+@on_sqlite
 async def test_unused_space_is_given_back_to_the_disk(
     optimizer: Optimizer, database: Database
 ) -> None:
@@ -102,6 +106,7 @@ async def test_unused_space_is_given_back_to_the_disk(
     assert done.after.size == after
 
 
+@on_sqlite
 async def test_little_unused_space_is_left_for_what_comes(
     optimizer: Optimizer, database: Database
 ) -> None:
@@ -114,6 +119,7 @@ async def test_little_unused_space_is_left_for_what_comes(
     assert done.note == ""
 
 
+@on_sqlite
 async def test_without_room_on_the_disk_it_is_not_compacted_and_says_why(
     optimizer: Optimizer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +134,7 @@ async def test_without_room_on_the_disk_it_is_not_compacted_and_says_why(
     assert done.tables_optimized >= 1
 
 
+@on_sqlite
 async def test_a_dry_run_tells_and_changes_nothing(
     optimizer: Optimizer, database: Database
 ) -> None:
@@ -140,6 +147,7 @@ async def test_a_dry_run_tells_and_changes_nothing(
     assert await Optimizations(database).latest() == ()
 
 
+@on_sqlite
 async def test_what_was_done_is_remembered(optimizer: Optimizer, database: Database) -> None:
     await optimizer.optimize()
     done = await optimizer.optimize()
@@ -150,6 +158,7 @@ async def test_what_was_done_is_remembered(optimizer: Optimizer, database: Datab
     assert latest.result["after"]["rows"] == done.after.rows
 
 
+@on_sqlite
 async def test_others_read_and_write_meanwhile(optimizer: Optimizer, database: Database) -> None:
     await fill(database, 3_000, size=1_000)
     await empty(database)
@@ -163,6 +172,7 @@ async def test_others_read_and_write_meanwhile(optimizer: Optimizer, database: D
         assert await reader.scalar(text("SELECT count(*) FROM health_checks")) == 0
 
 
+@on_sqlite
 async def test_a_file_that_is_no_database_is_no_success(
     optimizer: Optimizer, database: Database
 ) -> None:

@@ -14,6 +14,7 @@ from app.engine import Batch, Ending, RunEvent, UnknownRun
 from app.storage.database import Database
 from app.storage.position import Gap, Position
 from app.storage.runs import Runs
+from tests.storage.databases import again
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIRST_ENTRY = round(NOON.timestamp()) * 1000
@@ -215,7 +216,7 @@ async def test_an_event_with_absurd_values_is_recorded_nevertheless(runs: Runs) 
 async def test_the_position_outlives_the_process(database: Database) -> None:
     recorded = await Runs(database).record([batch(tried(), last=1)])
 
-    async with Database.open(database.path) as reopened:
+    async with again(database) as reopened:
         assert await Runs(reopened).position() == recorded
 
 

@@ -9,6 +9,7 @@ from app.engine import days, hours
 from app.storage.database import Database
 from app.storage.sessions import SessionRow, Sessions
 from app.storage.users import User, Users
+from tests.storage.databases import on_sqlite
 from tests.storage.still_clock import TICK, StillClock
 
 
@@ -34,6 +35,7 @@ async def used_daily(sessions: Sessions, still: StillClock, token: str, until: t
         assert await sessions.find(token)
 
 
+@on_sqlite
 async def test_a_token_is_its_users_and_is_not_in_the_database(
     sessions: Sessions, owner: User, database: Database
 ) -> None:

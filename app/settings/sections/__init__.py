@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.sections.ai import Ai
 from app.settings.sections.calendar import Calendar
+from app.settings.sections.database import Database
 from app.settings.sections.files import Files
 from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Imap, Mail, Security, Smtp
@@ -22,6 +23,7 @@ __all__ = [
     "PREFIX",
     "Ai",
     "Calendar",
+    "Database",
     "Files",
     "History",
     "Imap",
@@ -57,6 +59,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("var"), description="where Steward keeps its data")
     owner: Owner = Owner()
     redis: Redis = Redis()
+    database: Database = Database()
     queues: Queues = Queues()
     signing: Signing = Signing()
     worker: WorkerProcess = WorkerProcess()

@@ -1,5 +1,6 @@
 """The tables' history, as numbered alembic revisions, and what brings a file up to date.
 
+    server.py                         ... and what does it for a PostgreSQL
     versions/NNNN_what_changes.py     one step; the highest number is what this program knows
 
 To change a table: change its row, then `python -m app.storage.migrations "Give tasks a colour"`
@@ -41,10 +42,16 @@ def upgrade(path: Path) -> None:
 
 def is_behind(path: Path) -> bool:
     """Whether steps are missing in this file; raises `NewerDatabase` when it has too many."""
-    found, known = revision_of(path), revisions()
+    found = revision_of(path)
+    refuse_newer(found, path)
+    return found != revisions()[-1]
+
+
+def refuse_newer(found: str, place: object) -> None:
+    """Raises `NewerDatabase` for a step that this program does not know."""
+    known = revisions()
     if found and found not in known:
-        raise NewerDatabase(path, found=found, newest=known[-1])
-    return found != known[-1]
+        raise NewerDatabase(place, found=found, newest=known[-1])
 
 
 def revisions() -> list[str]:

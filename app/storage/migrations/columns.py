@@ -9,22 +9,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column
 
+_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")  # 64 bits, as in SQLite
+
 
 def row_id() -> Column[int]:
     """The number of a row, given by the database."""
-    return Column("id", sa.Integer, primary_key=True)
+    return Column("id", _NUMBER, primary_key=True)
 
 
 def text(
     name: str, length: int | None = None, *, nullable: bool = False, primary_key: bool = False
 ) -> Column[str]:
-    """Text; SQLite does not enforce the length."""
-    return Column(name, sa.String(length), nullable=nullable, primary_key=primary_key)
+    """Text; no database enforces the length."""
+    kind = sa.String(length).with_variant(sa.Text(), "postgresql")
+    return Column(name, kind, nullable=nullable, primary_key=primary_key)
 
 
 def number(name: str, *, nullable: bool = False) -> Column[int]:
     """A whole number."""
-    return Column(name, sa.Integer, nullable=nullable)
+    return Column(name, _NUMBER, nullable=nullable)
 
 
 def raw(name: str) -> Column[bytes]:
@@ -57,6 +60,4 @@ def choice(name: str, check: str, values: str, *, nullable: bool = False) -> Col
 
 def belongs_to(table: str, name: str) -> Column[int]:
     """The row this one belongs to, and goes with."""
-    return Column(
-        name, sa.Integer, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False
-    )
+    return Column(name, _NUMBER, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
