@@ -179,8 +179,8 @@ FORBIDDEN_CALLS = {
 }
 FORBIDDEN_NAMES = {"shell", "create_task", "run_until_complete", "ensure_future"}
 EXCEPTIONS = {
-    ("engine/roles/slots.py", "create_task"): "the one file that owns the runs' tasks",
-    ("engine/roles/slots.py", "loop.create_task"): "the same",
+    ("engine/roles/carriers.py", "create_task"): "the one file that owns the runs' tasks",
+    ("engine/roles/carriers.py", "asyncio.create_task"): "the same",
     ("engine/redis/together.py", "create_task"): "a trip outlives the caller who began it",
     ("engine/redis/together.py", "loop.create_task"): "the same",
     ("engine/roles/arq_worker.py", "anyio.run"): "arq's command calls it without a loop",

@@ -8,12 +8,14 @@ reads the server's TIME and adds the offset it is given. The offset is zero, exc
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from time import time
+from time import time, time_ns
 from typing import Annotated
 
 import msgspec
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+
+_NONE = timedelta(0)
 
 LATEST_MS = 253402300799000
 """The last second of the year 9999, in ms: the latest that a datetime can be."""
@@ -69,8 +71,8 @@ def jittered(pause: float, *, luck: float | None = None) -> float:
 class Clock:
     """The wall clock, corrected to the server's by what its last answer said."""
 
-    offset: timedelta = timedelta(0)
-    _skew_ms: float = field(default=0.0, repr=False)
+    offset: timedelta = _NONE
+    _skew_ms: int = field(default=0, repr=False)
 
     def now(self) -> datetime:
         """The moment it is for the engine, in UTC."""
@@ -78,8 +80,8 @@ class Clock:
 
     def now_ms(self) -> int:
         """The same in ms since the epoch, for what only Redis and the history read."""
-        now = int(time() * 1000 + self._skew_ms)
-        return now + self.offset_ms if self.offset else now
+        now = time_ns() // 1_000_000 + self._skew_ms
+        return now + self.offset_ms if self.offset is not _NONE else now
 
     @property
     def offset_ms(self) -> int:
@@ -88,7 +90,7 @@ class Clock:
 
     def learn(self, server_ms: float) -> None:
         """Take the server's answer (offset included) as the truth from here on."""
-        self._skew_ms = server_ms - self.offset_ms - time() * 1000
+        self._skew_ms = round(server_ms - self.offset_ms - time() * 1000)
 
 
 class ManualClock(Clock):

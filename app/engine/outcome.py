@@ -78,13 +78,7 @@ class Ending(StrEnum):
     DEAD = "dead"
 
 
-_FAILED = (Retrying, Dead)
 _ENDINGS = {kind: Ending(kind.__name__.lower()) for kind in get_args(Outcome)}
-
-
-def error_of(outcome: Outcome) -> BaseException | None:
-    """What went wrong, where something did."""
-    return outcome.error if isinstance(outcome, _FAILED) else None
 
 
 def ending_of(outcome: Outcome) -> Ending:

@@ -102,7 +102,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def lease(self) -> str:
         """What its lease says while this attempt is at work."""
-        return f"{self.worker}:{self.attempt}"
+        return self.worker + (":1" if self.attempt == 1 else f":{self.attempt}")
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

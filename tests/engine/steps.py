@@ -18,7 +18,7 @@ from app.engine.outcome import Ending
 from app.engine.redis import keys
 from app.engine.redis.store import Store
 from app.engine.redis.suspects import Suspects
-from app.engine.roles.slots import Running
+from app.engine.roles.running import Running
 from app.engine.roles.trials import Trials
 from app.engine.run import Claim, Claimed, Share
 from tests.rights import asked

@@ -228,7 +228,7 @@ async def test_a_refusal_that_was_heard_counts_though_another_answer_was_lost(
         over, later = (await claim(store)).runs
         await store.commit([completed(over)])  # somebody else did that
         committer = Committer(
-            store, codec, clock=store.clock, worker="w1", keep_result=HOUR, heard=heard.append
+            store, codec, clock=store.clock, worker="w1", keep_result=HOUR, heard=[heard.append]
         )
 
         for run, outcome in ((over, Succeeded(None)), (later, Snoozed(HOUR, ""))):

@@ -122,17 +122,15 @@ class Codec:
     def _open(self, sealed: bytes, kind: int) -> bytes:
         if len(sealed) < _HEAD or sealed[0] != _VERSION:
             raise BadPayload("not in our envelope")
-        flags, body = sealed[1], sealed[_HEAD:]
-        self._verify(sealed[2], flags, sealed[3:_HEAD], body)
+        flags, mac, body = sealed[1], sealed[3:_HEAD], sealed[_HEAD:]
+        for key in self._by_id.get(sealed[2], ()):  # two keys may share an id of one byte
+            if flags < _FLAGS and compare_digest(mac, key.mac(flags, body)):
+                break
+        else:
+            raise BadPayload("the signature is not ours")
         if flags & _RESULT != kind:
             raise BadPayload("a job where a result belongs, or the other way round")
         return _inflate(body) if flags & _COMPRESSED else body
-
-    def _verify(self, key_id: int, flags: int, mac: bytes, body: bytes) -> None:
-        for key in self._by_id.get(key_id, ()):  # two keys may share an id of one byte
-            if flags < _FLAGS and compare_digest(mac, key.mac(flags, body)):
-                return
-        raise BadPayload("the signature is not ours")
 
 
 class _Key:

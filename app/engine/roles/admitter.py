@@ -20,7 +20,7 @@ from app.engine.errors import Unavailable
 from app.engine.limits import Ask
 from app.engine.redis.store import Store
 from app.engine.roles.over import Over
-from app.engine.roles.slots import Running
+from app.engine.roles.running import Running
 from app.engine.verdict import Asking, Told, tell
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ over in the meantime is refused. That refusal is logged and counted: the other's
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 import anyio
@@ -17,7 +17,7 @@ from app.engine.cause import cause_of
 from app.engine.clock import Clock, jittered, span_ms
 from app.engine.doors.events import Event
 from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
-from app.engine.envelope import Envelope, Kept
+from app.engine.envelope import Envelope, Kept, Payload
 from app.engine.errors import Unanswered, Unavailable
 from app.engine.failure import pack_failure
 from app.engine.outcome import (
@@ -29,7 +29,6 @@ from app.engine.outcome import (
     Snoozed,
     Succeeded,
     ending_of,
-    error_of,
 )
 from app.engine.redis.endings import in_parts
 from app.engine.redis.store import Store
@@ -51,15 +50,15 @@ class Committer:
         clock: Clock,
         worker: str,
         keep_result: timedelta,
-        heard: Callable[[Over], None],
+        heard: Iterable[Callable[[Over], None]] = (),
     ) -> None:
-        """`heard` is told of each outcome once it is committed."""
+        """Each of `heard` is told of each outcome once it is committed."""
         self._store = store
         self._codec = codec
         self._clock = clock
         self._worker = worker
         self._keep_ms = span_ms(keep_result)
-        self._heard = heard
+        self._heard = tuple(heard)
         self._waiting: list[Over] = []
         self._under_way: list[list[Over]] = []
         self._wake = asyncio.Event()
@@ -117,12 +116,13 @@ class Committer:
     async def _commit(self, batch: list[Over]) -> None:
         ended = [self._ended(over) for over in batch]
         lost = await self._stored(ended)
-        for over in batch:
-            if over.run.id in lost:
-                self.lost += 1
-                log.warning("run %s was taken over; its outcome here is dropped", over.run.id)
-            else:
-                self._heard(over)
+        self.lost += len(lost)
+        for run_id in lost:
+            log.warning("run %s was taken over; its outcome here is dropped", run_id)
+        for heard in self._heard:
+            for over in batch:
+                if over.run.id not in lost:
+                    heard(over)
 
     async def _stored(self, ended: Sequence[Ended]) -> Collection[str]:
         """Commit for as long as it takes; returns the ids that another worker took over."""
@@ -155,51 +155,52 @@ class Committer:
             case Cancelled():
                 ended = self._completed(over, asyncio.CancelledError(), succeeded=False)
             case Retrying(delay, error):
-                failure = self._failure(over, error)
-                ended = self._put_back(over, delay, failure, is_charged=True)
+                ended = self._put_back(over, delay, error, is_charged=True)
             case Snoozed(delay):
-                ended = self._put_back(over, delay, b"", is_charged=False)
+                ended = self._put_back(over, delay, None, is_charged=False)
             case Released():
-                ended = self._put_back(over, None, b"", is_charged=False)
+                ended = self._put_back(over, None, None, is_charged=False)
             case Parked(name, version):
-                event = self._event(over)
+                event = self._event(over, over.known)
                 ended = SetAside(run=over.run, name=name, version=version, event=event)
             case Dead(error):
                 ended = self._buried(over, error)
         return ended
 
     def _completed(self, over: Over, value: object, *, succeeded: bool) -> Completed:
+        payload = over.known
         return Completed(
             run=over.run,
             ending=ending_of(over.outcome),
-            result=self._sealed(over, value, succeeded=succeeded),
+            result=self._sealed(over, payload, value, succeeded=succeeded),
             keep_ms=self._keep(over),
-            key=over.known.uk,
-            event=self._event(over),
+            key=payload.uk,
+            event=self._event(over, payload),
         )
 
     def _put_back(
-        self, over: Over, delay: timedelta | None, failure: bytes, *, is_charged: bool
+        self, over: Over, delay: timedelta | None, error: BaseException | None, *, is_charged: bool
     ) -> PutBack:
         return PutBack(
             run=over.run,
             delay=delay,
             is_charged=is_charged,
-            failure=failure,
-            event=self._event(over),
+            failure=self._failure(over, error) if error else b"",
+            event=self._event(over, over.known, error),
         )
 
     def _buried(self, over: Over, error: BaseException) -> Buried:
+        payload = over.known
         return Buried(
             run=over.run,
-            job=over.known.f,
-            result=self._sealed(over, error, succeeded=False),
+            job=payload.f,
+            result=self._sealed(over, payload, error, succeeded=False),
             keep_ms=self._keep(over),
             failure=self._failure(over, error),
-            cause=cause_of(over.known.f, error),
+            cause=cause_of(payload.f, error),
             is_readable=over.payload is not None,
-            key=over.known.uk,
-            event=self._event(over),
+            key=payload.uk,
+            event=self._event(over, payload, error),
         )
 
     def _keep(self, over: Over) -> int:
@@ -215,10 +216,9 @@ class Committer:
             worker=self._worker,
         )
 
-    def _sealed(self, over: Over, value: object, *, succeeded: bool) -> bytes:
-        run, payload = over.run, over.known
+    def _sealed(self, over: Over, payload: Payload, value: object, *, succeeded: bool) -> bytes:
         kept = Kept(
-            t=run.attempt,
+            t=over.run.attempt,
             f=payload.f,
             a=payload.a,
             k=payload.k,
@@ -227,13 +227,13 @@ class Committer:
             r=self._codec.pack_result(value),
             st=over.started_ms,
             ft=over.ended_ms,
-            q=run.queue,
-            id=run.id,
+            q=over.run.queue,
+            id=over.run.id,
         )
         return self._codec.seal_result(kept)
 
-    def _event(self, over: Over) -> bytes:
-        run, payload = over.run, over.known
+    def _event(self, over: Over, payload: Payload, error: BaseException | None = None) -> bytes:
+        run = over.run
         event = Event(
             run_id=run.id,
             job=payload.f,
@@ -247,4 +247,4 @@ class Committer:
             owner=payload.u,
             parent=payload.p,
         )
-        return event.pack(error_of(over.outcome))
+        return event.pack(error)

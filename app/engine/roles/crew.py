@@ -28,7 +28,7 @@ from app.engine.roles.admitter import Admitter
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
-from app.engine.roles.hooks import Hooks, Teller, both
+from app.engine.roles.hooks import Hooks, Teller
 from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
 from app.engine.roles.over import Over
@@ -56,7 +56,7 @@ class Crew(Generic[C]):
         make_context: Callable[[Attempt], C],
         options: WorkerOptions,
         ledger: Ledger | None,
-        heard: Callable[[Over], None],
+        heard: Callable[[Over], None] | None,
         hooks: Hooks,
     ) -> None:
         """`queues`: the most urgent first. `heard` is told of every committed outcome."""
@@ -66,7 +66,7 @@ class Crew(Generic[C]):
         self._started_at = self._clock.now()
         self.admitter = self._make_admitter()
         self.teller = Teller(hooks)
-        self.committer = self._make_committer(both(heard, self.teller.heard))
+        self.committer = self._make_committer(heard, self.teller.heard if hooks.after else None)
         self.books = self._make_books(ledger)
         self.trials = self._make_trials()
         self.dispatcher = self._make_dispatcher(make_context)
@@ -80,27 +80,20 @@ class Crew(Generic[C]):
         )
         self.undertaker = Undertaker(self._store, keep=options.keep_dead)
 
-    def _make_committer(self, heard: Callable[[Over], None]) -> Committer:
+    def _make_committer(self, *heard: Callable[[Over], None] | None) -> Committer:
+        limits = self.admitter.committed if self._has_limits else None
         return Committer(
             self._store,
             self._client.codec,
             clock=self._clock,
             worker=self.id,
             keep_result=self._options.keep_result,
-            heard=self._telling_limits(heard) if self._has_limits else heard,
+            heard=[each for each in (limits, *heard) if each],
         )
 
     @property
     def _has_limits(self) -> bool:
         return any(job.limits for job in self._jobs.values())
-
-    def _telling_limits(self, heard: Callable[[Over], None]) -> Callable[[Over], None]:
-        def told(over: Over) -> None:
-            if over.asks:
-                self.admitter.committed(over)
-            heard(over)
-
-        return told
 
     def _make_admitter(self) -> Admitter:
         return Admitter(self._store, lease=self._lease_length(), is_needed=self._has_limits)

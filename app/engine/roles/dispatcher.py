@@ -19,7 +19,8 @@ from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Refused, Runner
-from app.engine.roles.slots import Body, Running, Slots
+from app.engine.roles.running import Body, Running
+from app.engine.roles.slots import Slots
 from app.engine.roles.trials import Trials
 from app.engine.run import Claimed
 
@@ -56,7 +57,7 @@ class Dispatcher(Generic[C]):
     def start(self, run: Claimed) -> None:
         """Run it, or say at once why it can't be."""
         found = self._runner.prepare(run)
-        if isinstance(found, Refused):
+        if not isinstance(found, Running):
             self._refused(run, found)
         elif run.uncharged and self._trials.takes(found):
             return

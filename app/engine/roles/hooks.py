@@ -21,7 +21,7 @@ import anyio
 from app.engine.attempt import Attempt
 from app.engine.outcome import Outcome
 from app.engine.roles.over import Over
-from app.engine.roles.slots import Body, Running
+from app.engine.roles.running import Body, Running
 
 log = logging.getLogger(__name__)
 
@@ -113,16 +113,6 @@ def _said(error: BaseException) -> str:
 
 def _name_of(hook: object) -> str:
     return getattr(hook, "__qualname__", type(hook).__name__)
-
-
-def both(one: Callable[[Over], None], other: Callable[[Over], None]) -> Callable[[Over], None]:
-    """Tell both of them."""
-
-    def told(over: Over) -> None:
-        one(over)
-        other(over)
-
-    return told
 
 
 def safely(heard: Callable[[Over], None]) -> Callable[[Over], None]:

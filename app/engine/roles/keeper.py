@@ -13,7 +13,8 @@ from app.engine.errors import Unavailable
 from app.engine.job import Job
 from app.engine.redis.store import Store
 from app.engine.roles.lease import Lease
-from app.engine.roles.slots import Slots, Stopped
+from app.engine.roles.running import Stopped
+from app.engine.roles.slots import Slots
 
 log = logging.getLogger(__name__)
 

@@ -36,13 +36,14 @@ class Recycler:
         self._runs = 0
         self.is_spent = False
 
-    def counting(self, heard: Callable[[Over], None]) -> Callable[[Over], None]:
+    def counting(self, heard: Callable[[Over], None] | None) -> Callable[[Over], None] | None:
         """The same, and the runs are counted, if there is a limit to them."""
         if not self._max_runs and not self._max_memory:
             return heard
 
         def counted(over: Over) -> None:
-            heard(over)
+            if heard is not None:
+                heard(over)
             self._count()
 
         return counted

@@ -49,7 +49,7 @@ from app.engine.outcome import (
     Succeeded,
 )
 from app.engine.retry import stretched
-from app.engine.roles.slots import Running, Stopped
+from app.engine.roles.running import Running, Stopped
 from app.engine.run import Claimed
 from app.engine.verdict import provider_asks
 
@@ -103,19 +103,14 @@ class Runner(Generic[C]):
             return Refused(payload, Parked(payload.f, payload.v))
         if run.cancelled:
             return Refused(payload, Cancelled())
-        is_first = run.attempt == 1
-        died = self._expiry_of(payload) if is_first else self._death_of(run, job)
+        now = self._clock.now_ms()
+        died = self._death_of(run, job) if run.attempt > 1 else _expiry_of(payload, now)
         if died is not None:
             return Refused(payload, Dead(died))
         try:
-            return self._running(run, payload, job)
+            return self._running(run, payload, job, now)
         except BadArguments as error:
             return Refused(payload, Dead(error))
-
-    def _expiry_of(self, payload: Payload) -> Expired | None:
-        """That it is too late to begin, if so."""
-        late = self._clock.now_ms() - payload.x if payload.x else -1
-        return Expired(f"expired {late / 1000:.1f} s before it could begin") if late >= 0 else None
 
     def _death_of(self, run: Claimed, job: Job[Any, ..., Any]) -> WorkerDied | None:
         """Why it must not begin again, if so: it has taken its workers down, or may have."""
@@ -140,10 +135,11 @@ class Runner(Generic[C]):
         if not self._accept_plain:
             raise BadPayload("from a plain arq client, and STEWARD_WORKER__ACCEPT_PLAIN is off")
 
-    def _running(self, run: Claimed, payload: Payload, job: Job[Any, ..., Any]) -> Running:
+    def _running(
+        self, run: Claimed, payload: Payload, job: Job[Any, ..., Any], now: int
+    ) -> Running:
         """The run, ready to start; raises `BadArguments`."""
         args, kwargs = job.arguments(payload.v, payload.a, payload.k)
-        now = self._clock.now_ms()
         return Running(
             run=run,
             payload=payload,
@@ -178,12 +174,14 @@ class Runner(Generic[C]):
 
     async def attempt(self, running: Running) -> Outcome:
         """Run the job once; returns how that went, and never raises."""
-        current_attempt.set(running.attempt)
+        token = current_attempt.set(running.attempt)
         try:
             context = self._make_context(running.attempt)
             return Succeeded(await running.job.function(context, *running.args, **running.kwargs))
         except BaseException as error:  # the job's own, whatever it is: the worker goes on
             return self.failed(running, error)
+        finally:
+            current_attempt.reset(token)
 
     def failed(self, running: Running, error: BaseException) -> Outcome:
         """What follows from an attempt that ended in `error`."""
@@ -207,6 +205,13 @@ class Runner(Generic[C]):
     def cut_off(self, running: Running) -> Outcome:
         """What follows when a task ended without an outcome: never begun, or abandoned."""
         return self.failed(running, asyncio.CancelledError())
+
+
+def _expiry_of(payload: Payload, now: int) -> Expired | None:
+    """That it is too late to begin, if so."""
+    if not payload.x or now < payload.x:
+        return None
+    return Expired(f"expired {(now - payload.x) / 1000:.1f} s before it could begin")
 
 
 def _again_or_dead(job: Job[Any, ..., Any], number: int, error: BaseException) -> Outcome:

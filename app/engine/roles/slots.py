@@ -6,59 +6,22 @@ abandoned: its attempt is reported as over, its slot is free, and whatever it do
 nothing, because the lease it would commit under is gone.
 
 One timer serves all deadlines: when the next run's time is up it looks at all of them, and there
-are never many. Tasks are plain asyncio tasks, made here and nowhere else.
+are never many. Which task a run is at work in, the `carriers` know: one of its own once it waits.
 """
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any
+from time import monotonic
 
-import msgspec
-
-from app.engine.attempt import Attempt
-from app.engine.envelope import Payload
-from app.engine.job import Job
-from app.engine.limits import Ask
 from app.engine.outcome import Outcome
-from app.engine.run import Claimed
+from app.engine.roles.carriers import Carriers
+from app.engine.roles.running import Body, Ended, Running, Stopped
 
 log = logging.getLogger(__name__)
-
-
-class Stopped(StrEnum):
-    """Why a task was cancelled."""
-
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-    STOPPING = "stopping"
-
-
-class Running(msgspec.Struct, kw_only=True, eq=False):
-    """A run that can start, and then is at work in this process."""
-
-    run: Claimed
-    payload: Payload
-    job: Job[Any, ..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    attempt: Attempt
-    started_ms: int
-    asks: tuple[Ask, ...] = ()
-    """The limits it needs a place at before it starts."""
-    stopped: Stopped | None = None
-    is_over: bool = False
-    deadline: float = 0.0
-    """When it is looked at, by the loop's clock."""
-    task: "asyncio.Task[None] | None" = None
-
-
-Body = Callable[[Running], Coroutine[None, None, Outcome]]
-Ended = Callable[[Running, Outcome | None], None]
 
 
 class Slots:
@@ -74,6 +37,7 @@ class Slots:
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
         self._is_closed = False
+        self._carriers = Carriers(self._over)
         self.changed = asyncio.Event()
 
     @property
@@ -83,8 +47,8 @@ class Slots:
 
     def since_last_start(self) -> float:
         """How many seconds the youngest run here has been at work; infinite if there is none."""
-        now = asyncio.get_running_loop().time()
-        at_work = (each for each in self._running if each.task is not None)
+        now = monotonic()
+        at_work = (each for each in self._running if each.deadline < math.inf)
         began = (each.deadline - each.job.timeout_ms / 1000 for each in at_work)
         return now - max(began, default=-math.inf)
 
@@ -125,16 +89,13 @@ class Slots:
             self.changed.set()
 
     def start(self, running: Running, body: Body) -> None:
-        """Run `body` as a task, to be cancelled when the run's time is up."""
-        loop = asyncio.get_running_loop()
+        """Run `body` soon, in a task to be cancelled when the run's time is up."""
         self._running.add(running)
-        running.deadline = deadline = loop.time() + running.job.timeout_ms / 1000
-        running.task = loop.create_task(self._work(running, body))
+        deadline = monotonic() + running.job.timeout_ms / 1000
+        running.deadline = deadline
+        self._carriers.add(running, body)
         if deadline < self._looks_at:
             self._watch(deadline)
-
-    async def _work(self, running: Running, body: Body) -> None:
-        self._over(running, await body(running))
 
     def cancel(self, run_id: str, why: Stopped) -> None:
         """Ask a run's task to stop; nothing happens if it isn't here or was asked before."""
@@ -153,9 +114,9 @@ class Slots:
         if running.task is None:
             self._over(running, None)
             return
-        running.task.add_done_callback(lambda _: self._over(running, None))
+        running.task.add_done_callback(lambda _: self._over(running, None))  # it may not have begun
         running.task.cancel()
-        running.deadline = asyncio.get_running_loop().time() + self._grace
+        running.deadline = monotonic() + self._grace
         self._watch(running.deadline)
 
     async def idle(self) -> None:
@@ -185,12 +146,13 @@ class Slots:
             if self._timer is not None:
                 self._timer.cancel()
             self._looks_at = deadline
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
+            until = max(0.0, deadline - monotonic())
+            self._timer = asyncio.get_running_loop().call_later(until, self._look)
 
     def _look(self) -> None:
         """Deal with every run whose time is up, and look again when the next one's is."""
         self._timer, self._looks_at = None, math.inf
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for running in self.running:
             if running.deadline <= now:
                 self._overdue(running)

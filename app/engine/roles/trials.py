@@ -30,7 +30,8 @@ from app.engine.clock import jittered
 from app.engine.errors import Unavailable
 from app.engine.outcome import Outcome
 from app.engine.redis.suspects import Suspect, Suspects
-from app.engine.roles.slots import Body, Running, Slots
+from app.engine.roles.running import Body, Running
+from app.engine.roles.slots import Slots
 from app.engine.run import Claimed
 
 log = logging.getLogger(__name__)

@@ -34,8 +34,8 @@ from app.engine.roles.crew import Crew
 from app.engine.roles.hooks import NO_HOOKS, Hooks, safely
 from app.engine.roles.over import Over
 from app.engine.roles.recycler import Recycler
+from app.engine.roles.running import Stopped
 from app.engine.roles.scheduler import Scheduler
-from app.engine.roles.slots import Stopped
 from app.engine.schedule import Schedule
 
 C = TypeVar("C")
@@ -49,10 +49,6 @@ _LAST_COMMIT = (
 async def _no_more() -> bool:
     """Say that no role has anything left."""
     return False
-
-
-def _nobody(_over: Over) -> None:
-    """Hear of an outcome, and do nothing."""
 
 
 class Worker(Generic[C]):
@@ -90,7 +86,7 @@ class Worker(Generic[C]):
             make_context=make_context,
             options=options,
             ledger=ledger,
-            heard=self._recycler.counting(safely(heard or _nobody)),
+            heard=self._recycler.counting(heard and safely(heard)),
             hooks=hooks,
         )
         self._scheduler = Scheduler(timetable, client)

@@ -12,7 +12,8 @@ from app.engine.outcome import Outcome, Succeeded
 from app.engine.redis import keys
 from app.engine.redis.store import Store
 from app.engine.roles.claimer import Claimer
-from app.engine.roles.slots import Running, Slots
+from app.engine.roles.running import Running
+from app.engine.roles.slots import Slots
 from app.engine.roles.urgency import Urgency
 from app.engine.run import Claim, Claimed, Share
 from tests.engine.conftest import QUEUES

@@ -64,7 +64,7 @@ class Bench:
             clock=Clock(),
             worker="w1",
             keep_result=hours(1),
-            heard=heard.append,
+            heard=[heard.append],
         )
 
     async def runs(self, count: int) -> Sequence[Claimed]:

@@ -41,7 +41,7 @@ class Desk:
             clock=clock,
             worker="w1",
             keep_result=hours(1),
-            heard=self.heard.append,
+            heard=[self.heard.append],
         )
         self.dispatcher = Dispatcher(
             runner,

@@ -8,7 +8,8 @@ from app.engine.outcome import Outcome
 from app.engine.redis.store import Store
 from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
-from app.engine.roles.slots import Running, Slots, Stopped
+from app.engine.roles.running import Running, Stopped
+from app.engine.roles.slots import Slots
 from app.engine.roles.watcher import Watcher
 from app.engine.run import Claimed
 from tests.engine.conftest import Bench, Open

@@ -43,7 +43,7 @@ from app.engine.outcome import (
     Succeeded,
 )
 from app.engine.roles.runner import Refused, Runner
-from app.engine.roles.slots import Running, Stopped
+from app.engine.roles.running import Running, Stopped
 from app.engine.run import Claimed
 
 Raise = Callable[[], BaseException]

@@ -9,7 +9,8 @@ import pytest
 
 from app.engine import seconds
 from app.engine.outcome import Outcome, Succeeded
-from app.engine.roles.slots import Body, Running, Slots, Stopped
+from app.engine.roles.running import Body, Running, Stopped
+from app.engine.roles.slots import Slots
 from app.engine.run import Claimed
 from tests.engine.jobs import write
 from tests.engine.steps import running
