@@ -48,6 +48,18 @@ async def lose_answer(proxy: Proxy, stranger: Client, step: str) -> None:
     proxy.lose_answer(to=sha.encode())
 
 
+async def test_a_worker_whose_first_sign_of_life_is_not_confirmed_begins_all_the_same(
+    shop: Workshop, proxy: Proxy, stranger: Client
+) -> None:
+    await lose_answer(proxy, stranger, "say")
+
+    async with shop.working(poll=RARELY):
+        await (await stranger.enqueue(write, "it")).result(within=SOON)
+
+    assert proxy.has_lost_it
+    assert shop.page == ["it"]
+
+
 @pytest.mark.case(18)
 async def test_of_1000_enqueues_with_every_20th_answer_lost_each_is_stored_once(
     shop: Workshop, proxy: Proxy, stranger: Client, case: Case

@@ -15,7 +15,9 @@ it returned or raised, or has lived for longer than when its worker died, it is 
 and the next one's turn comes. One that had lived for minutes goes on beside others after a while:
 should the worker die then, it is not charged, but tried again, for twice as long.
 
-Every worker holds trials, one at a time. The first attempts of a healthy fleet pay nothing for it.
+Every worker holds trials, one at a time, and leaves as much time between two of them as the last
+one took: however many suspects there are, half of all slots are there for others. The first
+attempts of a healthy fleet pay nothing for it.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 
 import anyio
 
@@ -129,7 +132,7 @@ class Trials:
         suspect = await self._suspects.take(self._worker, self._queues, lease=self._lease)
         if suspect is None:
             return False
-        run = suspect.run
+        run, began = suspect.run, monotonic()
         log.warning("run %s is tried alone: %d workers died with it", run.id, run.crashes)
         with place.slots.closed():
             self._on_trial = run.id
@@ -138,8 +141,8 @@ class Trials:
                 place.start(run)
             finally:
                 self._on_trial = ""
-            took = await self._watch(suspect, place.slots)
-        await anyio.sleep(took)  # others have their turn for as long
+            await self._watch(suspect, place.slots)
+        await anyio.sleep(monotonic() - began)  # others have their turn for as long
         return True
 
     async def _quiet(self, place: Place) -> None:
@@ -149,15 +152,13 @@ class Trials:
         with anyio.move_on_after(max(0.0, young)):
             await place.slots.idle()
 
-    async def _watch(self, suspect: Suspect, slots: Slots) -> float:
-        """Wait until it has ended, or gone on for long; how many seconds it went on, then."""
+    async def _watch(self, suspect: Suspect, slots: Slots) -> None:
+        """Wait until it has ended, or gone on for long: then it is acquitted."""
         run = suspect.run
         lived = suspect.lived - _UNSEEN * self._sign if suspect.lived else self._sign
         longest = _LONGEST * (1 << min(run.uncharged - run.crashes, 10))
         length = max(_SHORTEST, min(lived, longest)).total_seconds()
         with anyio.move_on_after(length) as scope:
             await slots.over(run.id)
-        if not scope.cancelled_caught:
-            return 0.0
-        await self._suspects.acquit(run, is_innocent=lived <= longest)
-        return length
+        if scope.cancelled_caught:
+            await self._suspects.acquit(run, is_innocent=lived <= longest)

@@ -25,7 +25,7 @@ from arq.connections import RedisSettings
 
 from app.engine.attempt import Attempt
 from app.engine.doors.client import Client
-from app.engine.errors import Unavailable
+from app.engine.errors import Unanswered, Unavailable
 from app.engine.job import Job
 from app.engine.ledger import Ledger
 from app.engine.options import USUAL, WorkerOptions
@@ -40,6 +40,7 @@ from app.engine.schedule import Schedule
 
 C = TypeVar("C")
 
+_GREETINGS = 3  # whose answers may be lost, or be noise
 _DRAIN_LOOK = 0.05  # s between two looks whether a burst is over
 _LAST_COMMIT = (
     5.0  # s to bring the last outcomes home; what can't be committed runs again elsewhere
@@ -140,13 +141,24 @@ class Worker(Generic[C]):
 
     @asynccontextmanager
     async def _alive(self) -> AsyncGenerator[None]:
-        await self._store.greet(self.id, self._crew.describe(), self._options.lease)
+        await self._greet()
         self._crew.lease.start()
         try:
             yield
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._crew.lease.stop)
+
+    async def _greet(self) -> None:
+        """Show itself alive; a broken answer is no reason to end, but a Redis out of reach is."""
+        for last in (*[False] * (_GREETINGS - 1), True):
+            try:
+                await self._store.greet(self.id, self._crew.describe(), self._options.lease)
+            except Unanswered:
+                if last:
+                    raise
+            else:
+                return
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as group:

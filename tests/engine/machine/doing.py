@@ -15,10 +15,11 @@ from app.engine import ASK, REPEAT, Codec, Effect, EffectState, LeaseLost, Place
 from app.engine.effect import begun, ended
 from app.engine.ledger import change, settle
 from tests.engine.machine.bench import Bench
-from tests.engine.machine.draws import picks
+from tests.engine.machine.draws import AT_ONCE, How, Outcome, picks
 from tests.engine.machine.hand import JOB, Hand
 from tests.engine.machine.turns import turn
 from tests.engine.machine.working import Steps
+from tests.engine.steps import HOUR
 
 _CODEC = Codec([b"a key that only the machine signs with"])
 _NAMES = st.sampled_from(["mail", "order"])
@@ -66,6 +67,9 @@ class Doing(Steps):
         hand.attempts[place] = (replace(claimed, is_counted=True), key)
         if expected == (EffectState.BEGUN, mine.by):
             self._do_it(mine, asks=asks)
+        elif expected[0] is EffectState.IN_DOUBT:  # such a run dies, until a person has settled it
+            dies = Outcome(pick=place, how=How.DEAD, delay=AT_ONCE, keep=HOUR)
+            self._end(hand, [dies], is_lost=False)
 
     def _beginning(self, hand: Hand, place: int, name: str, *, asks: bool) -> Effect:
         run, _ = hand.attempts[place]

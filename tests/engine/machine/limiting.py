@@ -188,6 +188,8 @@ def _is_full(picture: Picture, kind: str, now: float) -> bool:
 
 
 def _is_taken(picture: Picture, id: str, held: str, now: float) -> bool:
-    if ":" not in held:
-        return float(held) > now - 1_000
-    return picture.leases.get(id) == held and held.rpartition(":")[0] in picture.workers
+    lease = picture.leases.get(id, "")
+    is_granted, is_alive = ":" not in held, lease.rpartition(":")[0] in picture.workers
+    if is_granted and float(held) > now - 1_000:
+        return True
+    return is_alive and (is_granted or lease == held)

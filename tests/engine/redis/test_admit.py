@@ -21,6 +21,7 @@ from tests.engine.steps import LEASE, alive, claim, completed, dies, put, put_ba
 from tests.rights import asked
 
 MINUTE_MS = 60_000
+ONE_AT_ONCE = Ask("at_once", "at_once:one", 1, 0)
 TWO_AT_ONCE = Ask("at_once", "at_once:test", 2, 0)
 THREE_A_MINUTE = Ask("rate", "rate:test", 3, MINUTE_MS)
 BREAKER = Ask("breaker", "breaker:test", 3, MINUTE_MS, Breaker())
@@ -115,6 +116,22 @@ async def test_a_run_that_was_let_in_and_never_came_loses_its_place_in_time(
     assert [run.id for run in back] == [runs[2].id, runs[3].id]
     answer = await ask(store, back, TWO_AT_ONCE)
     assert sum(answer.admitted) == 1
+
+
+async def test_who_was_let_in_keeps_its_place_while_a_worker_makes_room_to_try_it_alone(
+    client: Client, store: Store, clock: ManualClock
+) -> None:
+    first, second, third = await claimed(client, 3)
+    assert (await ask(store, [first, second, third], ONE_AT_ONCE)).admitted == (True, False, False)
+    await end(store, first, ONE_AT_ONCE)
+    (back,) = (await claim(store, "w1")).runs
+    clock.advance(minutes(1))  # far longer than who was let in has time to begin
+    (late,) = await claimed(client, 1, "w2")
+
+    others = await ask(store, [late], ONE_AT_ONCE)
+    itself = await ask(store, [back], ONE_AT_ONCE)
+
+    assert (back.id, others.admitted, itself.admitted) == (second.id, (False,), (True,))
 
 
 async def test_places_of_a_dead_worker_are_free(client: Client, store: Store) -> None:

@@ -1,7 +1,7 @@
 -- Let runs start as far as their jobs' limits allow, hear how others ended, and let in who waited.
 --
 -- A limit counts places: of a run that starts, which is one for as long as its lease is held, and of one that was
--- let in and has not started yet, for a moment. A rate also counts the starts of its span. A breaker counts none
+-- let in and has not started yet, for a moment, or for as long as a worker that tries it alone makes room. A rate also counts the starts of its span. A breaker counts none
 -- while it is closed, has no room while it is open, and then room for one, the probe, until that has an answer.
 -- A run for which there is no room gives its lease back uncharged and waits in line for the limit that it lacks,
 -- with its queue entry moved away. Who has waited longest is let in first, with a place at all its limits, and
@@ -25,11 +25,11 @@ local function is_alive(worker)
   return alive[worker]
 end
 
--- Whether a place is taken: by a run that was let in a moment ago, or by one that a live worker runs.
+-- Whether a place is taken: by a run that was let in a moment ago, or that a live worker runs, or is about to.
 local function is_taken(id, held)
-  local until_ms = tonumber(held)
-  if until_ms then return until_ms > now and until_ms <= now + GRANT_MS end
-  return call('GET', LEASE .. id) == held and is_alive(holder_of_lease(held) or '')
+  local until_ms, lease = tonumber(held), call('GET', LEASE .. id)
+  if until_ms and until_ms > now and until_ms <= now + GRANT_MS then return true end
+  return lease and (until_ms or lease == held) and is_alive(holder_of_lease(lease) or '')
 end
 
 -- The places of a limit that are taken; the others are free from here on.
