@@ -33,6 +33,7 @@ from app.services.logs import Logs
 from app.services.mail import Mail, Outbox
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.sync import MailSync
+from app.services.notes import NotesSync
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.storage.cache import Cache
@@ -160,6 +161,7 @@ def services(
             sync=MailSync(database, (mailbox,), now=clock.now),
         ),
         calendar=CalendarSync(database, {owner.id: [calendar]}, now=clock.now),
+        notes=NotesSync(database, tmp_path / "notes", now=clock.now),
         files=Files([tmp_path / "tmp"], now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, now=clock.now),

@@ -13,6 +13,7 @@ TIMETABLE: Final = (
     schedule("*/15 * * * *", email.send_daily_summary.call()),  # at eight, in whatever zone
     schedule("*/30 * * * *", sync.sync_email_services.call()),
     schedule("0 * * * *", sync.sync_calendar_events.call()),
+    schedule("0 */2 * * *", sync.sync_notion_pages.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
     schedule("0 3 * * sun", maintenance.optimize_database.call()),

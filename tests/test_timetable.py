@@ -26,6 +26,7 @@ FIRES: dict[str, Fires] = {
     "email.send_daily_summary": lambda at: at.minute % 15 == 0,
     "sync.sync_email_services": lambda at: at.minute % 30 == 0,
     "sync.sync_calendar_events": lambda at: at.minute == 0,
+    "sync.sync_notion_pages": lambda at: at.minute == 0 and at.hour % 2 == 0,
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),
     "maintenance.cleanup_old_logs": lambda at: (at.hour, at.minute) == (3, 0),
     "maintenance.optimize_database": lambda at: (at.isoweekday(), at.hour, at.minute) == (7, 3, 0),

@@ -15,6 +15,7 @@ from app.context.ai import open_assistant
 from app.context.calendar import calendar_sources
 from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
+from app.context.notes import open_notes
 from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
@@ -25,6 +26,7 @@ from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
 from app.services.logs import Logs
 from app.services.mail import Mail
+from app.services.notes import NotesSync
 from app.services.notifications import Notifications
 from app.services.tasks import Tasks
 from app.settings import Settings
@@ -67,6 +69,7 @@ class Services:
     ai: Assistant
     mail: Mail
     calendar: CalendarSync
+    notes: NotesSync
     files: Files
     logs: Logs
     notifications: Notifications
@@ -144,6 +147,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             calendar=CalendarSync(
                 database, calendar_sources(settings, home, owner, database), now=now
             ),
+            notes=open_notes(settings, home, database, now),
             files=open_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=Notifications(database, mail.outbox, now=now),

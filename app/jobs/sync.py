@@ -1,4 +1,4 @@
-"""What is kept in step with something outside: calendars, mailboxes."""
+"""What is kept in step with something outside: calendars, mailboxes, notes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,11 +6,12 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.engine import AtOnce, Fixed, job, minutes
+from app.engine import AtOnce, Breaker, Fixed, job, minutes
 from app.queues import SYNC
 from app.services.calendar import CalendarSynced
 from app.services.calendar.notice import notice_of
 from app.services.mail.synced import MailSynced
+from app.services.notes import NotesSynced
 from app.services.notifications import Channel
 from app.storage.calendar_event import StoredEvent
 from app.storage.users import User
@@ -43,6 +44,21 @@ async def sync_email_services(ctx: Context) -> MailSynced:
     synced = await ctx.mail.sync.sync(await ctx.users.owner())
     synced.raise_if_all_failed()
     return synced.shortened()
+
+
+@job(
+    queue=SYNC,
+    timeout=minutes(15),
+    retry=Fixed(minutes(10), attempts=4),
+    limits=(Breaker(name="notion"),),
+)
+async def sync_notion_pages(ctx: Context) -> NotesSynced:
+    """Bring the owner's notes in step with Notion, both ways. Safe to repeat, page by page.
+
+    Fails, to be tried again, when Notion can't be reached, or asks to be left alone for long; what
+    was done until then stays done.
+    """
+    return await ctx.notes.sync(await ctx.users.owner())
 
 
 async def _announce(

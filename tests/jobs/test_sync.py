@@ -1,15 +1,25 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from app.context import Context
 from app.engine import hours
-from app.jobs.sync import sync_calendar_events
+from app.jobs.sync import sync_calendar_events, sync_notion_pages
 from app.services.calendar import (
+    CalendarSync,
     MemoryCalendar,
     SourceRefused,
     SourceUnavailable,
     SyncStatus,
 )
+from app.services.notes import NotesStatus, NotesSync
+from app.services.notes.notes import notion_account
 from app.storage.calendar import Calendars
+from app.storage.notifications import Notices
+from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
+from app.storage.users import User
+from tests.notion import DATABASE, TOKEN, notion
 
 EVENT = "BEGIN:VEVENT\nUID:{uid}\nDTSTART:{start:%Y%m%dT%H%M%SZ}\nSUMMARY:{uid}\nEND:VEVENT\n"
 
@@ -67,6 +77,63 @@ async def test_a_sync_that_read_nothing_is_no_success(
 
     with pytest.raises(type(error), match=str(error)):
         await sync_calendar_events(context)
+
+
+async def test_new_events_are_told_once_but_not_those_of_a_first_sync(
+    context: Context, calendar: MemoryCalendar, owner: User
+) -> None:
+    calendar.files["home.ics"] = texts(context, "dentist")
+    await sync_calendar_events(context)
+    calendar.files["home.ics"] = texts(context, "dentist", "walk")
+
+    await sync_calendar_events(context)
+    await sync_calendar_events(context)
+
+    (notice,) = await Notices(context.database).of(owner.id)
+    assert notice.title == "A new event in your calendar"
+    assert notice.body.endswith("  walk")
+
+
+async def test_each_sync_is_in_the_history(context: Context, calendar: MemoryCalendar) -> None:
+    calendar.files["home.ics"] = texts(context, "dentist")
+    await sync_calendar_events(context)
+    calendar.error = SourceUnavailable("offline")
+    with pytest.raises(SourceUnavailable):
+        await sync_calendar_events(context)
+
+    failed, succeeded = await SyncHistory(context.database, "calendar").latest()
+
+    assert (failed.outcome, failed.errors) == (
+        SyncOutcome.FAILED,
+        ("the calendar memory: offline",),
+    )
+    assert (succeeded.outcome, succeeded.counts) == (SyncOutcome.SUCCESS, SyncCounts(new=1))
+    assert succeeded.ended_at
+
+
+async def test_having_no_calendar_is_an_outcome_of_its_own(context: Context) -> None:
+    bare = replace(context, calendar=CalendarSync(context.database, {}))
+
+    assert (await sync_calendar_events(bare)).status is SyncStatus.NOT_CONFIGURED
+
+
+async def test_notes_are_brought_in_step_with_notion(context: Context, tmp_path: Path) -> None:
+    async with notion() as server:
+        server.add("Tea", "green")
+        now = context.client.store.clock.now
+        account = notion_account(TOKEN, DATABASE, address=server.url, now=now)
+        notes = NotesSync(context.database, tmp_path / "notes", account)
+
+        synced = await sync_notion_pages(replace(context, notes=notes))
+
+    assert (synced.status, synced.new, synced.sent) == (NotesStatus.SUCCESS, 1, 0)
+    assert (tmp_path / "notes" / "Tea.md").read_text() == "green\n"
+
+
+async def test_having_no_account_for_notes_is_an_outcome_of_its_own(context: Context) -> None:
+    synced = await sync_notion_pages(context)
+
+    assert (synced.status, synced.new) == (NotesStatus.NOT_CONFIGURED, 0)
 
 
 async def test_a_user_without_calendars_is_no_failure(

@@ -1,6 +1,7 @@
 """Brings a folder and an account elsewhere in step: asks both, and has each thing settled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.services.mirror.folder import MirrorFolder, Scan
 from app.services.mirror.item import Changes
@@ -35,13 +36,23 @@ class Mirror:
         if scan.is_missing and known:  # nobody meant to remove everything: it is filled again
             await self._book.forget()
             cursor, known = "", ()
-        changes = await self._remote.changes(cursor)
+        changes = await self._changes(cursor, known)
         settler = Settler(self._folder, self._remote, self._book)
         self.done = settler.done
         await self._settle(settler, known, scan, changes)
         if not self.done.failed:
             await self._book.reach(changes.cursor)
         return self.done
+
+    async def _changes(self, cursor: str, known: Sequence[MirrorItem]) -> Changes:
+        """What has changed there; what a whole listing lacks is asked for once more."""
+        changes = await self._remote.changes(cursor)
+        if not changes.is_whole:
+            return changes
+        seen = {each.id for each in changes.items} | changes.bad.keys() | changes.gone
+        missing = [each.remote_id for each in known if each.remote_id not in seen]
+        gone = await self._remote.gone([id for id in missing if id is not None])
+        return replace(changes, gone=changes.gone | gone, is_whole=False)
 
     async def _settle(
         self, settler: Settler, known: Sequence[MirrorItem], scan: Scan, changes: Changes

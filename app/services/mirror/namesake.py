@@ -44,10 +44,7 @@ class Namesakes:
 
     def _of(self, item: MirrorItem, listed: dict[str, There]) -> Pair:
         there = listed.get(item.remote_id or "") or self._arrived(item)
-        is_missing = self.changes.is_whole and item.remote_id not in self.changes.bad
-        is_gone = there is None and (
-            item.remote_id is None or item.remote_id in self.changes.gone or is_missing
-        )
+        is_gone = there is None and (item.remote_id is None or item.remote_id in self.changes.gone)
         here = self.scan.files.get(item.name)
         name = item.name
         if here is None and not item.is_pending:

@@ -28,6 +28,10 @@ class Remote(Protocol):
         """What has changed since this cursor; an empty one asks for all."""
         ...
 
+    async def gone(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these, that a whole listing lacks, are really gone."""
+        ...
+
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         """These things, in this order; of one that can't be had, its `BadItem`."""
         ...

@@ -14,6 +14,7 @@ from app.settings.sections.database import Database
 from app.settings.sections.files import Files
 from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Imap, Mail, Security, Smtp
+from app.settings.sections.notes import Notes, Notion
 from app.settings.sections.queues import Queues, Redis, Risk, Signing
 from app.settings.sections.section import Section
 from app.settings.sections.upkeep import History, Sessions
@@ -29,6 +30,8 @@ __all__ = [
     "Imap",
     "Log",
     "Mail",
+    "Notes",
+    "Notion",
     "Owner",
     "Queues",
     "Redis",
@@ -66,6 +69,7 @@ class Settings(BaseSettings):
     ai: Ai = Ai()
     mail: Mail = Mail()
     calendar: Calendar = Calendar()
+    notes: Notes = Notes()
     files: Files = Files()
     sessions: Sessions = Sessions()
     history: History = History()

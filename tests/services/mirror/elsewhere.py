@@ -46,6 +46,8 @@ class Elsewhere:
         self.log: list[str] = []
         """The ids of what was changed, in order: a cursor is a place in it."""
         self.unreadable: set[str] = set()
+        self.unlisted: set[str] = set()
+        """What a whole listing lacks, though it is there."""
         self.calls = 0
         self.fails_at: tuple[int, str] = (0, "")
         """The call that fails, and whether `before` or `after` its work."""
@@ -63,7 +65,7 @@ class Elsewhere:
     async def changes(self, cursor: str) -> Changes:
         self._call("before")
         is_whole = not cursor or self.refuses_cursors
-        touched = set(self.things) if is_whole else set(self.log[int(cursor) :])
+        touched = set(self.things) - self.unlisted if is_whole else set(self.log[int(cursor) :])
         items = [
             There(id=each, name=each, version=str(self.versions[each]))
             for each in touched & set(self.things)
@@ -72,6 +74,9 @@ class Elsewhere:
         cursor = str(len(self.log))
         self._call("after")
         return Changes(items=tuple(items), gone=gone, cursor=cursor, is_whole=is_whole)
+
+    async def gone(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(ids) - self.things.keys()
 
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         self._call("before")

@@ -173,6 +173,16 @@ async def test_a_landslide_is_stopped_and_told(both: Both, side: str) -> None:
     assert len(both.things if side == "here" else both.files) == 12
 
 
+async def test_what_a_listing_lacks_is_not_gone_if_it_is_there(both: Both) -> None:
+    both.there.edit("plan.txt", b"plan")
+    await both.sync()
+    both.there.unlisted.add("plan.txt")
+
+    done = await both.sync()
+
+    assert (done.changes, both.files) == (0, {"plan.txt": "plan"})
+
+
 async def test_a_renamed_file_is_not_removed_and_made_anew(both: Both) -> None:
     both.there.edit("plan.txt", b"plan")
     await both.sync()

@@ -72,6 +72,10 @@ class CalDavCollection:
                 )
         raise RemoteUnavailable(f"{self.label}: its listing has no end")
 
+    async def gone(self, ids: Sequence[str]) -> frozenset[str]:
+        """A server's listing leaves nothing out."""
+        return frozenset(ids)
+
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         """These events, in one question."""
         answer = await self._server.report(self._url, contents(ids))

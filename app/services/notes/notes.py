@@ -1,0 +1,114 @@
+"""Brings the folder of notes and an account in step, and writes down what it did."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import anyio
+
+from app.services.mirror import (
+    BadItem,
+    Mirror,
+    MirrorFolder,
+    Remote,
+    RemoteError,
+    RemoteUnavailable,
+)
+from app.services.notes.markdown import MarkdownFormat
+from app.services.notes.notion import NotionPages
+from app.services.notes.notion_api import NotionApi
+from app.services.notes.synced import NotesStatus, NotesSynced, synced_of
+from app.storage.clock import Now, utc_now
+from app.storage.database import Database
+from app.storage.mirror import MirrorBook
+from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
+from app.storage.users import User
+
+OpenRemote = Callable[[], AbstractAsyncContextManager[Remote]]
+
+
+class NotesSync:
+    """The notes of one home. Without `account` they are in the folder, and nowhere else."""
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        account: OpenRemote | None = None,
+        *,
+        now: Now = utc_now,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._account = account
+        self._history = SyncHistory(database, "notes", now=now)
+
+    async def sync(self, user: User) -> NotesSynced:
+        """Bring both sides in step. Safe to repeat: the second time nothing changes.
+
+        Raises `RemoteError` when the account can't be reached; what was done until then stays.
+        """
+        if self._account is None:
+            return await self._not_configured(user)
+        async with self._account() as remote:
+            number = await self._history.begin(remote.name, user_id=user.id)
+            book = MirrorBook(self._database, user.id, remote.name)
+            mirror = Mirror(MirrorFolder(self._folder, MarkdownFormat()), remote, book)
+            try:
+                done = await mirror.sync()
+            except RemoteError as error:
+                await self._end(number, SyncOutcome.FAILED, synced_of(mirror.done), str(error))
+                raise
+            except BadItem as error:
+                await self._end(number, SyncOutcome.FAILED, synced_of(mirror.done), str(error))
+                raise RemoteUnavailable(str(error)) from error
+        synced = synced_of(done)
+        await self._end(number, SyncOutcome(synced.status), synced)
+        return synced
+
+    async def check(self) -> tuple[str, ...]:
+        """Try the folder and the account, changing nothing: what was tried, a line each.
+
+        Raises `RemoteError`.
+        """
+        count = await anyio.to_thread.run_sync(lambda: len(list(self._folder.glob("*.md"))))
+        here = f"the folder {self._folder} can be read ({count} notes)"
+        if self._account is None:
+            return (
+                here,
+                "Notion is not configured: make an integration at notion.so/my-integrations, "
+                "share a database with it, set STEWARD_NOTES__NOTION__TOKEN and "
+                "STEWARD_NOTES__NOTION__DATABASE, and check again",
+            )
+        async with self._account() as remote:
+            listing = await remote.changes("")
+        return (
+            here,
+            "Notion takes the token, and the database is shared with it",
+            f"it holds {len(listing.items)} pages; `sync.sync_notion_pages` brings both in step",
+        )
+
+    async def _not_configured(self, user: User) -> NotesSynced:
+        number = await self._history.begin("none", user_id=user.id)
+        await self._history.end(number, SyncOutcome.NOT_CONFIGURED)
+        return NotesSynced(status=NotesStatus.NOT_CONFIGURED)
+
+    async def _end(
+        self, number: int, outcome: SyncOutcome, synced: NotesSynced, error: str = ""
+    ) -> None:
+        told = {each.name: getattr(synced, each.name) for each in fields(SyncCounts)}
+        told["sent"] = synced.sent_new + synced.sent + synced.sent_deleted
+        errors = (*synced.errors, *([error] if error else []))
+        await self._history.end(number, outcome, SyncCounts(**told), errors)
+
+
+def notion_account(token: str, database: str, *, address: str, now: Now) -> OpenRemote:
+    """How to open the pages of a database in Notion."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[Remote]:
+        async with NotionApi(token, address=address) as api:
+            yield NotionPages(api, database, now=now)
+
+    return opened
