@@ -136,7 +136,8 @@ class OutgoingSmses:
                 row.status, row.next_at, row.code, row.detail = status, next_at, code, detail
                 row.provider_id = provider_id or row.provider_id
                 row.attempts += is_attempt
-                row.text = "" if status in OVER else row.text
+                is_over = status in OVER or (status is SmsStatus.ACCEPTED and next_at is None)
+                row.text = "" if is_over else row.text
         return _sms(row)
 
     async def claim(
