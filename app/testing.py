@@ -21,6 +21,7 @@ import pytest
 from arq.connections import RedisSettings
 
 from app.context import Context, Services, context_of
+from app.context.notifications import POST_ONCE, SMS_ONCE, make_sms
 from app.engine import Attempt, Client, Codec, ManualClock
 from app.local.valkey import open_valkey
 from app.observability.health import Health
@@ -34,7 +35,11 @@ from app.services.mail import Mail, Outbox
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.sync import MailSync
 from app.services.notes import NotesSync
-from app.services.notifications import Notifications
+from app.services.notifications import Notifications, Parcels
+from app.services.notifications.memory import MemoryCarrier
+from app.services.notifications.posts import PostOutbox
+from app.services.sms import SmsOutbox
+from app.services.sms.memory import MemorySms
 from app.services.tasks import Tasks
 from app.storage.cache import Cache
 from app.storage.database import Database
@@ -123,6 +128,31 @@ def mailbox() -> MemoryMailbox:
 
 
 @pytest.fixture
+def phones() -> MemorySms:
+    """Where outgoing SMS are kept."""
+    return MemorySms()
+
+
+@pytest.fixture
+def carrier() -> MemoryCarrier:
+    """Where posts to Slack and to webhooks are kept."""
+    return MemoryCarrier()
+
+
+@pytest.fixture
+def parcels(
+    database: Database, phones: MemorySms, carrier: MemoryCarrier, clock: ManualClock
+) -> Parcels:
+    """SMS, Slack and webhooks."""
+    return Parcels(
+        database,
+        sms=SmsOutbox(database, phones, now=clock.now, once=SMS_ONCE),
+        posts=PostOutbox(database, carrier, now=clock.now, once=POST_ONCE),
+        now=clock.now,
+    )
+
+
+@pytest.fixture
 def calendar() -> MemoryCalendar:
     """The owner's calendar."""
     return MemoryCalendar()
@@ -144,6 +174,7 @@ def services(
     sender: MemorySender,
     mailbox: MemoryMailbox,
     calendar: MemoryCalendar,
+    parcels: Parcels,
     tmp_path: Path,
 ) -> Services:
     """Every service, with nothing behind it that leaves the machine."""
@@ -164,7 +195,8 @@ def services(
         notes=NotesSync(database, tmp_path / "notes", now=clock.now),
         files=Files([tmp_path / "tmp"], now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),
-        notifications=Notifications(database, outbox, now=clock.now),
+        notifications=Notifications(database, outbox, parcels, now=clock.now),
+        sms=make_sms(database, parcels, client),
         health=Health(database, client, tmp_path, now=clock.now),
         probe=Probe(database, client, now=clock.now),
         effects=Effects(database, now=clock.now),

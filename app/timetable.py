@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.engine import schedule
-from app.jobs import ai, ai_upkeep, email, files, maintenance, sync
+from app.jobs import ai, ai_upkeep, email, files, maintenance, sms, sync
 
 TIMETABLE: Final = (
     schedule("* * * * *", ai.process_due_tasks.call()),
@@ -14,6 +14,9 @@ TIMETABLE: Final = (
     schedule("*/30 * * * *", sync.sync_email_services.call()),
     schedule("0 * * * *", sync.sync_calendar_events.call()),
     schedule("0 */2 * * *", sync.sync_notion_pages.call()),
+    schedule("*/2 * * * *", sms.process_sms_retries.call()),
+    schedule("0 3 * * *", sms.cleanup_old_retries.call()),
+    schedule("*/15 * * * *", sms.sms_health.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
     schedule("0 3 * * sun", maintenance.optimize_database.call()),

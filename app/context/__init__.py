@@ -16,6 +16,7 @@ from app.context.calendar import calendar_sources
 from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
 from app.context.notes import open_notes
+from app.context.notifications import ensure_ways, open_notifications
 from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
@@ -28,6 +29,7 @@ from app.services.logs import Logs
 from app.services.mail import Mail
 from app.services.notes import NotesSync
 from app.services.notifications import Notifications
+from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.cache import Cache
@@ -73,6 +75,7 @@ class Services:
     files: Files
     logs: Logs
     notifications: Notifications
+    sms: Sms
     health: Health
     probe: Probe
     effects: Effects
@@ -133,7 +136,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         await database.migrate()
         users = Users(database, now=now)
         owner = await users.ensure_owner(**settings.owner.model_dump())
+        await ensure_ways(settings, database, owner)
         mail = open_mail(settings, home, database, client)
+        notifications, sms = open_notifications(settings, database, client, mail)
         yield Services(
             client=client,
             database=database,
@@ -150,7 +155,8 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             notes=open_notes(settings, home, database, now),
             files=open_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
-            notifications=Notifications(database, mail.outbox, now=now),
+            notifications=notifications,
+            sms=sms,
             health=Health(database, client, home, accepted=settings.redis.accept, now=now),
             probe=Probe(database, client, now=now),
             effects=Effects(database, now=now),

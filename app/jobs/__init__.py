@@ -3,6 +3,6 @@
 from typing import Final
 
 from app.engine import by_name, collect
-from app.jobs import ai, ai_upkeep, email, files, maintenance, sync
+from app.jobs import ai, ai_upkeep, email, files, maintenance, notifications, sms, sync
 
-JOBS: Final = by_name(collect(ai, ai_upkeep, email, files, maintenance, sync))
+JOBS: Final = by_name(collect(ai, ai_upkeep, email, files, maintenance, notifications, sms, sync))

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from app.context import Context
 from app.engine import Breaker, Client, Fixed, job, minutes
-from app.jobs import email
+from app.jobs import notifications
 from app.jobs.ai_answer import answered
 from app.jobs.ai_failures import give_up
 from app.jobs.ai_queue import MODEL, Sent, TaskQueue
@@ -163,7 +163,7 @@ async def _enqueued(ctx: Context, created: Created) -> TaskCreated:
 async def _tell(ctx: Context, task: Task, occurrence: Occurrence) -> tuple[Delivered, ...]:
     """Tell the owner, once an occurrence; a channel that fails does not fail the task.
 
-    What is told and the run that mails it are written together: both or neither.
+    What is told and the runs that bring it are written together: all or nothing.
     """
     channels = tuple(map(Channel, task.channels))
     key = Occurrence.of(task.id, occurrence.due_at).run_id
@@ -177,9 +177,9 @@ async def _tell(ctx: Context, task: Task, occurrence: Occurrence) -> tuple[Deliv
                 task.last_result or "",
                 channels=channels,
                 dedupe_key=key,
+                is_ai=True,
             )
-            if told.letter:
-                await email.post(ctx, session, told.letter)
+            await notifications.post(ctx, session, told)
         return told.delivered
     except OSError as error:
         log.warning("Task %s was executed, but its owner could not be told.", task.id)

@@ -9,7 +9,7 @@ import logging
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.jobs import email
+from app.jobs import notifications
 from app.jobs.ai_queue import TaskQueue
 from app.services.notifications import Channel
 from app.storage.task import Occurrence, Task
@@ -45,6 +45,5 @@ async def _tell(ctx: Context, session: AsyncSession, task: Task, occurrence: Occ
         channels=tuple(channels),
         dedupe_key=f"paused:{Occurrence.of(task.id, occurrence.due_at).run_id}",
     )
-    if told.letter:
-        await email.post(ctx, session, told.letter)
+    await notifications.post(ctx, session, told)
     log.warning("Task %s is paused after %s failures in a row.", task.id, task.failures)

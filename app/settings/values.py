@@ -33,6 +33,12 @@ def _times_of_day(text: str) -> str:
     return text
 
 
+def _phone(text: str) -> str:
+    if text and not re.fullmatch(r"\+[1-9][0-9]{6,14}", text):
+        raise ValueError("must be a phone number such as +4915112345678")
+    return text
+
+
 def _seconds(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
@@ -79,6 +85,7 @@ def _limits(value: object) -> object:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
+Phone = Annotated[str, AfterValidator(_phone)]
 TimesOfDay = Annotated[str, AfterValidator(_times_of_day)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Span = Annotated[Seconds, AfterValidator(_positive)]

@@ -30,6 +30,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ai.run_task": (1, SOON),
     "email.send_letter": (1, "Hi", "...", "key"),
     "email.send_notification": (1, "Hi", "..."),
+    "notifications.send_slack": (1, "Hi"),
+    "notifications.send_webhook": (1, "{}"),
+    "sms.send_sms": (1, "Hi"),
 }
 WITHOUT_DATABASE = {"files.cleanup_temp_files", "maintenance.cleanup_old_logs"}
 

@@ -15,8 +15,10 @@ from app.settings.sections.files import Files
 from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Imap, Mail, Security, Smtp
 from app.settings.sections.notes import Notes, Notion
+from app.settings.sections.notify import Notify
 from app.settings.sections.queues import Queues, Redis, Risk, Signing
 from app.settings.sections.section import Section
+from app.settings.sections.sms import Sms
 from app.settings.sections.upkeep import History, Sessions
 from app.settings.sections.worker import WorkerProcess
 
@@ -31,6 +33,7 @@ __all__ = [
     "Log",
     "Mail",
     "Notes",
+    "Notify",
     "Notion",
     "Owner",
     "Queues",
@@ -41,6 +44,7 @@ __all__ = [
     "Sessions",
     "Settings",
     "Signing",
+    "Sms",
     "Smtp",
     "WorkerProcess",
 ]
@@ -68,6 +72,8 @@ class Settings(BaseSettings):
     worker: WorkerProcess = WorkerProcess()
     ai: Ai = Ai()
     mail: Mail = Mail()
+    sms: Sms = Sms()
+    notify: Notify = Notify()
     calendar: Calendar = Calendar()
     notes: Notes = Notes()
     files: Files = Files()

@@ -1,0 +1,26 @@
+"""Notifications: in the application, by mail, by SMS, to Slack and to webhooks.
+
+notifier.py    Notifications: tells a user something on the channels chosen for it
+delivered.py   what became of it on each      texts.py   in the words of each, and how long
+parcels.py     what leaves by SMS, to Slack and to webhooks, to its user's own address
+posts.py       Slack and webhooks, once for each key     hooks.py   what their answers mean
+signature.py   how a webhook is signed
+"""
+
+from app.services.notifications.delivered import Delivered, DeliveryStatus, Letter, Parcel, Told
+from app.services.notifications.notifier import Notifications
+from app.services.notifications.parcels import Parcels
+from app.services.notifications.texts import Kind
+from app.storage.ways import Channel
+
+__all__ = [
+    "Channel",
+    "Delivered",
+    "DeliveryStatus",
+    "Kind",
+    "Letter",
+    "Notifications",
+    "Parcel",
+    "Parcels",
+    "Told",
+]

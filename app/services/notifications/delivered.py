@@ -1,0 +1,57 @@
+"""What becomes of a notification: on each channel by itself."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.storage.ways import Channel
+
+
+class DeliveryStatus(StrEnum):
+    """What became of a notification on one channel."""
+
+    DELIVERED = "delivered"
+    QUEUED = "queued"
+    """It is written down, and the run that sends it tells what became of it."""
+    DECLINED = "declined"
+    """The user doesn't want to be told this way."""
+    NOT_CONFIGURED = "not_configured"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a notification on one channel."""
+
+    channel: Channel
+    status: DeliveryStatus
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail that is written down, and has to be sent under its key."""
+
+    user_id: int
+    subject: str
+    body: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What is to go to a user by SMS, to Slack or to a webhook, once for its key."""
+
+    channel: Channel
+    user_id: int
+    content: str = field(repr=False)
+    """The text; for a webhook the JSON."""
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was told in a transaction, and what is left to do once it is committed."""
+
+    delivered: tuple[Delivered, ...]
+    letter: Letter | None = None
+    parcels: tuple[Parcel, ...] = ()
