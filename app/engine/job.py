@@ -19,7 +19,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from app.engine.errors import BadArguments, DeclarationError, Duplicate
+from app.engine.errors import DeclarationError, Duplicate
 from app.engine.limits import Bound, Limit, bind
 from app.engine.retry import BY_CLASS, RetryPolicy, delay_after
 from app.engine.run_options import Held, Options
@@ -131,10 +131,7 @@ class Job(Generic[C, P, R]):
         """The typed arguments of a payload of this version; raises `BadArguments`."""
         if self.upcast is not None and version < self.version:
             return lift(self.signature, self.upcast, version, args, kwargs)
-        typed = self.signature.unpack(args, kwargs)
-        if misfit := self.signature.missing(*typed):
-            raise BadArguments(misfit)
-        return typed
+        return self.signature.complete(args, kwargs)
 
     def delay_after(self, attempt: int, error: BaseException) -> timedelta | None:
         """How long to wait after `attempt` ended in `error`; None when it must not run again."""

@@ -102,7 +102,12 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def lease(self) -> str:
         """What its lease says while this attempt is at work."""
-        return self.worker + (":1" if self.attempt == 1 else f":{self.attempt}")
+        return lease_of(self.worker, self.attempt)
+
+
+def lease_of(worker: str, attempt: int) -> str:
+    """What a lease says while this attempt is at work there."""
+    return f"{worker}:{attempt}"
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,6 +104,17 @@ class Signature:
             _refuse_naive_times((positional, named), self.name)
         return positional, named
 
+    def complete(
+        self, args: msgspec.Raw, kwargs: msgspec.Raw
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same, of a whole call; raises `BadArguments`, too, for what it lacks."""
+        positional, named = self.unpack(args, kwargs)
+        if named or len(positional) < self._enough:
+            misfit = self.missing(positional, named)
+            if misfit is not None:
+                raise BadArguments(misfit)
+        return positional, named
+
     def _unpack_positional(self, args: msgspec.Raw) -> tuple[Any, ...]:
         try:
             decoded: tuple[Any, ...] = self._positional[_length(args)].decode(args)

@@ -3,10 +3,10 @@
 Runs that are alike go in groups: what they share is said once, then what each has of its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import chain, groupby
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,23 +14,32 @@ from app.engine import wire
 from app.engine.clock import span_ms
 from app.engine.ended import Buried, Completed, PutBack, SetAside
 from app.engine.limits import Ask
-from app.engine.run import Claimed, NewRun
+from app.engine.run import Claimed, NewRun, lease_of
 from app.engine.verdict import Asking, Told
-
-T = TypeVar("T")
 
 _UNUSUAL = 5  # what claim.lua tells of each run that is not in its first attempt
 _MOST_UNREADABLE = 64 * 1024  # bytes of a payload that nobody can read: enough to see what it was
 
 
 def of_new_runs(runs: Iterable[NewRun]) -> list[object]:
-    """For enqueue.lua; and of a single run, for the steps that put one on its queue."""
-    return _grouped(_kind_of_new, _new, runs)
+    """For enqueue.lua, grouped likewise; of one run, for the steps that put one on its queue."""
+    args: list[object] = []
+    for alike, group in groupby(runs, _kind_of_new):
+        own = [(each.id, each.payload) for each in group]
+        args += (*alike, len(own))
+        args += chain.from_iterable(own)
+    return args
 
 
 def of_completed(ended: Iterable[Completed]) -> list[object]:
-    """For complete.lua."""
-    return _grouped(_kind_of_completed, _completed, ended)
+    """For complete.lua: of each group of neighbours what they share, and how many there are."""
+    args: list[object] = []
+    for alike, group in groupby(ended, _kind_of_completed):
+        queue, worker, attempt, is_counted, *others = alike
+        own = [(each.run.id, each.result, each.event) for each in group]
+        args += (queue, lease_of(worker, attempt), int(is_counted), *others, len(own))
+        args += chain.from_iterable(own)
+    return args
 
 
 def of_put_back(ended: Iterable[PutBack]) -> list[object]:
@@ -79,8 +88,9 @@ def claimed(
     unusual: Sequence[int],
 ) -> tuple[Claimed, ...]:
     """The runs a claim brought: `queues` says how many came from each, `unusual` which differ."""
-    counts = zip(queues[::2], queues[1::2], strict=True)
-    names = (name.decode() for name, count in counts for _ in range(count))
+    names = list[str]()
+    for name, count in zip(queues[::2], queues[1::2], strict=True):
+        names += [name.decode()] * count
     runs = [
         Claimed(id=as_text(id), queue=queue, payload=payload, worker=worker)
         for id, queue, payload in zip(ids, names, payloads, strict=True)
@@ -114,21 +124,6 @@ def no_text(runs: Iterable[Claimed], ids: Sequence[bytes]) -> list[object]:
     return []
 
 
-def _grouped(
-    kind: Callable[[T], tuple[object, ...]],
-    fields: Callable[[T], tuple[object, ...]],
-    items: Iterable[T],
-) -> list[object]:
-    """For each group of neighbours of one kind: that kind, how many, and what each has."""
-    args: list[object] = []
-    for alike, group in groupby(items, kind):
-        own = [fields(each) for each in group]
-        args += alike
-        args.append(len(own))
-        args += chain.from_iterable(own)
-    return args
-
-
 def _kind_of_new(run: NewRun) -> tuple[object, ...]:
     at = "" if run.at_ms is None else run.at_ms
     special = _special(run) if run.key or run.most else ""
@@ -140,17 +135,12 @@ def _special(run: NewRun) -> str:
     return f"{run.key}|{held}|{run.longest_ms}|{run.most}"
 
 
-def _new(run: NewRun) -> tuple[object, ...]:
-    return (run.id, run.payload)
-
-
-def _kind_of_completed(each: Completed) -> tuple[object, ...]:
+def _kind_of_completed(each: Completed) -> tuple[str, str, int, bool, int, str, str]:
     run = each.run
-    return (run.queue, run.lease, int(run.is_counted), each.keep_ms, each.ending, each.key)
-
-
-def _completed(each: Completed) -> tuple[object, ...]:
-    return (each.run.id, each.result, each.event)
+    return (
+        *(run.queue, run.worker, run.attempt, run.is_counted),
+        *(each.keep_ms, each.ending, each.key),
+    )
 
 
 def _held(run: Claimed) -> tuple[str, str, str]:

@@ -35,16 +35,14 @@ class Carriers:
 
     def add(self, running: Running, body: Body) -> None:
         """Begin it soon, beside those that are under way, unless it is over by then."""
-        if self._waits_as_a_rule(running.job.name):
+        if running.job.name in self._waits and self._is_none_tried(running.job.name):
             running.task = asyncio.create_task(self._alone(running, body))
             return
         self._waiting.append((running, body))
         if self._standby is None:
             self._stand_by()
 
-    def _waits_as_a_rule(self, job: str) -> bool:
-        if job not in self._waits:
-            return False
+    def _is_none_tried(self, job: str) -> bool:
         self._waits[job] += 1
         return self._waits[job] % _TRIED != 0
 
