@@ -27,6 +27,7 @@ _ONE = (
     keys.DEAD,
     keys.DEAD_GROUPS,
     keys.DOUBTS,
+    keys.BEGUN,
     keys.PARKED,
     keys.PARKED_KINDS,
     keys.EVENTS,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from app.engine import wire
 from app.engine.attempt import Attempt
 from app.engine.clock import days, span_ms
-from app.engine.effect import Effect, EffectState, Place
+from app.engine.effect import Effect, EffectState, Place, doubted, is_same
 from app.engine.envelope import Envelope, Kept
 from app.engine.errors import BadPayload, LeaseLost
 from app.engine.redis import keys
@@ -89,6 +89,7 @@ class RedisLedger:
             then=self._written(then) if then else b"",
             lives=timedelta(0) if is_doubt else _SHARED_LIVES,
             doubt=wire.pack(then) if is_doubt else b"",
+            begun=wire.pack(then) if _may_be_in_doubt(then) else b"",
         )
         return self._read(place, found) if found else None
 
@@ -96,8 +97,37 @@ class RedisLedger:
         """The oldest; one that was tampered with is left out."""
         async with answering():
             told: Any = await cast("Any", self._store.redis.hgetall(keys.DOUBTS))
-        found = [each for line in told.items() if (each := _doubt(*line)) is not None]
+        found = [each for line in told.items() if (each := _told(*line)) is not None]
         return sorted(found, key=lambda each: each.since)[:limit]
+
+    async def find_doubts(self) -> int:
+        """Leave to a person what a run was in the middle of when it ended with its worker.
+
+        Returns how many there were. Safe to repeat, and at any time: of runs that are there, or
+        will go on, nothing is doubted.
+        """
+        async with answering():
+            told: Any = await cast("Any", self._store.redis.hgetall(keys.BEGUN))
+        found = 0
+        for line, packed in told.items():
+            effect = _told(line, packed)
+            if effect is None or not await self._is_there(effect.place.run_id):
+                found += await self._doubt(line, effect)
+        return found
+
+    async def _doubt(self, line: bytes, effect: Effect | None) -> bool:
+        """Whether it is in doubt; what is known, gone or nonsense is not looked for any more."""
+        if effect is not None:
+            then = doubted(effect)
+            if is_same(await self.swap(effect.place, effect, then, lease=""), then):
+                return True
+        async with answering():
+            await cast("Any", self._store.redis.hdel(keys.BEGUN, line))
+        return False
+
+    async def _is_there(self, run_id: str) -> bool:
+        async with answering():
+            return bool(await self._store.redis.exists(keys.payload(run_id)))
 
     def _written(self, effect: Effect) -> bytes:
         line = _effect(effect.place)
@@ -140,13 +170,14 @@ async def _note(
     then: bytes,
     lives: timedelta = timedelta(0),
     doubt: bytes = b"",
+    begun: bytes = b"",
 ) -> bytes:
     """Write a line in a book, if what is `known` of it is true; returns what stands there.
 
     Raises `LeaseLost` when there is a `lease`, and the run has another.
     """
     attempt = lease.rpartition(":")[2]
-    args = (run_id, lease, attempt, book, line, known, then, span_ms(lives), doubt)
+    args = (run_id, lease, attempt, book, line, known, then, span_ms(lives), doubt, begun)
     is_theirs, found = await store.steps.run("note", *args)
     if not is_theirs:
         raise LeaseLost(f"run {run_id} is at work elsewhere, or over")
@@ -184,7 +215,11 @@ def _open(codec: Envelope, sealed: bytes, of: str, line: str) -> bytes:
     return packed
 
 
-def _doubt(line: bytes, told: bytes) -> Effect | None:
+def _may_be_in_doubt(effect: Effect | None) -> bool:
+    return effect is not None and effect.state is EffectState.BEGUN and effect.asks
+
+
+def _told(line: bytes, told: bytes) -> Effect | None:
     """The effect, of the run in whose book it is now."""
     try:
         effect = cast("Effect", _EFFECT.decode(told))

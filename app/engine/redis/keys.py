@@ -17,6 +17,7 @@ steward:cause:<cause>     sorted set   those of one cause by the moment they die
 steward:book:<id>         hash         a run's finished steps, and its effects where no database is;
                                        in `/<name>` an effect that all runs share, for a week
 steward:doubts            hash         effects that wait for a person
+steward:begun             hash         effects under way that will be in doubt if their run dies now
 steward:parked            hash         run id -> name, version, queue, old score
 steward:parked-kinds      set          name, version and queue of those runs
 steward:parked:<kind>     set          ids of the parked runs of that kind
@@ -64,6 +65,7 @@ DEAD_GROUPS = "steward:causes"
 DEAD_GROUP = "steward:cause:"
 BOOK = "steward:book:"
 DOUBTS = "steward:doubts"
+BEGUN = "steward:begun"
 PARKED = "steward:parked"
 PARKED_KINDS = "steward:parked-kinds"
 PARKED_OF = "steward:parked:"

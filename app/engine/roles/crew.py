@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from secrets import token_hex
@@ -78,7 +78,9 @@ class Crew(Generic[C]):
         self.place = Place(
             slots=self.slots, settled=self.claimer.settled, start=self.dispatcher.start
         )
-        self.undertaker = Undertaker(self._store, keep=options.keep_dead)
+        self.undertaker = Undertaker(
+            self._store, keep=options.keep_dead, find_doubts=self._doubts_of(ledger)
+        )
 
     def _make_committer(self, *heard: Callable[[Over], None] | None) -> Committer:
         limits = self.admitter.committed if self._has_limits else None
@@ -108,6 +110,13 @@ class Crew(Generic[C]):
             now_ms=self._clock.now_ms,
             is_at_work=self._is_at_work,
         )
+
+    def _doubts_of(self, ledger: Ledger | None) -> Callable[[], Awaitable[int]] | None:
+        """How to find effects of runs that died in Redis; a database is looked after elsewhere."""
+        codec = self._client.codec
+        if ledger is None and isinstance(codec, Codec):
+            ledger = RedisLedger(self._store, codec)
+        return ledger.find_doubts if isinstance(ledger, RedisLedger) else None
 
     def _is_at_work(self, attempt: Attempt) -> bool:
         return any(running.attempt is attempt for running in self.slots.running)

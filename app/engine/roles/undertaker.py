@@ -2,10 +2,12 @@
 
 Nothing is forgotten unless a time to keep them is set: a dead letter is the last that is left of
 somebody's work. But each takes memory of Redis, so from 10,000 on the log says it, and so does the
-health check.
+health check. Where effects are kept in Redis, it also finds those that a run was in the middle of
+when its last worker died: for a person to say whether they happened.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import anyio
@@ -24,9 +26,19 @@ _LOOK = 60.0  # s between two looks, in each worker
 class Undertaker:
     """One a worker; they need not know of each other."""
 
-    def __init__(self, store: Store, *, keep: timedelta) -> None:
-        """`keep`: how long dead letters are kept; zero is for ever."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        keep: timedelta,
+        find_doubts: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
+        """`keep`: how long dead letters are kept; zero is for ever.
+
+        `find_doubts`: what else to look for, where no database sees to it.
+        """
         self._store = store
+        self._find_doubts = find_doubts
         self._keep = keep
         self._has_said = False
 
@@ -43,6 +55,8 @@ class Undertaker:
         """Forget what is too old, and say once when too many are left. Raises `Unavailable`."""
         if self._keep:
             await self._forget()
+        if self._find_doubts and (found := await self._find_doubts()):
+            log.warning("%d effects of runs that are over may have happened, or not", found)
         count = await self._store.dead_count()
         if count >= MANY and not self._has_said:
             log.warning("there are %d dead letters: `steward dead groups` tells of what", count)

@@ -102,6 +102,12 @@ class Doing(Steps):
         expected = self.model.done(mine)
         assert (stands and (stands.state, stands.by)) == expected
 
+    @turn()
+    def look_for_doubts(self) -> None:
+        """Some worker looks for what was under way when its run died."""
+        assert self.bench.do(self.ledger.find_doubts()) == self.model.find_doubts()
+        self._span()
+
     @turn(when=lambda self: self.model.doubts, pick=picks, happened=st.booleans())
     def settle_a_doubt(self, pick: int, happened: bool) -> None:
         """A person has found out."""

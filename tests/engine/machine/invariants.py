@@ -111,6 +111,7 @@ def the_model_agrees(picture: Picture, model: Model) -> None:
     assert picture.offers == model.offers, "offers"
     assert picture.books == _books(model), "what runs have done"
     assert picture.doubts == {f"{id}|effect {name}" for id, name in model.doubts}, "doubts"
+    assert picture.begun == {f"{id}|effect {name}" for id, name in model.asking}, "under way"
     assert list(picture.cursors.values()) == ([model.cursor] if model.cursor else [])
 
 

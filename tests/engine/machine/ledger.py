@@ -20,6 +20,8 @@ class WholeModel(Model):
 
     books: dict[str, dict[str, Stands]] = field(default_factory=dict[str, dict[str, Stands]])
     doubts: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    asking: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """The effects under way that are in doubt if their run is over."""
     origins: dict[str, str] = field(default_factory=dict[str, str])
     relay: Any = None
     """Who holds the relay's lease."""
@@ -45,9 +47,11 @@ class WholeModel(Model):
         state, by = book.get(name, (None, ""))
         if state is None or (state not in _NOT_AGAIN and not asks):
             book[name] = (EffectState.BEGUN, mine.by)
+            self._note(run_id, name, asks=asks)
         elif state not in _NOT_AGAIN:
             book[name] = (EffectState.IN_DOUBT, by)
-        self._note(run_id, name)
+        if book[name] != (EffectState.BEGUN, mine.by):
+            self._note(run_id, name)
         self.runs[run_id].is_counted = True
         return book[name]
 
@@ -57,7 +61,9 @@ class WholeModel(Model):
         stands = self.books.get(run_id, {}).get(name)
         if stands and stands[1] == mine.by and stands[0] not in _NOT_AGAIN:
             self.books[run_id][name] = (EffectState.DONE, mine.by)
-        self._note(run_id, name)
+            self._note(run_id, name)
+        elif not stands:
+            self._note(run_id, name)
         return self.books.get(run_id, {}).get(name)
 
     def settle_effect(self, place: Place, *, happened: bool) -> Stands | None:
@@ -70,11 +76,26 @@ class WholeModel(Model):
             del book[place.name]
             if not book:
                 del self.books[place.run_id]
-        self._note(place.run_id, place.name)
+        if state in (EffectState.IN_DOUBT, None):
+            self._note(place.run_id, place.name)
         return book.get(place.name)
 
-    def _note(self, run_id: str, name: str) -> None:
+    def find_doubts(self) -> int:
+        """What was under way when its run ended is in doubt, if anything is known of it."""
+        over = [id for id, _ in self.asking if id not in self.runs or self.runs[id].is_over]
+        found = [each for each in self.asking if each[0] in over]
+        doubted = 0
+        for run_id, name in found:
+            book = self.books.get(run_id, {})
+            if name in book:
+                book[name] = (EffectState.IN_DOUBT, book[name][1])
+                doubted += 1
+            self._note(run_id, name)
+        return doubted
+
+    def _note(self, run_id: str, name: str, *, asks: bool = False) -> None:
         """A doubt is told of as long as it stands, or until somebody looks in vain."""
+        (self.asking.add if asks else self.asking.discard)((run_id, name))
         is_doubt = self.books.get(run_id, {}).get(name, (None,))[0] is EffectState.IN_DOUBT
         (self.doubts.add if is_doubt else self.doubts.discard)((run_id, name))
 
@@ -88,5 +109,8 @@ class WholeModel(Model):
         self.origins[new] = self.origin_of(dead)
         if dead in self.books:
             self.books[new] = self.books.pop(dead)
-        moved = {(id, name) for id, name in self.doubts if id == dead and new in self.books}
-        self.doubts = (self.doubts - moved) | {(new, name) for _, name in moved}
+        if new in self.books:
+            self.doubts, self.asking = (
+                {(new if id == dead else id, name) for id, name in told}
+                for told in (self.doubts, self.asking)
+            )

@@ -54,6 +54,7 @@ class Picture:
     workers: set[str] = field(default_factory=set[str])
     books: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     doubts: set[str] = field(default_factory=set[str])
+    begun: set[str] = field(default_factory=set[str])
     marks: set[str] = field(default_factory=set[str])
     relay: str = ""
     offers: dict[str, str] = field(default_factory=dict[str, str])
@@ -134,6 +135,7 @@ _ALONE: dict[str, Callable[[Picture, Any], None]] = {
     keys.DOUBTS: lambda picture, value: picture.doubts.update(_names(value)),
     keys.PUT_OFF: lambda picture, value: picture.put_off.update(_names(value)),
     keys.GATES: lambda picture, value: picture.gates.update(_scores(value)),
+    keys.BEGUN: lambda picture, value: picture.begun.update(_names(value)),
     keys.RELAY: lambda picture, value: setattr(picture, "relay", value.decode()),
     keys.EVENTS: _put_events,
     keys.EVENTS_COUNT: _put_count,

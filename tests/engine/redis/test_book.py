@@ -22,6 +22,7 @@ from tests.rights import asked
 
 MAIL = Place(run_id="run-1", origin="run-1@0", name="mail")
 ORDER = Place(run_id="run-1", origin="run-1@0", name="order:7", is_shared=True)
+OTHER = replace(MAIL, name="call")
 BEGUN = Effect(
     place=MAIL, state=EffectState.BEGUN, by="a", job="t.t", attempt=1, worker="w1", since=0
 )
@@ -105,6 +106,23 @@ async def test_a_doubt_is_told_even_when_the_book_is_gone_and_until_it_is_settle
     await ledger.swap(MAIL, DOUBT, None, lease="")
 
     assert await ledger.in_doubt(limit=10) == []
+
+
+async def test_what_a_run_was_in_the_middle_of_is_in_doubt_once_the_run_is_dead(
+    ledger: RedisLedger, emptied: Any
+) -> None:
+    asks, repeats = replace(BEGUN, asks=True), replace(BEGUN, place=OTHER)
+    await ledger.swap(MAIL, None, asks, lease=LEASE)
+    await ledger.swap(OTHER, None, repeats, lease=LEASE)
+    await emptied.set(keys.payload("run-1"), b"it is there")
+
+    while_it_runs = await ledger.find_doubts()
+    await emptied.delete(keys.payload("run-1"))
+    once_it_is_dead = await ledger.find_doubts()
+    again = await ledger.find_doubts()
+
+    assert (while_it_runs, once_it_is_dead, again) == (0, 1, 0)
+    assert [each.place for each in await ledger.in_doubt(limit=10)] == [MAIL]
 
 
 async def test_what_was_altered_in_redis_is_no_effect_of_ours(

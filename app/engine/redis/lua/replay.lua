@@ -6,10 +6,12 @@ if not unbury(ARGV[2]) then return 0 end
 put_one(3, now_ms(ARGV[1]))
 local old, new = ARGV[2], ARGV[4 + COUNTED]
 for _, line in ipairs(call('HKEYS', BOOK .. old)) do
-  local doubt = call('HGET', DOUBTS, old .. '|' .. line)
-  if doubt then
-    call('HDEL', DOUBTS, old .. '|' .. line)
-    call('HSET', DOUBTS, new .. '|' .. line, doubt)
+  for _, list in ipairs({DOUBTS, BEGUN}) do
+    local told = call('HGET', list, old .. '|' .. line)
+    if told then
+      call('HDEL', list, old .. '|' .. line)
+      call('HSET', list, new .. '|' .. line, told)
+    end
   end
 end
 if call('EXISTS', BOOK .. old) == 1 then call('RENAME', BOOK .. old, BOOK .. new) end
