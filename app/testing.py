@@ -24,6 +24,8 @@ from app.context import Context, Services, context_of
 from app.context.notifications import POST_ONCE, SMS_ONCE, make_sms
 from app.engine import Attempt, Client, Codec, ManualClock
 from app.local.valkey import open_valkey
+from app.observability.alert_channels import Addresses, AlertChannels
+from app.observability.alerting import Alerting
 from app.observability.health import Health
 from app.observability.probe import Probe
 from app.services.ai import RuleAssistant
@@ -41,9 +43,13 @@ from app.services.notifications.posts import PostOutbox
 from app.services.sms import SmsOutbox
 from app.services.sms.memory import MemorySms
 from app.services.tasks import Tasks
+from app.services.web_guard import WebGuard
+from app.services.web_post import Poster
+from app.storage.alerts import Alerts
 from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.effects import Effects
+from app.storage.failures import Failures
 from app.storage.history import History
 from app.storage.optimizer import Optimizer
 from app.storage.outbox import Outbox as RunOutbox
@@ -199,6 +205,15 @@ def services(
         sms=make_sms(database, parcels, client),
         health=Health(database, client, tmp_path, now=clock.now),
         probe=Probe(database, client, now=clock.now),
+        failures=Failures(database, now=clock.now),
+        alerting=Alerting(database, client, Alerts(database, now=clock.now), now=clock.now),
+        alert_channels=AlertChannels(
+            Addresses(),
+            outbox=outbox,
+            users=Users(database, now=clock.now),
+            poster=Poster(WebGuard()),
+            now=clock.now,
+        ),
         effects=Effects(database, now=clock.now),
         sessions=Sessions(database, now=clock.now),
         cache=Cache(database, now=clock.now),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.engine import schedule
-from app.jobs import ai, ai_upkeep, email, files, maintenance, sms, sync
+from app.jobs import ai, ai_upkeep, email, files, maintenance, sms, sync, watch
 
 TIMETABLE: Final = (
     schedule("* * * * *", ai.process_due_tasks.call()),
@@ -25,4 +25,6 @@ TIMETABLE: Final = (
     schedule("0 * * * *", maintenance.cleanup_expired_cache.call()),
     schedule("30 * * * *", maintenance.keep_effects.call()),
     schedule("0 */2 * * *", maintenance.system_health_check.call()),
+    schedule("* * * * *", watch.check_alerts.call()),
+    schedule("45 * * * *", watch.prune_watch.call()),
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.connection import client_at
 from app.context import Context, context_of, open_redis, open_services, redis_at
+from app.context.watch import watching
 from app.engine import (
     Client,
     DeclarationError,
@@ -67,19 +68,21 @@ async def open_worker(
         history = Runs(services.database)
         recorder = Recorder(Events(client.store), history, lease=settings.worker.lease)
         relay = Relay(services.outbox, client, queues=NAMES, lease=settings.worker.lease)
-        yield Worker(
+        watch = watching(settings, services, lambda: worker, also=heard)
+        worker = Worker(
             client,
             redis,
             jobs=jobs,
             queues=[name for name in NAMES if name in queues],
             make_context=partial(context_of, services),
             timetable=timetable,
-            roles=[relay.run, *([recorder.run] if settings.worker.recorder else [])],
+            roles=[relay.run, *watch.roles, *([recorder.run] if settings.worker.recorder else [])],
             options=worker_options(settings, burst=burst),
             ledger=services.effects,
-            heard=heard,
+            heard=watch.heard,
             more=relay.has_more,
         )
+        yield worker
 
 
 @asynccontextmanager

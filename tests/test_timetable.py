@@ -38,6 +38,8 @@ FIRES: dict[str, Fires] = {
     "maintenance.cleanup_expired_cache": lambda at: at.minute == 0,
     "maintenance.keep_effects": lambda at: at.minute == 30,
     "maintenance.system_health_check": lambda at: at.minute == 0 and at.hour % 2 == 0,
+    "maintenance.check_alerts": lambda _: True,
+    "maintenance.prune_watch": lambda at: at.minute == 45,
 }
 """What each schedule means, without a word of cron; days are `at.isoweekday()`: Sunday is 7."""
 

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from app.connection import database_at, make_codec, open_client, open_redis, redis_at
 from app.context.ai import open_assistant
+from app.context.alerts import alert_channels
 from app.context.calendar import calendar_sources
 from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
@@ -20,6 +21,8 @@ from app.context.notifications import ensure_ways, open_notifications
 from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
+from app.observability.alert_channels import AlertChannels
+from app.observability.alerting import Alerting
 from app.observability.health import Health
 from app.observability.probe import Probe
 from app.services.ai import Assistant
@@ -32,9 +35,11 @@ from app.services.notifications import Notifications
 from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
+from app.storage.alerts import Alerts
 from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.effects import Effects
+from app.storage.failures import Failures
 from app.storage.history import History
 from app.storage.optimizer import Optimizer
 from app.storage.outbox import Outbox as RunOutbox
@@ -78,6 +83,9 @@ class Services:
     sms: Sms
     health: Health
     probe: Probe
+    failures: Failures
+    alerting: Alerting
+    alert_channels: AlertChannels
     effects: Effects
     sessions: Sessions
     cache: Cache
@@ -139,6 +147,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         await ensure_ways(settings, database, owner)
         mail = open_mail(settings, home, database, client)
         notifications, sms = open_notifications(settings, database, client, mail)
+        alerts = Alerts(
+            database, cooldown=settings.alerts.cooldown, repeat=settings.alerts.repeat, now=now
+        )
         yield Services(
             client=client,
             database=database,
@@ -159,6 +170,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             sms=sms,
             health=Health(database, client, home, accepted=settings.redis.accept, now=now),
             probe=Probe(database, client, now=now),
+            failures=Failures(database, now=now),
+            alerting=Alerting(database, client, alerts, now=now),
+            alert_channels=alert_channels(settings, mail.outbox, users, now),
             effects=Effects(database, now=now),
             sessions=open_sessions(settings, database, now),
             cache=Cache(database, now=now),

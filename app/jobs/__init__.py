@@ -3,6 +3,8 @@
 from typing import Final
 
 from app.engine import by_name, collect
-from app.jobs import ai, ai_upkeep, email, files, maintenance, notifications, sms, sync
+from app.jobs import ai, ai_upkeep, email, files, maintenance, notifications, sms, sync, watch
 
-JOBS: Final = by_name(collect(ai, ai_upkeep, email, files, maintenance, notifications, sms, sync))
+JOBS: Final = by_name(
+    collect(ai, ai_upkeep, email, files, maintenance, notifications, sms, sync, watch)
+)

@@ -3,6 +3,7 @@
     sections   every setting: its type, its default, what it is for
     values     what a setting may be
     redis_url  ... and what the address of a Redis may say
+    secrets    every secret among them, to be blanked
     reading    read_settings: from the environment and `.env`, or a line that says what is wrong
 
 A variable is `STEWARD_` and the path to the setting, joined by two underscores:
@@ -11,9 +12,11 @@ A variable is `STEWARD_` and the path to the setting, joined by two underscores:
 
 from app.settings.reading import every_setting, read_settings
 from app.settings.redis_url import RedisUrl, parse_redis_url
+from app.settings.secrets import secrets_in
 from app.settings.sections import (
     PREFIX,
     Ai,
+    Alerts,
     Calendar,
     Database,
     Files,
@@ -26,12 +29,14 @@ from app.settings.sections import (
     Settings,
     Signing,
     Smtp,
+    Watch,
     WorkerProcess,
 )
 
 __all__ = [
     "PREFIX",
     "Ai",
+    "Alerts",
     "Calendar",
     "Database",
     "Files",
@@ -45,8 +50,10 @@ __all__ = [
     "Settings",
     "Signing",
     "Smtp",
+    "Watch",
     "WorkerProcess",
     "every_setting",
     "parse_redis_url",
     "read_settings",
+    "secrets_in",
 ]

@@ -23,6 +23,9 @@
     calendar.py         calendars as they were last read
     runs.py             Runs: the history of every run; position.py: how far, and the gaps in it
     health.py           what the health checks found
+    samples.py          how busy machines and queues were; sightings.py: worker processes
+    alerts.py           Alerts: what was wrong, and who has seen to it
+    failures.py         Failures: attempts that failed, with their tracebacks
 
 A noun is one file: its row, its frozen value, its repository. Rows never leave this room.
 

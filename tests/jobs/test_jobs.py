@@ -33,6 +33,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "notifications.send_slack": (1, "Hi"),
     "notifications.send_webhook": (1, "{}"),
     "sms.send_sms": (1, "Hi"),
+    "maintenance.tell_alert": (1, "log", 1),
 }
 WITHOUT_DATABASE = {"files.cleanup_temp_files", "maintenance.cleanup_old_logs"}
 

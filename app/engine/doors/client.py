@@ -180,6 +180,10 @@ class Client:
         """Every live worker."""
         return await self.overview.workers()
 
+    async def worker(self, worker_id: str) -> WorkerSeen | None:
+        """The worker of this name, if it lives."""
+        return await self.overview.worker(worker_id)
+
     async def find(
         self, *, status: RunStatus | None = None, queue: str | None = None, limit: int = 50
     ) -> list[RunInfo]:

@@ -115,6 +115,12 @@ class Overview:
         seen = (WorkerSeen.unpack(value) for value in values if value is not None)
         return sorted((each for each in seen if each), key=lambda each: each.started_ms)
 
+    async def worker(self, worker_id: str) -> WorkerSeen | None:
+        """One worker, if its sign of life is fresh."""
+        async with answering():
+            value: bytes | None = await self._store.redis.get(keys.worker(worker_id))
+        return None if value is None else WorkerSeen.unpack(value)
+
     async def runs(
         self,
         *,

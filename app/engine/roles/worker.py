@@ -113,6 +113,11 @@ class Worker(Generic[C]):
         self._stop.set()
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it claims nothing more."""
+        return self._stop.is_set()
+
+    @property
     def is_spent(self) -> bool:
         """Whether it stops, or has stopped, because it had done its part."""
         return self._recycler.is_spent

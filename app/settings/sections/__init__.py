@@ -20,11 +20,13 @@ from app.settings.sections.queues import Queues, Redis, Risk, Signing
 from app.settings.sections.section import Section
 from app.settings.sections.sms import Sms
 from app.settings.sections.upkeep import History, Sessions
+from app.settings.sections.watch import Alerts, Watch
 from app.settings.sections.worker import WorkerProcess
 
 __all__ = [
     "PREFIX",
     "Ai",
+    "Alerts",
     "Calendar",
     "Database",
     "Files",
@@ -46,6 +48,7 @@ __all__ = [
     "Signing",
     "Sms",
     "Smtp",
+    "Watch",
     "WorkerProcess",
 ]
 
@@ -80,3 +83,5 @@ class Settings(BaseSettings):
     sessions: Sessions = Sessions()
     history: History = History()
     log: Log = Log()
+    watch: Watch = Watch()
+    alerts: Alerts = Alerts()

@@ -61,3 +61,13 @@ def choice(name: str, check: str, values: str, *, nullable: bool = False) -> Col
 def belongs_to(table: str, name: str) -> Column[int]:
     """The row this one belongs to, and goes with."""
     return Column(name, _NUMBER, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
+
+
+def big(name: str) -> Column[int]:
+    """A whole number beyond 2**31."""
+    return Column(name, sa.BigInteger, nullable=False)
+
+
+def real(name: str) -> Column[float]:
+    """A number with a fraction, of eight bytes."""
+    return Column(name, sa.Double, nullable=False)
