@@ -121,8 +121,9 @@ class RedisLedger:
             then = doubted(effect)
             if is_same(await self.swap(effect.place, effect, then, lease=""), then):
                 return True
+        forget: Any = self._store.redis.hdel
         async with answering():
-            await cast("Any", self._store.redis.hdel(keys.BEGUN, line))
+            await forget(keys.BEGUN, line)
         return False
 
     async def _is_there(self, run_id: str) -> bool:

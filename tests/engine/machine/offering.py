@@ -6,10 +6,11 @@ knows that its connection broke, and its next claim says what it has.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.engine.run import Claimed, NewRun
 from tests.engine.machine.bench import Bench, Message
-from tests.engine.machine.draws import QUEUES, Look, picks
+from tests.engine.machine.draws import QUEUES, Look, Wish, losses, picks, wishes
 from tests.engine.machine.turns import turn
 from tests.engine.machine.working import Steps
 
@@ -28,6 +29,15 @@ class Offering(Steps):
         if not hand.known() and not hand.is_wary:
             look = Look(want=3, most=3, order=QUEUES, may_take_over=True, is_lost=False)
             self._claim(hand, look)
+
+    @turn(3, when=lambda self: self.hands, pick=picks, wish=wishes, is_frozen=losses)
+    def be_handed(self, pick: int, wish: Wish, is_frozen: bool) -> None:
+        """It does, perhaps stands still, and somebody enqueues a run alone."""
+        self.idle(pick)
+        if is_frozen:
+            self.freeze(pick, is_long=False)
+        plain = replace(wish, name="", key="", delay_ms=0, is_counted=False)
+        self.enqueue([plain])
 
     @turn(when=lambda self: self.hands, pick=picks)
     def withdraw(self, pick: int) -> None:
