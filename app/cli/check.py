@@ -18,14 +18,28 @@ check = App(name="check", help="Try a service, and say which setting to change i
 Try = Callable[["Services"], Awaitable[Iterable[str]]]
 
 
+class CheckFailed(Exception):
+    """What was tried does not work."""
+
+
 @check.command(name="mail")
 async def check_mail(*, json: Json = False) -> int:
-    """Try to reach the way out for mail and the way in; sends nothing."""
+    """Try the way out for mail and each way in, and say what to do next; sends nothing."""
+    told = list[str]()
 
     async def attempt(services: "Services") -> Iterable[str]:
-        return await services.mail.check()
+        from app.services.mail.guide import guide
 
-    return await _try("mail", attempt, as_json=json)
+        steps = await guide(services.mail)
+        for number, step in enumerate(steps, 1):
+            works = "ok:" if step.is_well else "failed:"
+            told.append(f"{number}. {step.tried}")
+            told.extend(f"   {each}" for each in (f"{works} {step.said}", step.advice) if each)
+        if failed := [step.said for step in steps if not step.is_well]:
+            raise CheckFailed("; ".join(failed))
+        return ()
+
+    return await _try("mail", attempt, as_json=json, told=told)
 
 
 @check.command(name="calendar")
@@ -75,14 +89,17 @@ def _calendar_folder() -> Path:
     return read_settings().home.resolve() / "calendar"
 
 
-async def _try(service: str, attempt: Try, *, as_json: bool) -> int:
-    """Run it with every service open; only what it raises itself is a failed check."""
+async def _try(service: str, attempt: Try, *, as_json: bool, told: list[str] | None = None) -> int:
+    """Run it with every service open; only what it raises itself is a failed check.
+
+    `told` is what it has said by then: that is shown also when it fails.
+    """
     from app.connection import open_client
     from app.context import open_services
     from app.settings import read_settings
 
     settings = read_settings()
-    failure, lines = "", list[str]()
+    failure, lines = "", [] if told is None else told
     async with open_client(settings) as client, open_services(settings, client) as services:
         try:
             lines += await attempt(services)

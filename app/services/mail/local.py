@@ -23,6 +23,7 @@ from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, parse_address
 
+_NO_ACCOUNT = "to read an account, set STEWARD_MAIL__IMAP__HOST"
 _NO_SERVER = "to send it, set STEWARD_MAIL__SMTP__HOST"
 
 
@@ -37,6 +38,11 @@ class MaildirSender:
     def address(self) -> Address:
         """Whose name the mail goes out under."""
         return self._address
+
+    @property
+    def plan(self) -> str:
+        """Where it will write."""
+        return "outgoing mail: the home's own folder, as no SMTP server is set"
 
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Write the mail unless it lies there; safe to repeat."""
@@ -62,6 +68,11 @@ class MaildirMailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inbox = Maildir(folder / "inbox")
+
+    @property
+    def plan(self) -> str:
+        """Where it will look."""
+        return "incoming mail: the home's own folder"
 
     @asynccontextmanager
     async def open(self, *, writes: bool) -> AsyncGenerator["MaildirMailbox"]:
@@ -108,7 +119,9 @@ class MaildirMailbox:
         """Make sure of the folder; raises `MailTrouble` when it can't be made."""
         await _made(self._inbox)
         waiting = await run_sync(self._inbox.names)
-        return f"incoming mail is read from {self._inbox.path} ({len(waiting)} waiting)"
+        return (
+            f"incoming mail is read from {self._inbox.path} ({len(waiting)} waiting); {_NO_ACCOUNT}"
+        )
 
     def _slips(self) -> list[Slip]:
         found = ((name, self._inbox.slip(name)) for name in self._inbox.names())

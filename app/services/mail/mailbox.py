@@ -88,6 +88,11 @@ class Mailbox(Protocol):
         """Whether what lies in it is to be filed into folders."""
         ...
 
+    @property
+    def plan(self) -> str:
+        """What opening it will do, in a few words, without a secret."""
+        ...
+
     def open(self, *, writes: bool) -> AbstractAsyncContextManager[OpenMailbox]:
         """Work with it, until the end of the block; raises a `MailError` naming the setting."""
         ...

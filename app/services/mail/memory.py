@@ -23,6 +23,7 @@ class MemorySender:
     address: Address = _ADDRESS
     sent: dict[str, Message] = field(default_factory=dict[str, Message])
     failing: Exception | None = None
+    plan: str = "outgoing mail: keep it in memory"
 
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Keep the message; a repeat under its Message-ID is the same mail."""
@@ -51,6 +52,7 @@ class MemoryMailbox:
     is_sorted: bool = True
     epoch: str = "1"
     token: str = ""
+    plan: str = "incoming mail: look into memory"
     closed: MailError | None = None
     """Raised instead of opening it, while set."""
 

@@ -77,6 +77,11 @@ class Outbox:
         """
         return await self._mails.write(session, self._new(message, user_id, key))
 
+    @property
+    def plan(self) -> str:
+        """What a check will do, in a few words."""
+        return self._sender.plan
+
     async def check(self) -> str:
         """Try the way out: one line on what works, or a `MailError` naming the setting."""
         return await self._sender.check()

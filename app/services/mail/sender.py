@@ -25,6 +25,11 @@ class MailSender(Protocol):
         """Whose name the mail goes out under."""
         ...
 
+    @property
+    def plan(self) -> str:
+        """What sending or a check will do, in a few words, without a secret."""
+        ...
+
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Return once the mail is accepted for all its recipients; raise otherwise."""
         ...

@@ -70,6 +70,13 @@ class SmtpSender:
         """Whose name the mail goes out under."""
         return self._address
 
+    @property
+    def plan(self) -> str:
+        """Where it will connect, and as whom."""
+        login = f", log in as {self._username}" if self._username else ", without a login"
+        where = f"{self._host}:{self._port} with security {self._security}"
+        return f"outgoing mail: connect to {where}{login}"
+
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Return once the server has accepted the mail for all its recipients."""
         content = message.as_bytes(sender=self._address, message_id=message_id, date=date)

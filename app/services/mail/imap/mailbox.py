@@ -40,6 +40,16 @@ class ImapMailbox:
         """The account's."""
         return self._account.name
 
+    @property
+    def plan(self) -> str:
+        """Where it will connect, as whom, and where it will look."""
+        account = self._account
+        where = f"{account.address} with security {account.security}"
+        return (
+            f"incoming mail: connect to {where}, log in as {account.username}, "
+            f"look into {account.folder}"
+        )
+
     @asynccontextmanager
     async def open(self, *, writes: bool) -> AsyncGenerator["OpenImap"]:
         """Log in and turn to the folder; without `writes` the server is told to change nothing."""
