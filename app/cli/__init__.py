@@ -1,7 +1,7 @@
 """The `steward` command. Each file is a noun and what one can do with it.
 
     start worker recorder service       keep Steward running
-    enqueue remind                      give it work
+    enqueue remind tasks                give it work
     runs dead effects queues schedules  look at the work, retry it, cancel it
     health doctor check                 look at Steward itself
     demo                                the tour
@@ -38,6 +38,7 @@ from app.cli import (
     schedules,
     service,
     start,
+    tasks,
     worker,
 )
 from app.cli.failures import (
@@ -53,7 +54,7 @@ from app.cli.failures import (
 
 _GROUPS = {
     "Keep Steward running": (start.start, worker.worker, recorder.recorder, service.service),
-    "Give it work": (enqueue.enqueue, remind.remind),
+    "Give it work": (enqueue.enqueue, remind.remind, tasks.tasks),
     "Look at the work": (
         runs.runs,
         run.show,

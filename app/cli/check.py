@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from app.cli.answer import show_json, shown
+from app.cli.check_ai import assistant_lines
 from app.cli.failures import FAILED, OK, complain, explain
 from app.cli.options import Json
 
@@ -58,7 +59,9 @@ async def check_ai(*, json: Json = False) -> int:
     """Try the assistant that carries out tasks."""
 
     async def attempt(services: "Services") -> Iterable[str]:
-        return [await services.ai.check()]
+        from app.settings import read_settings
+
+        return await assistant_lines(services, read_settings().ai)
 
     return await _try("ai", attempt, as_json=json)
 

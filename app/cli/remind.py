@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from app.cli.answer import Facts, show_json, shown
 from app.cli.failures import Misused
 from app.cli.options import Json, User
+from app.cli.person import person
 
 if TYPE_CHECKING:
     from app.context import Services
@@ -31,7 +32,7 @@ async def remind_user(
 
     settings = read_settings()
     async with open_client(settings) as client, open_services(settings, client) as services:
-        facts = await make_reminder(services, await _person(services, user), " ".join(words))
+        facts = await make_reminder(services, await person(services, user), " ".join(words))
     if json:
         show_json(facts)
     else:
@@ -68,14 +69,3 @@ async def make_reminder(services: "Services", person: "Person", phrase: str) -> 
         "next_run_at": created.task.next_run_at,
         "run_id": run_id,
     }
-
-
-async def _person(services: "Services", user_id: int | None) -> "Person":
-    from app.storage.users import UnknownUser
-
-    if user_id is not None:
-        return await services.users.get(user_id)
-    try:
-        return await services.users.only()
-    except UnknownUser as error:
-        raise Misused(f"{error}, with --user ID") from None
