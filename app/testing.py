@@ -40,6 +40,7 @@ from app.services.notes import NotesSync
 from app.services.notifications import Notifications, Parcels
 from app.services.notifications.memory import MemoryCarrier
 from app.services.notifications.posts import PostOutbox
+from app.services.preferences import PreferenceSync
 from app.services.sms import SmsOutbox
 from app.services.sms.memory import MemorySms
 from app.services.tasks import Tasks
@@ -198,6 +199,7 @@ def services(
             sync=MailSync(database, (mailbox,), now=clock.now),
         ),
         calendar=CalendarSync(database, {owner.id: [calendar]}, now=clock.now),
+        preferences=PreferenceSync(database, tmp_path / "preferences", now=clock.now),
         notes=NotesSync(database, tmp_path / "notes", now=clock.now),
         files=Files([tmp_path / "tmp"], now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),

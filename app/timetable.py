@@ -17,6 +17,7 @@ TIMETABLE: Final = (
     schedule("*/2 * * * *", sms.process_sms_retries.call()),
     schedule("0 3 * * *", sms.cleanup_old_retries.call()),
     schedule("*/15 * * * *", sms.sms_health.call()),
+    schedule("15 * * * *", sync.sync_user_preferences.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
     schedule("0 3 * * sun", maintenance.optimize_database.call()),

@@ -26,6 +26,7 @@ FIRES: dict[str, Fires] = {
     "email.send_daily_summary": lambda at: at.minute % 15 == 0,
     "sync.sync_email_services": lambda at: at.minute % 30 == 0,
     "sync.sync_calendar_events": lambda at: at.minute == 0,
+    "sync.sync_user_preferences": lambda at: at.minute == 15,
     "sync.sync_notion_pages": lambda at: at.minute == 0 and at.hour % 2 == 0,
     "sms.process_sms_retries": lambda at: at.minute % 2 == 0,
     "sms.cleanup_old_retries": lambda at: (at.hour, at.minute) == (3, 0),

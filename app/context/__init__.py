@@ -18,6 +18,7 @@ from app.context.files import open_files
 from app.context.mail import mail_once, open_mail
 from app.context.notes import open_notes
 from app.context.notifications import ensure_ways, open_notifications
+from app.context.preferences import open_preferences
 from app.context.upkeep import open_history, open_sessions
 from app.engine import ASK, Attempt, Client, InDoubt
 from app.local.home import prepare_home
@@ -32,6 +33,7 @@ from app.services.logs import Logs
 from app.services.mail import Mail
 from app.services.notes import NotesSync
 from app.services.notifications import Notifications
+from app.services.preferences import PreferenceSync
 from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
@@ -77,6 +79,7 @@ class Services:
     mail: Mail
     calendar: CalendarSync
     notes: NotesSync
+    preferences: PreferenceSync
     files: Files
     logs: Logs
     notifications: Notifications
@@ -164,6 +167,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
                 database, calendar_sources(settings, home, owner, database), now=now
             ),
             notes=open_notes(settings, home, database, now),
+            preferences=open_preferences(settings, home, database, now),
             files=open_files(settings, home, client),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=notifications,

@@ -1,4 +1,4 @@
-"""What is kept in step with something outside: calendars, mailboxes, notes."""
+"""What is kept in step with something outside: calendars, mailboxes, notes, preferences."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +13,7 @@ from app.services.calendar.notice import notice_of
 from app.services.mail.synced import MailSynced
 from app.services.notes import NotesSynced
 from app.services.notifications import Channel
+from app.services.preferences import PreferencesSynced
 from app.storage.calendar_event import StoredEvent
 from app.storage.users import User
 
@@ -59,6 +60,12 @@ async def sync_notion_pages(ctx: Context) -> NotesSynced:
     was done until then stays done.
     """
     return await ctx.notes.sync(await ctx.users.owner())
+
+
+@job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
+async def sync_user_preferences(ctx: Context) -> PreferencesSynced:
+    """Apply what users have written down. Safe to repeat: what has not changed is left alone."""
+    return await ctx.preferences.sync()
 
 
 async def _announce(

@@ -152,6 +152,32 @@ class Users:
                 setattr(row, field, value)
         return _user(row)
 
+    async def prefer(
+        self,
+        user_id: int,
+        *,
+        timezone: str | None = None,
+        wants_mail: bool | None = None,
+        quiet_hours: str | None = None,
+    ) -> frozenset[str]:
+        """Let it be as they like; None leaves it. Returns the names of what was changed.
+
+        Raises `UnknownUser` or `InvalidUser`, and changes nothing then.
+        """
+        async with self._database.write() as session:
+            row = await session.get(UserRow, user_id)
+            if row is None:
+                raise UnknownUser(f"there is no user {user_id}")
+            before = _user(row)
+            given = dict[str, object](_checked(row.name, row.address, timezone or row.timezone))
+            given |= {} if wants_mail is None else {"wants_mail": wants_mail}
+            given |= {} if quiet_hours is None else _quiet(quiet_hours)
+            for field, value in given.items():
+                setattr(row, field, value)
+            after = _user(row)
+        names = ("timezone", "wants_mail", "quiet_hours")
+        return frozenset(each for each in names if getattr(before, each) != getattr(after, each))
+
 
 def _checked(name: str, address: str, timezone: str) -> dict[str, str]:
     if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():

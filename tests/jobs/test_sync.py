@@ -5,7 +5,7 @@ import pytest
 
 from app.context import Context
 from app.engine import hours
-from app.jobs.sync import sync_calendar_events, sync_notion_pages
+from app.jobs.sync import sync_calendar_events, sync_notion_pages, sync_user_preferences
 from app.services.calendar import (
     CalendarSync,
     MemoryCalendar,
@@ -15,6 +15,7 @@ from app.services.calendar import (
 )
 from app.services.notes import NotesStatus, NotesSync
 from app.services.notes.notes import notion_account
+from app.services.preferences import PreferencesStatus, PreferencesSynced
 from app.storage.calendar import Calendars
 from app.storage.notifications import Notices
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
@@ -134,6 +135,20 @@ async def test_having_no_account_for_notes_is_an_outcome_of_its_own(context: Con
     synced = await sync_notion_pages(context)
 
     assert (synced.status, synced.new) == (NotesStatus.NOT_CONFIGURED, 0)
+
+
+async def test_what_users_prefer_is_applied_to_them(
+    context: Context, owner: User, tmp_path: Path
+) -> None:
+    (tmp_path / "preferences").mkdir()
+    (tmp_path / "preferences" / "owner.toml").write_text('quiet_hours = "22:00-07:00"\n')
+
+    synced = await sync_user_preferences(context)
+
+    assert synced == PreferencesSynced(users_synced=1, preferences_updated=1)
+    assert str((await context.users.get(owner.id)).quiet_hours) == "22:00-07:00"
+    (tmp_path / "preferences" / "owner.toml").unlink()
+    assert (await sync_user_preferences(context)).status is PreferencesStatus.NOT_CONFIGURED
 
 
 async def test_a_user_without_calendars_is_no_failure(
