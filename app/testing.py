@@ -29,6 +29,8 @@ from app.observability.alerting import Alerting
 from app.observability.health import Health
 from app.observability.probe import Probe
 from app.services.ai import RuleAssistant
+from app.services.backup import Backups, Retention
+from app.services.backup.scope import Scope
 from app.services.calendar.memory import MemoryCalendar
 from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
@@ -202,6 +204,13 @@ def services(
         preferences=PreferenceSync(database, tmp_path / "preferences", now=clock.now),
         notes=NotesSync(database, tmp_path / "notes", now=clock.now),
         files=Files([tmp_path / "tmp"], now=clock.now),
+        backups=Backups(
+            database,
+            lambda owner: Scope(home=tmp_path, owner=owner),
+            tmp_path / "backups",
+            retention=Retention(count=3),
+            now=clock.now,
+        ),
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, parcels, now=clock.now),
         sms=make_sms(database, parcels, client),

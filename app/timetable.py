@@ -18,6 +18,7 @@ TIMETABLE: Final = (
     schedule("0 3 * * *", sms.cleanup_old_retries.call()),
     schedule("*/15 * * * *", sms.sms_health.call()),
     schedule("15 * * * *", sync.sync_user_preferences.call()),
+    schedule("0 1 * * sun", files.backup_user_data.call()),
     schedule("0 2 * * *", files.cleanup_temp_files.call()),
     schedule("0 3 * * *", maintenance.cleanup_old_logs.call()),
     schedule("0 3 * * sun", maintenance.optimize_database.call()),

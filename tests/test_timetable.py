@@ -31,6 +31,7 @@ FIRES: dict[str, Fires] = {
     "sms.process_sms_retries": lambda at: at.minute % 2 == 0,
     "sms.cleanup_old_retries": lambda at: (at.hour, at.minute) == (3, 0),
     "sms.sms_health": lambda at: at.minute % 15 == 0,
+    "files.backup_user_data": lambda at: (at.isoweekday(), at.hour, at.minute) == (7, 1, 0),
     "files.cleanup_temp_files": lambda at: (at.hour, at.minute) == (2, 0),
     "maintenance.cleanup_old_logs": lambda at: (at.hour, at.minute) == (3, 0),
     "maintenance.optimize_database": lambda at: (at.isoweekday(), at.hour, at.minute) == (7, 3, 0),

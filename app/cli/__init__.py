@@ -3,7 +3,7 @@
     start worker recorder service       keep Steward running
     enqueue remind tasks                give it work
     runs dead effects queues schedules  look at the work, retry it, cancel it
-    health doctor check                 look at Steward itself
+    health doctor check backup          look at Steward itself, and save it
     demo                                the tour
 
     lifetime processes                  how what goes on is stopped, and kept alive
@@ -23,6 +23,7 @@ from cyclopts import App, CycloptsError, Group
 
 import app
 from app.cli import (
+    backup,
     check,
     dead,
     demo,
@@ -65,7 +66,13 @@ _GROUPS = {
         queues.queues,
         schedules.schedules,
     ),
-    "Look at Steward": (health.health, doctor.doctor, check.check, demo.demo),
+    "Look at Steward": (
+        health.health,
+        doctor.doctor,
+        check.check,
+        backup.backup,
+        demo.demo,
+    ),
 }
 
 steward = App(

@@ -14,7 +14,7 @@ from app.connection import database_at, make_codec, open_client, open_redis, red
 from app.context.ai import open_assistant
 from app.context.alerts import alert_channels
 from app.context.calendar import calendar_sources
-from app.context.files import open_files
+from app.context.files import open_backups, open_files
 from app.context.mail import mail_once, open_mail
 from app.context.notes import open_notes
 from app.context.notifications import ensure_ways, open_notifications
@@ -27,6 +27,7 @@ from app.observability.alerting import Alerting
 from app.observability.health import Health
 from app.observability.probe import Probe
 from app.services.ai import Assistant
+from app.services.backup import Backups
 from app.services.calendar.sync import CalendarSync
 from app.services.files import Files
 from app.services.logs import Logs
@@ -81,6 +82,7 @@ class Services:
     notes: NotesSync
     preferences: PreferenceSync
     files: Files
+    backups: Backups
     logs: Logs
     notifications: Notifications
     sms: Sms
@@ -169,6 +171,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             notes=open_notes(settings, home, database, now),
             preferences=open_preferences(settings, home, database, now),
             files=open_files(settings, home, client),
+            backups=open_backups(settings, home, database, now=now),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=notifications,
             sms=sms,

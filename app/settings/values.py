@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,19 @@ def _limits(value: object) -> object:
     raise ValueError('must be JSON with numbers of 1 or more, such as {"email": 2}')
 
 
+def _absolute(folder: Path) -> Path:
+    if not folder.is_absolute():
+        raise ValueError("must be an absolute path")
+    return folder
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+OptionalFolder = Annotated[Folder | None, BeforeValidator(_or_none)]
+"""A folder by its absolute path; empty is none."""
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Phone = Annotated[str, AfterValidator(_phone)]

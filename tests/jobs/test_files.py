@@ -1,10 +1,16 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.context import Context
 from app.engine import ManualClock, hours
-from app.jobs.files import cleanup_temp_files
+from app.jobs.files import backup_user_data, cleanup_temp_files
+from app.services.backup import BackupStatus
+from app.storage.database import Database
+from app.storage.users import Users
+from app.testing import next_try
 
 
 @pytest.fixture
@@ -51,3 +57,72 @@ async def test_a_folder_that_can_not_be_cleared_is_no_success(
 
     with pytest.raises(OSError, match="tmp"):
         await cleanup_temp_files(context)
+
+
+async def test_every_users_data_is_saved_and_can_be_put_back(
+    context: Context, tmp_path: Path
+) -> None:
+    await context.users.add(name="Bob", address="bob@example.com")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/tea.md").write_bytes(b"Tea" * 1_000)
+
+    made = await backup_user_data(context)
+
+    assert (made.status, made.users_backed_up, made.users_failed) == ("success", 2, 0)
+    assert made.total_size > 3_000
+    assert 0 < made.size < made.total_size
+    restored = tmp_path / "elsewhere"
+    await context.backups.restore(made.name, restored, may_move_aside=False)
+    assert (restored / "notes/tea.md").read_bytes() == b"Tea" * 1_000
+    async with Database.open(restored / "steward.db") as database:
+        assert [each.name for each in await Users(database).active()] == ["Ann", "Bob"]
+
+
+async def test_one_user_whose_files_can_not_be_read_is_told_and_the_other_is_saved(
+    context: Context, tmp_path: Path
+) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.com")
+    deep = tmp_path / f"users/{bob.id}" / "/".join("d" * 120)
+    deep.mkdir(parents=True)
+
+    made = await backup_user_data(context)
+
+    assert made.status is BackupStatus.PARTIAL_SUCCESS
+    assert (made.users_backed_up, made.users_failed, len(made.errors)) == (1, 1, 1)
+
+
+async def test_a_backup_is_made_once_a_run_and_old_ones_go(
+    context: Context, clock: ManualClock, tmp_path: Path
+) -> None:
+    first = await backup_user_data(context)
+    again = await backup_user_data(next_try(context))
+    assert (again.name, again.is_new) == (first.name, False)
+
+    for number in range(3):
+        clock.advance(hours(24 * 7))
+        attempt = replace(context.attempt, run_id=f"other-{number}")
+        await backup_user_data(dataclasses.replace(context, attempt=attempt))
+
+    kept = [each.name for each in await context.backups.list()]
+    assert len(kept) == 3
+    assert first.name not in kept
+    assert {each.name for each in (tmp_path / "backups").glob("*.tar.gz")} == set(kept)
+
+
+async def test_a_dry_run_of_a_backup_makes_none(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/tea.md").write_text("Tea")
+
+    made = await backup_user_data(context, dry_run=True)
+
+    assert (made.dry_run, made.files, made.name) == (True, 2, "")
+    assert await context.backups.list() == ()
+
+
+async def test_a_backup_for_which_there_is_no_place_is_no_success(
+    context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "backups").write_text("no folder")
+
+    with pytest.raises(OSError, match="backups"):
+        await backup_user_data(context)

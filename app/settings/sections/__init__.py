@@ -12,6 +12,7 @@ from app.settings.sections.ai import Ai
 from app.settings.sections.calendar import Calendar
 from app.settings.sections.database import Database
 from app.settings.sections.files import Files
+from app.settings.sections.files import Backup, Files
 from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Imap, Mail, Security, Smtp
 from app.settings.sections.notes import Notes, Notion
@@ -27,6 +28,7 @@ __all__ = [
     "PREFIX",
     "Ai",
     "Alerts",
+    "Backup",
     "Calendar",
     "Database",
     "Files",
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     calendar: Calendar = Calendar()
     notes: Notes = Notes()
     files: Files = Files()
+    backup: Backup = Backup()
     sessions: Sessions = Sessions()
     history: History = History()
     log: Log = Log()

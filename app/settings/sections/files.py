@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from app.settings.sections.section import Section
-from app.settings.values import Listed, Span
+from app.settings.values import Folder, Listed, OptionalFolder, Seconds, Span
 
 
 class Files(Section):
@@ -28,3 +28,19 @@ class Files(Section):
             if not folder.is_absolute() or folder.resolve() in (Path("/"), Path.home()):
                 raise ValueError("each must be an absolute path, and neither / nor your home")
         return folders
+
+
+class Backup(Section):
+    """Where backups lie, and how long."""
+
+    folder: OptionalFolder = Field(
+        default=None, description="where backups are put; when empty, backups in the home"
+    )
+    folders: Annotated[tuple[Folder, ...], *Listed] = Field(
+        default=(), description="JSON list of further folders to back up, beside the home"
+    )
+    keep: int = Field(default=8, ge=1, description="how many backups are kept")
+    keep_for: Seconds = Field(
+        default=timedelta(0),
+        description="seconds after which a backup goes, unless it is the latest; 0 is never",
+    )
