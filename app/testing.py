@@ -33,6 +33,7 @@ from app.services.backup import Backups, Retention
 from app.services.backup.scope import Scope
 from app.services.calendar.memory import MemoryCalendar
 from app.services.calendar.sync import CalendarSync
+from app.services.file_sync import FileSync
 from app.services.files import Files
 from app.services.logs import Logs
 from app.services.mail import Mail, Outbox
@@ -45,6 +46,8 @@ from app.services.notifications.posts import PostOutbox
 from app.services.preferences import PreferenceSync
 from app.services.sms import SmsOutbox
 from app.services.sms.memory import MemorySms
+from app.services.notifications import Notifications
+from app.services.organizer import Organizer
 from app.services.tasks import Tasks
 from app.services.web_guard import WebGuard
 from app.services.web_post import Poster
@@ -211,6 +214,9 @@ def services(
             retention=Retention(count=3),
             now=clock.now,
         ),
+        organizer=Organizer(tmp_path / "incoming", tmp_path / "files", now=clock.now),
+        file_sync=FileSync(database, tmp_path / "files", tmp_path / "disk"),
+        other_logs=Logs(tmp_path / "other_logs", now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifications(database, outbox, parcels, now=clock.now),
         sms=make_sms(database, parcels, client),

@@ -128,8 +128,8 @@ async def _backups() -> "AsyncGenerator[Backups]":
 
 
 def _stored() -> "Stored":
-    from app.context.files import stored_backups
+    from app.services.backup import Stored
     from app.settings import read_settings
 
     settings = read_settings()
-    return stored_backups(settings, settings.home.resolve())
+    return Stored(settings.backup.folder or settings.home.resolve() / "backups")

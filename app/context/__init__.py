@@ -14,7 +14,7 @@ from app.connection import database_at, make_codec, open_client, open_redis, red
 from app.context.ai import open_assistant
 from app.context.alerts import alert_channels
 from app.context.calendar import calendar_sources
-from app.context.files import open_backups, open_files
+from app.context.files import open_backups, open_file_sync, open_files, open_organizer
 from app.context.mail import mail_once, open_mail
 from app.context.notes import open_notes
 from app.context.notifications import ensure_ways, open_notifications
@@ -29,6 +29,7 @@ from app.observability.probe import Probe
 from app.services.ai import Assistant
 from app.services.backup import Backups
 from app.services.calendar.sync import CalendarSync
+from app.services.file_sync import FileSync
 from app.services.files import Files
 from app.services.logs import Logs
 from app.services.mail import Mail
@@ -36,6 +37,7 @@ from app.services.notes import NotesSync
 from app.services.notifications import Notifications
 from app.services.preferences import PreferenceSync
 from app.services.sms import Sms
+from app.services.organizer import Organizer
 from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.alerts import Alerts
@@ -83,7 +85,11 @@ class Services:
     preferences: PreferenceSync
     files: Files
     backups: Backups
+    organizer: Organizer
+    file_sync: FileSync
     logs: Logs
+    other_logs: Logs
+    """Those of other programs, where the settings name any."""
     notifications: Notifications
     sms: Sms
     health: Health
@@ -172,6 +178,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             preferences=open_preferences(settings, home, database, now),
             files=open_files(settings, home, client),
             backups=open_backups(settings, home, database, now=now),
+            organizer=open_organizer(settings, home, now=now),
+            file_sync=open_file_sync(settings, home, database),
+            other_logs=Logs(*settings.files.log_folders, keep=settings.files.log_keep, now=now),
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=notifications,
             sms=sms,

@@ -26,6 +26,8 @@ class CleanedStatus(StrEnum):
     SUCCESS = "success"
     PARTIAL_SUCCESS = "partial_success"
     """Something could not be removed; the rest was."""
+    NOT_CONFIGURED = "not_configured"
+    """No folder is named to be cleaned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from app.services.entries import Entry, entries, opened
+from app.services.entries import Entry, entries, opened, shown
 
 _LOG = re.compile(r".*\.log([.-].*)?", re.DOTALL)
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -53,6 +53,11 @@ class LogSweep:
                     return
                 if entry.is_file and _LOG.fullmatch(entry.name):
                     self._see_to(entry, is_open=entry.inode in in_use)
+
+    def refuse(self, root: Path, error: OSError) -> None:
+        """Note a folder that could not be opened at all."""
+        self.failed += 1
+        self.errors.append(f"{shown(str(root))}: {error.strerror or error}")
 
     def _see_to(self, entry: Entry, *, is_open: bool) -> None:
         try:

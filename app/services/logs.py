@@ -1,6 +1,6 @@
-"""Keeps the folder of log files small: old ones go, yesterday's are compressed.
+"""Keeps folders of log files small: old ones go, yesterday's are compressed.
 
-Only names with `.log` in them count, and only in the folder itself. How old a log is says its last
+Only names with `.log` in them count, and only in a folder itself. How old a log is says its last
 line: the time it was written, which a compressed log keeps. A file that some process still has open
 is left alone, however old: what it would write there next would be lost.
 """
@@ -38,17 +38,16 @@ class LogsCleaned:
 
 
 class Logs:
-    """The folder that Steward's log files are in."""
+    """The folders that log files are in: Steward's own, or those of other programs."""
 
     def __init__(
         self,
-        folder: Path,
-        *,
+        *folders: Path,
         keep: timedelta = timedelta(days=30),
         pack_after: timedelta = timedelta(days=1),
         now: Now = utc_now,
     ) -> None:
-        self._folder = folder
+        self._folders = folders
         self._keep = keep
         self._pack_after = pack_after
         self._now = now
@@ -68,7 +67,7 @@ class Logs:
         finally:
             stop.set()
         return LogsCleaned(
-            status=CleanedStatus.PARTIAL_SUCCESS if sweep.failed else CleanedStatus.SUCCESS,
+            status=self._status(sweep),
             dry_run=dry_run,
             deleted=sweep.deleted,
             compressed=sweep.compressed,
@@ -80,7 +79,19 @@ class Logs:
         )
 
     def _clear(self, sweep: LogSweep) -> None:
-        try:
-            sweep.clear(self._folder)
-        except FileNotFoundError:
-            return  # nothing was ever logged to a file
+        refused: list[OSError] = []
+        for folder in self._folders:
+            try:
+                sweep.clear(folder)
+            except FileNotFoundError:
+                continue  # nothing was ever logged to a file
+            except OSError as error:
+                sweep.refuse(folder, error)
+                refused.append(error)
+        if refused and len(refused) == len(self._folders):
+            raise refused[-1]
+
+    def _status(self, sweep: LogSweep) -> CleanedStatus:
+        if not self._folders:
+            return CleanedStatus.NOT_CONFIGURED
+        return CleanedStatus.PARTIAL_SUCCESS if sweep.failed else CleanedStatus.SUCCESS

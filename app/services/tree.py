@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from app.services.entries import Entry, entries, opened, shown
 
@@ -142,6 +143,12 @@ class Tree:
                     os.unlink(part, dir_fd=folder)
             os.fsync(folder)
 
+    def link(self, folder: int, name: str, path: str) -> None:
+        """Give a file of an open folder this name, too; raises FileExistsError if it is taken."""
+        with self._above(path, make=True) as (here, new):
+            os.link(name, new, src_dir_fd=folder, dst_dir_fd=here, follow_symlinks=False)
+            os.fsync(here)
+
     def remove(self, path: str) -> None:
         """Remove a file, and the folders above it that are empty then."""
         with self._above(path) as (folder, name):
@@ -203,6 +210,16 @@ def chunks_of(read: Callable[[int], bytes], stop: Callable[[], bool]) -> Iterato
         if stop():
             raise Stopped
         yield chunk
+
+
+def written(path: str) -> str:
+    """A path of any bytes, in ASCII."""
+    return quote_from_bytes(os.fsencode(path), safe="/ !#$&'()+,;=@[]{}")
+
+
+def read_path(text: str) -> str:
+    """The path that `written` has made this of."""
+    return os.fsdecode(unquote_to_bytes(text))
 
 
 def reason_of(error: OSError) -> str:

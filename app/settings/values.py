@@ -97,6 +97,22 @@ def _or_none(value: object) -> object:
 Folder = Annotated[Path, AfterValidator(_absolute)]
 OptionalFolder = Annotated[Folder | None, BeforeValidator(_or_none)]
 """A folder by its absolute path; empty is none."""
+
+
+def _named(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        found: Any = json.loads(value)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        named = cast("dict[str, object]", found)
+        if all(isinstance(each, str) for each in named.values()):
+            return named
+    raise ValueError('must be JSON with texts by name, such as {"a": "b"}')
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Phone = Annotated[str, AfterValidator(_phone)]
@@ -107,3 +123,5 @@ Listed = (NoDecode, BeforeValidator(_listed))
 """Marks a tuple that is written as a JSON list."""
 Limits = (NoDecode, BeforeValidator(_limits))
 """For a field of numbers by name: one JSON value, and what is wrong with it said in one line."""
+Named = (NoDecode, BeforeValidator(_named))
+"""For a field of texts by name: one JSON value."""

@@ -14,6 +14,7 @@
     ways.py             Ways: how each user can be reached, and how they don't want to be
     outgoing_sms.py     SMS on their way out; outgoing_posts.py: what goes to Slack and webhooks
     sessions.py         Sessions: who is logged in
+    synced_files.py     SyncedFiles: two folders as they were when they were last alike
     cache.py            Cache: what can be had again, but at a cost
     history.py          History: forgets what is long over
     optimizer.py        Optimizer: looks after the database; optimizations.py: what that did

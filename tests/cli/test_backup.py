@@ -1,4 +1,4 @@
-"""`backup`: saved while Steward runs, listed, found whole or damaged, and put back."""
+"""`backup`: saved, listed, found whole or damaged, and put back; and killed in the middle."""
 
 import json
 import os
@@ -6,129 +6,177 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from app.cli import steward as command
+from app.cli.failures import NotDone
+from app.services.backup import BackupError, BadBackup, TargetInUse
 from app.storage.database import Database
 from app.storage.users import Users
 from tests.cli.command import Command
-from tests.cli.conftest import a_home
 
-LARGE = 40_000_000
+LARGE = 20_000_000
 
 
-@pytest.fixture(scope="module")
-def lived_in() -> Generator[Command]:
-    """A home that was started once, with a note in it."""
-    with a_home() as command:
-        make(command)
-        yield command
+@dataclass
+class Said:
+    """The command, in this process, and what it printed."""
+
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+    code: int = 0
+    err: str = ""
+
+    def __call__(self, *words: str) -> str:
+        """Run it; what it raises is the line that its user would read."""
+        run = partial(
+            command.run_async, print_error=False, exit_on_error=False, result_action="return_value"
+        )
+        with start_blocking_portal() as portal:  # the session's fixtures are in a loop here
+            code: int | None = portal.call(run, ["backup", *words])
+        out, self.err = self.capsys.readouterr()
+        self.code = code or 0
+        return out
+
+    def json(self, *words: str) -> Any:
+        """The same, as JSON."""
+        return json.loads(self(*words, "--json"))
 
 
 @pytest.fixture
-def fresh() -> Generator[Command]:
-    with a_home() as command:
-        make(command)
-        yield command
+def steward(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Said:
+    """The command on an empty home."""
+    for name in [name for name in os.environ if name.startswith("STEWARD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STEWARD_HOME", str(tmp_path / "home"))
+    return Said(tmp_path / "home", capsys)
 
 
-def make(command: Command) -> None:
-    async def settle_in() -> None:
-        async with Database.open(command.home / "steward.db") as database:
-            await database.migrate()
+def settle_in(steward: Said, migrated: Path) -> None:
+    """Be somebody's home, with a note in it."""
+
+    async def settle() -> None:
+        async with Database.open(steward.home / "steward.db") as database:
             await Users(database).ensure_owner(
                 name="Ann", address="ann@example.com", timezone="UTC"
             )
 
-    with start_blocking_portal() as portal:  # fixtures are set up in a loop
-        portal.call(settle_in)
-    (command.home / "notes").mkdir()
-    (command.home / "notes/tea.md").write_text("Tea with Ann")
+    (steward.home / "notes").mkdir(parents=True)
+    (steward.home / "notes/tea.md").write_text("Tea with Ann")
+    (steward.home / "steward.db").write_bytes(migrated.read_bytes())
+    with start_blocking_portal() as portal:
+        portal.call(settle)
 
 
-def test_there_is_nothing_to_save_in_a_home_nobody_lives_in(steward: Command) -> None:
-    done = steward("backup", "now")
+def test_there_is_nothing_to_save_in_a_home_nobody_lives_in(steward: Said) -> None:
+    with pytest.raises(NotDone, match="there is nothing to save"):
+        steward("now")
 
-    assert done.code == 1
-    assert "there is nothing to save" in done.line
-    assert "no backup yet" in steward("backup").out
-    assert not (steward.home / "steward.db").exists()
+    assert "no backup yet" in steward()
+    assert not steward.home.exists()
 
 
-def test_a_backup_is_made_listed_verified_and_put_back(lived_in: Command) -> None:
-    made = lived_in("backup", "now", "--json").json()
-    (listed,) = lived_in("backup", "list", "--json").json()
-    verified = lived_in("backup", "verify", made["name"])
-    there = lived_in("backup", "restore", "latest")
-    (lived_in.home / "notes/tea.md").write_text("overwritten")
-    back = lived_in("backup", "restore", "latest", "--yes", "--json").json()
-    elsewhere = lived_in.home.parent / "elsewhere"
-    other = lived_in("backup", "restore", made["name"], "--to", str(elsewhere))
+def test_a_backup_is_made_listed_verified_and_put_back(steward: Said, migrated: Path) -> None:
+    settle_in(steward, migrated)
+    note = steward.home / "notes/tea.md"
+
+    made = steward.json("now")
+    (listed,) = steward.json("list")
+    assert steward("verify", made["name"]) == f"{made['name']} is whole: 2 files\n"
+    with pytest.raises(TargetInUse, match="--yes"):
+        steward("restore", "latest")
+    note.write_text("overwritten")
+    back = steward.json("restore", "latest", "--yes")
+    elsewhere = steward.home.parent / "elsewhere"
+    steward("restore", made["name"], "--to", str(elsewhere))
 
     assert (made["status"], made["users_backed_up"], made["files"]) == ("success", 1, 2)
     assert (listed["name"], listed["size"]) == (made["name"], made["size"])
-    assert verified.out == f"{made['name']} is whole: 2 files\n"
-    assert (there.code, "--yes" in there.line) == (1, True)
-    assert (lived_in.home / "notes/tea.md").read_text() == "Tea with Ann"
+    assert note.read_text() == "Tea with Ann"
     assert (Path(back["aside"]) / "notes/tea.md").read_text() == "overwritten"
-    assert other.code == 0
     with closing(sqlite3.connect(elsewhere / "steward.db")) as database:
         assert database.execute("SELECT name FROM users").fetchall() == [("Ann",)]
 
 
-def test_a_damaged_backup_is_found_and_not_put_back(fresh: Command) -> None:
-    made = fresh("backup", "now", "--json").json()
-    file = fresh.home / "backups" / made["name"]
+def test_a_damaged_backup_is_found_and_not_put_back(steward: Said, migrated: Path) -> None:
+    settle_in(steward, migrated)
+    made = steward.json("now")
+    file = steward.home / "backups" / made["name"]
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
-    verified = fresh("backup", "verify")
-    restored = fresh("backup", "restore", "latest", "--yes")
+    told = steward("verify")
 
-    assert (verified.code, restored.code) == (1, 1)
-    assert "checksum differs" in verified.line
-    assert (fresh.home / "notes/tea.md").read_text() == "Tea with Ann"
+    assert (told, steward.code) == ("", 1)
+    assert "checksum differs" in steward.err
+    with pytest.raises(BadBackup):
+        steward("restore", "latest", "--yes")
+    assert (steward.home / "notes/tea.md").read_text() == "Tea with Ann"
 
 
-def test_a_home_in_use_is_not_exchanged(fresh: Command) -> None:
-    fresh("backup", "now")
+def test_what_is_missing_from_a_backup_is_a_failure_and_said(
+    steward: Said, migrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle_in(steward, migrated)
+    monkeypatch.setenv("STEWARD_BACKUP__FOLDERS", '["/nowhere/at/all"]')
 
-    with closing(sqlite3.connect(fresh.home / "steward.db")) as somebody:
+    out = steward("now")
+
+    assert steward.code == 1
+    assert "partial_success" in out
+    assert "No such file or directory" in steward.err
+    assert steward("list").count("steward-") == 1
+
+
+def test_a_home_in_use_is_not_exchanged(steward: Said, migrated: Path) -> None:
+    settle_in(steward, migrated)
+    steward("now")
+
+    with closing(sqlite3.connect(steward.home / "steward.db")) as somebody:
         somebody.execute("SELECT * FROM users").fetchall()
-        done = fresh("backup", "restore", "latest", "--yes")
-
-    assert done.code == 1
-    assert "is in use" in done.line
+        with pytest.raises(NotDone, match="is in use"):
+            steward("restore", "latest", "--yes")
 
 
 @pytest.mark.case(64)
-def test_one_that_is_killed_leaves_the_one_before_and_no_half_one(fresh: Command) -> None:
-    before = fresh("backup", "now", "--json").json()
-    (fresh.home / "notes/large").write_bytes(os.urandom(LARGE))
+def test_one_that_is_killed_leaves_the_one_before_and_no_half_one(
+    steward: Said, migrated: Path
+) -> None:
+    settle_in(steward, migrated)
+    before = steward.json("now")
+    large, folder = steward.home / "notes/large", steward.home / "backups"
+    large.write_bytes(os.urandom(LARGE))
 
     running = subprocess.Popen(
-        [sys.executable, "-m", "app", "backup", "now"], env=fresh.environment(), cwd=fresh.home
+        [sys.executable, "-m", "app", "backup", "now"],
+        env=Command(steward.home, {}).environment(),
     )
-    folder = fresh.home / "backups"
     while not any(each.stat().st_size for each in folder.glob(".steward-*.unfinished")):
-        assert running.poll() is None, "it was too quick to be killed"
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=0.01)
+            raise AssertionError("it was too quick to be killed")
     running.send_signal(signal.SIGKILL)
     assert running.wait(timeout=20) == -signal.SIGKILL
 
-    (only,) = fresh("backup", "list", "--json").json()
-    assert only["name"] == before["name"]
-    assert fresh("backup", "verify").code == 0
-    after = fresh("backup", "now", "--json").json()
-    assert after["total_size"] > LARGE
+    assert [each["name"] for each in steward.json("list")] == [before["name"]]
+    assert "is whole" in steward("verify")
+    large.unlink()
+    steward("now")
+    assert len(steward.json("list")) == 2
     assert not [*folder.glob(".*unfinished")]
-    assert len(json.loads(fresh("backup", "list", "--json").out)) == 2
 
 
-@pytest.mark.parametrize("words", [("restore",), ("verify", "a", "b"), ("now", "--what")])
-def test_what_can_not_be_meant_is_said(steward: Command, words: tuple[str, ...]) -> None:
-    assert steward("backup", *words).code == 2
+def test_there_is_no_backup_of_another_name(steward: Said) -> None:
+    with pytest.raises(BackupError, match="there is no backup"):
+        steward("verify", "../../etc/passwd")

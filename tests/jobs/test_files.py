@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,13 @@ from msgspec.structs import replace
 
 from app.context import Context
 from app.engine import ManualClock, hours
-from app.jobs.files import backup_user_data, cleanup_temp_files
+from app.jobs.files import (
+    backup_user_data,
+    cleanup_old_logs,
+    cleanup_temp_files,
+    organize_files,
+    sync_file_storage,
+)
 from app.services.backup import BackupStatus
 from app.storage.database import Database
 from app.storage.users import Users
@@ -126,3 +133,65 @@ async def test_a_backup_for_which_there_is_no_place_is_no_success(
 
     with pytest.raises(OSError, match="backups"):
         await backup_user_data(context)
+
+
+async def test_other_programs_logs_go_after_a_month_and_are_compressed_after_a_day(
+    context: Context, tmp_path: Path, clock: ManualClock
+) -> None:
+    folder = tmp_path / "other_logs"
+    folder.mkdir()
+    for name, age in (("old.log", 31), ("yesterday.log", 2), ("today.log", 0)):
+        (folder / name).write_text("a line\n" * 1_000)
+        at = (clock.now() - hours(24 * age)).timestamp()
+        os.utime(folder / name, (at, at))
+
+    dry = await cleanup_old_logs(context, dry_run=True)
+    assert len(os.listdir(folder)) == 3
+    real = await cleanup_old_logs(context)
+
+    assert (dry.deleted, dry.compressed, dry.dry_run) == (1, 1, True)
+    assert (real.deleted, real.compressed, real.kept, real.failed) == (1, 1, 2, 0)
+    names = sorted(os.listdir(folder))
+    assert names[0] == "today.log"
+    assert names[1].startswith("yesterday.log.")
+    assert names[1].endswith(".gz")
+
+
+async def test_files_that_came_in_are_put_into_folders_once(
+    context: Context, tmp_path: Path, clock: ManualClock
+) -> None:
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming/tea.jpg").write_bytes(b"a picture")
+    clock.advance(hours(1))
+
+    dry = await organize_files(context, dry_run=True)
+    assert (tmp_path / "incoming/tea.jpg").exists()
+    done = await organize_files(context)
+    again = await organize_files(context)
+
+    assert (dry.moved, done.moved, again.moved) == (1, 1, 0)
+    assert done.folders == {"images": 1}
+    assert (tmp_path / "files/images/tea.jpg").read_bytes() == b"a picture"
+
+
+async def test_files_are_kept_alike_with_those_on_another_disk(
+    context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "files/a").write_bytes(b"ours")
+    (tmp_path / "disk/b").write_bytes(b"theirs")
+
+    dry = await sync_file_storage(context, dry_run=True)
+    done = await sync_file_storage(context)
+    again = await sync_file_storage(context)
+
+    assert (dry.sent, dry.fetched, (done.sent, done.fetched)) == (1, 1, (1, 1))
+    assert (again.sent, again.fetched, again.unchanged) == (0, 0, 2)
+    assert (tmp_path / "disk/a").read_bytes() == b"ours"
+    assert (tmp_path / "files/b").read_bytes() == b"theirs"
+
+
+async def test_a_disk_that_is_not_there_is_no_success(context: Context) -> None:
+    with pytest.raises(FileNotFoundError):
+        await sync_file_storage(context)

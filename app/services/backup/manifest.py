@@ -1,9 +1,7 @@
 """What is in a backup, written at its end: one that has no manifest was never finished."""
 
-import os
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 
@@ -50,13 +48,3 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def as_bytes(self) -> bytes:
         """The manifest as it stands in the backup."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
-
-
-def written(path: str) -> str:
-    """A path of any bytes, in ASCII."""
-    return quote_from_bytes(os.fsencode(path), safe="/ !#$&'()+,;=@[]{}")
-
-
-def read_path(text: str) -> str:
-    """The path that `written` has made this of."""
-    return os.fsdecode(unquote_to_bytes(text))

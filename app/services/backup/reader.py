@@ -18,9 +18,9 @@ from typing import IO, Protocol, cast
 import msgspec
 
 from app.services.backup.errors import BadBackup
-from app.services.backup.manifest import FORMAT, LARGEST, MEMBER, Manifest, SavedFile, read_path
+from app.services.backup.manifest import FORMAT, LARGEST, MEMBER, Manifest, SavedFile
 from app.services.entries import shown
-from app.services.tree import chunks_of, split
+from app.services.tree import chunks_of, read_path, split
 
 _LONGEST_HEADER = 1024**2  # bytes: a path has no more
 _HEADERS = frozenset(

@@ -13,9 +13,9 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, ParamSpec, TypeVar
 
-from app.services.backup.manifest import MEMBER, SavedFile, written
+from app.services.backup.manifest import MEMBER, SavedFile
 from app.services.entries import Entry
-from app.services.tree import chunks_of, reason_of
+from app.services.tree import chunks_of, reason_of, written
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from app.settings.sections.section import Section
-from app.settings.values import Folder, Listed, OptionalFolder, Seconds, Span
+from app.settings.values import Folder, Listed, Named, OptionalFolder, Seconds, Span
 
 
 class Files(Section):
@@ -20,6 +20,35 @@ class Files(Section):
         default=timedelta(hours=24), description="seconds a temporary file is left alone"
     )
     log_keep: Span = Field(default=timedelta(days=30), description="seconds a log file is kept")
+    log_folders: Annotated[tuple[Folder, ...], *Listed] = Field(
+        default=(), description="JSON list of other programs' log folders to keep small, too"
+    )
+    folder: OptionalFolder = Field(
+        default=None, description="where files are kept; when empty, files in the home"
+    )
+    incoming: OptionalFolder = Field(
+        default=None,
+        description="where files come in that are to be sorted; when empty, incoming in the home",
+    )
+    rules: Annotated[dict[str, str], *Named] = Field(
+        default={},
+        description="JSON: into which folder what comes in goes, by pattern, where its kind is not "
+        'enough; {"*invoice*.pdf": "documents/invoices"}',
+    )
+    settled: Span = Field(
+        default=timedelta(minutes=1), description="seconds that a file that came in is left alone"
+    )
+    sync_with: OptionalFolder = Field(
+        default=None, description="a folder, as on another disk, to keep alike with the files"
+    )
+
+    @field_validator("rules")
+    @classmethod
+    def _below(cls, rules: dict[str, str]) -> dict[str, str]:
+        for folder in rules.values():
+            if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
+                raise ValueError("each must name a folder below the files: documents/invoices")
+        return rules
 
     @field_validator("temp_folders")
     @classmethod
