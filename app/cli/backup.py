@@ -114,15 +114,16 @@ def _is_open(file: Path) -> bool:
 @asynccontextmanager
 async def _backups() -> "AsyncGenerator[Backups]":
     """How the home's backups are made, without any queue being opened."""
+    from app.connection import database_at
     from app.context.files import open_backups
     from app.settings import read_settings
     from app.storage.database import Database
 
     settings = read_settings()
-    home = settings.home.resolve()
-    if not (home / "steward.db").exists():
+    home, place = settings.home.resolve(), database_at(settings)
+    if isinstance(place, Path) and not place.exists():
         raise NotDone(f"there is nothing to save in {home}: start Steward once")
-    async with Database.open(home / "steward.db") as database:
+    async with Database.open(place) as database:
         await database.migrate()
         yield open_backups(settings, home, database)
 

@@ -51,7 +51,7 @@ class Optimizer:
 
         Raises what the database raises when it can't be worked on now.
         """
-        dialect, upkeep = await self._upkeep()
+        upkeep = await self._upkeep()
         began_at, began = self._now(), monotonic()
         before = await upkeep.facts()
         is_compacted = False
@@ -62,7 +62,7 @@ class Optimizer:
         changed = _changed(before.statistics, after.statistics)
         done = DatabaseOptimized(
             dry_run=dry_run,
-            dialect=dialect,
+            dialect=self._database.dialect,
             tables_optimized=len({name.partition(".")[0] for name in changed}),
             indexes_optimized=sum("." in name for name in changed),
             is_compacted=is_compacted,
@@ -76,14 +76,13 @@ class Optimizer:
             await Optimizations(self._database).add(began_at, done)
         return done
 
-    async def _upkeep(self) -> tuple[str, Upkeep]:
+    async def _upkeep(self) -> Upkeep:
+        if self._database.dialect == "sqlite":
+            return SqliteUpkeep(self._database.path)
         async with self._database.read() as session:
             engine = session.bind
         assert isinstance(engine, AsyncEngine)
-        name = engine.dialect.name
-        if name == "postgresql":
-            return name, PostgresUpkeep(engine)
-        return name, SqliteUpkeep(self._database.path)
+        return PostgresUpkeep(engine)
 
 
 def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:

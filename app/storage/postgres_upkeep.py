@@ -51,9 +51,11 @@ class PostgresUpkeep:
             )
 
     async def analyze(self) -> None:
-        """Vacuum and analyze each table; another's turn comes even if one is locked for long."""
-        alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with alone.connect() as connection:
+        """Vacuum and analyze each table; raises `OperationalError` if one is locked for long."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="AUTOCOMMIT", postgresql_readonly=False
+            )
             for name, *_ in await _rows(connection, _TABLES):
                 await connection.execute(text(f"VACUUM (ANALYZE) {_quoted(name)}"))
 

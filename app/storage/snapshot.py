@@ -19,12 +19,11 @@ class NoSnapshot(StorageError):
     """The database is on a server, which has its own way to be saved."""
 
 
-async def refuse_server(database: Database) -> None:
-    """Raise `NoSnapshot` for a database that is no file."""
-    async with database.read() as session:
-        name = session.get_bind().dialect.name
-    if name != "sqlite":
-        raise NoSnapshot(f"the database is on a {name} server: save it there, as with pg_dump")
+def file_of(database: Database) -> Path:
+    """The file to save; raises `NoSnapshot` for a database that is none."""
+    if isinstance(database.where, Path):
+        return database.where
+    raise NoSnapshot(f"the database is {database.place}: save it there, as with pg_dump")
 
 
 def save_file(path: Path, target: Path) -> str:

@@ -1,6 +1,8 @@
 """The optimizer: what the planner knows afterwards, what the disk gets back, what is remembered."""
 
+import shutil
 import sqlite3
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,19 @@ from app.storage.errors import UnusableDatabase
 from app.storage.health import HealthChecks
 from app.storage.optimizations import Optimizations
 from app.storage.optimizer import Optimizer
+from tests.postgres import Server
 from tests.storage.databases import on_sqlite
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(migrated: Path, tmp_path: Path) -> AsyncGenerator[Database]:
+    """A file of SQLite's; what PostgreSQL does is at the end."""
+    path = tmp_path / "steward.db"
+    shutil.copy(migrated, path)
+    async with Database.open(path) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -180,3 +192,23 @@ async def test_a_file_that_is_no_database_is_no_success(
 
     with pytest.raises(UnusableDatabase):
         await optimizer.optimize()
+
+
+async def test_postgresql_learns_what_its_tables_hold(postgres: Server) -> None:
+    async with postgres.database() as url, Database.open(url) as database:
+        checks, optimizer = HealthChecks(database), Optimizer(database, now=lambda: NOW)
+        for _ in range(50):
+            await checks.begin(NOW)
+
+        dry = await optimizer.optimize(dry_run=True)
+        done = await optimizer.optimize()
+
+        async with database.read() as session:
+            known = text("SELECT reltuples FROM pg_class WHERE relname = 'health_checks'")
+            assert await session.scalar(known) == 50
+        (past,) = await Optimizations(database).latest()
+        assert (dry.tables_optimized, dry.dry_run) == (0, True)
+        assert done.before.rows["health_checks"] == done.after.rows["health_checks"] == 50
+        assert done.after.statistics["health_checks"] == "50"
+        assert done.tables_optimized >= 1
+        assert (done.dialect, past.dialect) == ("postgresql", "postgresql")

@@ -19,7 +19,7 @@ from app.services.backup.shelf import Kept, Retention, name_of
 from app.services.backup.stored import Stored
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.snapshot import NoSnapshot, refuse_server
+from app.storage.snapshot import NoSnapshot, file_of
 from app.storage.users import Users
 
 T = TypeVar("T")
@@ -101,9 +101,8 @@ class Backups(Stored):
 
     async def _job(self) -> _Job:
         users, note = Users(self._database), ""
-        path: Path | None = self._database.path
         try:
-            await refuse_server(self._database)
+            path: Path | None = file_of(self._database)
         except NoSnapshot as error:
             path, note = None, str(error)
         active = tuple(each.id for each in await users.active())

@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.settings.sections.ai import Ai
 from app.settings.sections.calendar import Calendar
 from app.settings.sections.database import Database
-from app.settings.sections.files import Files
 from app.settings.sections.files import Backup, Files
 from app.settings.sections.house import Log, Owner
 from app.settings.sections.mail import Imap, Mail, Security, Smtp

@@ -19,10 +19,12 @@ from app.services.backup import (
     TargetInUse,
     UnknownBackup,
 )
+from app.services.backup.scope import Scope
 from app.services.backup.shelf import Shelf
 from app.storage.database import Database
 from app.storage.errors import UnusableDatabase
 from app.storage.users import User, Users
+from tests.postgres import Server
 from tests.services.backup.conftest import Open, contents
 from tests.storage.still_clock import TICK, StillClock
 
@@ -321,3 +323,25 @@ async def test_there_is_no_backup_of_another_name(backups: Backups, name: str) -
 
     with pytest.raises(UnknownBackup):
         await backups.verify(name)
+
+
+async def test_without_the_database_which_is_on_a_server_it_is_no_full_success(
+    postgres: Server, tmp_path: Path, still: StillClock
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/tea.md").write_text("Tea")
+    async with postgres.database() as url, Database.open(url) as database:
+        ann = await Users(database).ensure_owner(
+            name="Ann", address="ann@example.com", timezone="UTC"
+        )
+        scope = Scope(home=tmp_path, owner=ann.id)
+        backups = Backups(
+            database, lambda _: scope, tmp_path / "backups", retention=Retention(), now=still.now
+        )
+
+        made = await backups.make()
+
+    assert made.status is BackupStatus.PARTIAL_SUCCESS
+    assert (made.files, made.users_backed_up, made.users_failed) == (1, 0, 1)
+    assert "pg_dump" in made.errors[0]
+    assert "password" not in made.errors[0]
