@@ -44,10 +44,9 @@ from app.services.notifications import Notifications, Parcels
 from app.services.notifications.memory import MemoryCarrier
 from app.services.notifications.posts import PostOutbox
 from app.services.preferences import PreferenceSync
+from app.services.organizer import Organizer
 from app.services.sms import SmsOutbox
 from app.services.sms.memory import MemorySms
-from app.services.notifications import Notifications
-from app.services.organizer import Organizer
 from app.services.tasks import Tasks
 from app.services.web_guard import WebGuard
 from app.services.web_post import Poster

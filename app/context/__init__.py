@@ -38,6 +38,7 @@ from app.services.notifications import Notifications
 from app.services.preferences import PreferenceSync
 from app.services.sms import Sms
 from app.services.organizer import Organizer
+from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
 from app.storage.alerts import Alerts
