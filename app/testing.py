@@ -43,8 +43,8 @@ from app.services.notes import NotesSync
 from app.services.notifications import Notifications, Parcels
 from app.services.notifications.memory import MemoryCarrier
 from app.services.notifications.posts import PostOutbox
-from app.services.preferences import PreferenceSync
 from app.services.organizer import Organizer
+from app.services.preferences import PreferenceSync
 from app.services.sms import SmsOutbox
 from app.services.sms.memory import MemorySms
 from app.services.tasks import Tasks

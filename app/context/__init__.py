@@ -35,9 +35,8 @@ from app.services.logs import Logs
 from app.services.mail import Mail
 from app.services.notes import NotesSync
 from app.services.notifications import Notifications
-from app.services.preferences import PreferenceSync
-from app.services.sms import Sms
 from app.services.organizer import Organizer
+from app.services.preferences import PreferenceSync
 from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
