@@ -66,12 +66,12 @@ class Server:
     """A server that runs."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._free = list[str]()
 
     def url(self, name: str) -> str:
         """The URL of a database of it."""
-        return f"postgresql://postgres@/{name}?host={self._folder}"
+        return f"postgresql://postgres@/{name}?host={self.folder}"
 
     async def execute(self, *statements: str, database: str = "postgres") -> None:
         """Do this behind everybody's back."""

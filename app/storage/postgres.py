@@ -10,13 +10,14 @@ What can be tried again (the server restarts, a lock is not to be had) is an `Op
 there; and no error quotes the values of a row.
 """
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, event, func, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as Driver
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from app.storage.errors import UnusableDatabase
@@ -43,6 +44,7 @@ _SESSION = {
     "idle_in_transaction_session_timeout": f"{_STANDSTILL}s",
 }
 _PASSING = ("08", "25", "40", "53", "55", "57", "58")  # classes of SQLSTATE that say: not now
+_MISFIT = re.compile(r"(invalid input for query argument \$\d+): .*", re.DOTALL)
 _NUL, _INSTEAD = "\0", "\N{REPLACEMENT CHARACTER}"
 
 
@@ -149,12 +151,16 @@ def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
 def _as_elsewhere(context: ExceptionContext) -> BaseException | None:
     """Say what went wrong as SQLite's driver would, and keep the row's values out of it."""
     original = context.original_exception
-    _forget_values(original)
+    has_quoted = _forget_values(original)
+    if not isinstance(original, Exception):
+        return None  # a cancelled query closes its connection, and is no error
     state = str(getattr(original, "sqlstate", None) or "")
     lost = isinstance(original, (OSError, TimeoutError)) or context.is_disconnect
-    if not isinstance(original, Exception) or not (lost or state.startswith(_PASSING)):
-        return None  # a cancelled query also closes its connection, and is no error
-    return OperationalError(context.statement, None, _not_now(original), hide_parameters=True)
+    if lost or state.startswith(_PASSING):
+        return OperationalError(context.statement, None, _not_now(original), hide_parameters=True)
+    return (
+        DataError(context.statement, None, original, hide_parameters=True) if has_quoted else None
+    )
 
 
 def _not_now(error: BaseException) -> Exception:
@@ -162,9 +168,17 @@ def _not_now(error: BaseException) -> Exception:
     return make(str(error) or "it does not answer")
 
 
-def _forget_values(error: BaseException | None) -> None:
-    """What PostgreSQL adds in its DETAIL: the key that is there already, or the whole row."""
+def _forget_values(error: BaseException | None) -> bool:
+    """The key that is there already, or the whole row, of PostgreSQL's DETAIL; what did not fit.
+
+    Tells whether it was the latter, which the error's own text has quoted.
+    """
+    has_quoted = False
     while error is not None:
         if getattr(error, "detail", None):
             vars(error)["detail"] = None
+        text, matches = _MISFIT.subn(r"\1", str(error.args[0] if error.args else ""))
+        if matches:
+            error.args, has_quoted = (text,), True
         error = error.__cause__
+    return has_quoted

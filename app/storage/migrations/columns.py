@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column
 
-_NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")  # 64 bits, as in SQLite
+NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+"""A whole number of 64 bits, as SQLite's are."""
 
 
 def row_id() -> Column[int]:
     """The number of a row, given by the database."""
-    return Column("id", _NUMBER, primary_key=True)
+    return Column("id", NUMBER, primary_key=True)
 
 
 def text(
@@ -27,7 +28,7 @@ def text(
 
 def number(name: str, *, nullable: bool = False) -> Column[int]:
     """A whole number."""
-    return Column(name, _NUMBER, nullable=nullable)
+    return Column(name, NUMBER, nullable=nullable)
 
 
 def raw(name: str) -> Column[bytes]:
@@ -60,7 +61,7 @@ def choice(name: str, check: str, values: str, *, nullable: bool = False) -> Col
 
 def belongs_to(table: str, name: str) -> Column[int]:
     """The row this one belongs to, and goes with."""
-    return Column(name, _NUMBER, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
+    return Column(name, NUMBER, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
 
 
 def big(name: str) -> Column[int]:

@@ -4,9 +4,10 @@ This step writes down what the rows of its day said; it does not look at today's
 """
 
 from alembic import op
-from sqlalchemy import CheckConstraint, Column, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, UniqueConstraint
 
 from app.storage.migrations.columns import (
+    NUMBER,
     belongs_to,
     choice,
     flag,
@@ -198,7 +199,7 @@ def _history() -> None:
     op.create_index("ix_runs_status_ended_at", "runs", ["status", "ended_at"])
     op.create_table(
         "history_position",
-        Column("id", Integer, primary_key=True, autoincrement=False),
+        Column("id", NUMBER, primary_key=True, autoincrement=False),
         number("epoch"),
         number("last"),
         text("entry_id"),

@@ -1,9 +1,9 @@
 """What each sync with something outside did."""
 
 from alembic import op
-from sqlalchemy import Column, ForeignKey, Integer
+from sqlalchemy import Column, ForeignKey
 
-from app.storage.migrations.columns import choice, json, moment, number, row_id, text
+from app.storage.migrations.columns import NUMBER, choice, json, moment, number, row_id, text
 
 revision = "0004"
 down_revision = "0003"
@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "sync_history",
         row_id(),
-        Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
+        Column("user_id", NUMBER, ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
         text("kind", 40),
         text("source", 100),
         moment("started_at"),
