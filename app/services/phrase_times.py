@@ -24,6 +24,7 @@ _MORNING = time(9)
 _WORKDAYS = (0, 1, 2, 3, 4)
 _DAY = timedelta(days=1)
 _FARTHEST = timedelta(days=36525)  # a hundred years: beyond that, somebody mistyped
+_SHOWN = 40  # characters of what is unclear
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9:.+-]+z?")
 _CLOCK_WITH_ZONE = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?(z|[+-][0-9]{2}:[0-9]{2})")
@@ -98,7 +99,7 @@ class Times:
         match day:
             case "today":
                 if at is None:
-                    raise NotUnderstood('say at what time today, as in "today at 17:00"')
+                    raise NotUnderstood(f'{self._here()}say at what time, as in "today at 17:00"')
                 return self._once(self._on_first_of(self._days(0), at))
             case "tomorrow":
                 return self._once(self._on_first_of(self._days(1), at or _MORNING))
@@ -180,7 +181,7 @@ class Times:
         self.words.take("the", "day")
         written = _DAY_OF_MONTH.fullmatch(self.words.peek())
         if written is None:
-            raise NotUnderstood('say on which day, as in "every month on the 5th"')
+            raise NotUnderstood(f'{self._here()}say on which day, as in "every month on the 5th"')
         self.words.at += 1
         at = self._time_or_morning()
         return Monthly(int(written[1]), at.hour, at.minute, zone=self.zone)
@@ -202,9 +203,15 @@ class Times:
         number, unit = amount
         if unit is None or unit >= _DAY:
             raise NotUnderstood(
-                'say "every" with day, weekday, monday, "month on the 5th", or hours or minutes'
+                f'{self._here()}say "every" with day, weekday, monday, "month on the 5th", '
+                "or hours or minutes"
             )
         return Interval(number * unit, since=self.now.replace(microsecond=0))
+
+    def _here(self) -> str:
+        """The words at which reading has stopped, to begin a refusal with; none at the end."""
+        ahead = [word for word in (self.words.peek(), self.words.peek(1)) if word]
+        return f"“{' '.join(ahead)[:_SHOWN]}” is unclear: " if ahead else ""
 
     def _time_or_morning(self) -> time:
         at = take_time(self.words) or _MORNING

@@ -95,6 +95,12 @@ def take_amount(words: Words) -> tuple[float, timedelta] | None:
     return number * share, _UNITS[unit]
 
 
+def is_number(word: str) -> bool:
+    """Whether it says how many: "5", "1.5", "two", "an", "half"."""
+    written = _AMOUNT.fullmatch(word)
+    return word in _NUMBERS or word == "half" or (written is not None and not written[2])
+
+
 def take_unit(words: Words) -> timedelta | None:
     """A unit on its own, as in "every hour"."""
     unit = _UNITS.get(words.peek())

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from app.services.bad_field import BadSchedule
 from app.services.phrase_times import Times
-from app.services.phrase_words import NotUnderstood, Words, is_loose_end, names_a_time
+from app.services.phrase_words import NotUnderstood, Words, is_loose_end, is_number, names_a_time
 from app.services.recurrence import Schedule
 
 __all__ = ["NotUnderstood", "Understood", "understand"]
@@ -79,7 +79,21 @@ def _time_last(words: Words, times: Times) -> Understood:
             if not text or is_loose_end(text[-1]) or names_a_time(text):
                 raise NotUnderstood(f"{_shown(text)} before the time is unclear: {_HINT}")
             return Understood(schedule, " ".join(text))
+    strange = _strange(spoken)
+    if strange:
+        raise NotUnderstood(f"{_shown([strange])} in {_shown(spoken)} is no time: {_HINT}")
     raise NotUnderstood(f"{_shown(spoken)} names no time: {_HINT}")
+
+
+def _strange(spoken: Sequence[str]) -> str:
+    """The word after "in", or after "in" and a number, where an amount of time should stand."""
+    words = Words(spoken)
+    while not words.is_read:
+        if words.take("in"):
+            words.at += is_number(words.peek())
+            return "" if words.is_read else spoken[words.at]
+        words.at += 1
+    return ""
 
 
 def _shown(words: Sequence[str]) -> str:

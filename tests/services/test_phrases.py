@@ -1,5 +1,5 @@
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.services.phrases import NotUnderstood, understand
 from app.services.recurrence import Daily, Interval, Monthly, Once, Schedule, Weekly
+from app.services.wall_clock import moment_at, moments_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 23, 11, tzinfo=BERLIN)  # a Monday
@@ -194,3 +195,97 @@ def test_any_words_are_understood_as_a_later_time_or_refused(phrase: str) -> Non
     assert following is not None
     assert following > NOW
     assert all(word in phrase.split() for word in understood.text.split())
+
+
+ZONES = st.sampled_from(
+    [ZoneInfo(each) for each in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")]
+    + [ZoneInfo(each) for each in ("Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia")]
+)
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+
+
+def once(phrase: str, now: datetime, zone: ZoneInfo) -> datetime:
+    schedule = understand(phrase, now=now, zone=zone).schedule
+    assert isinstance(schedule, Once)
+    return schedule.at
+
+
+@given(MOMENTS, ZONES, st.integers(1, 500), st.sampled_from(["minute", "hour"]))
+@settings(deadline=None)
+def test_minutes_and_hours_are_counted_exactly(
+    now: datetime, zone: ZoneInfo, count: int, unit: str
+) -> None:
+    span = timedelta(**{f"{unit}s": count})
+
+    assert once(f"in {count} {unit}{'s' * (count > 1)}", now, zone) == now + span
+
+
+@given(MOMENTS, ZONES, st.integers(1, 500), st.sampled_from(["day", "week"]))
+@settings(deadline=None)
+def test_days_and_weeks_end_at_the_same_time_on_the_wall(
+    now: datetime, zone: ZoneInfo, count: int, unit: str
+) -> None:
+    wall = now.astimezone(zone).replace(tzinfo=None) + timedelta(**{f"{unit}s": count})
+
+    assert once(f"in {count} {unit}s", now, zone) == moment_at(wall, zone)
+
+
+def ways_to_say(at: time) -> list[str]:
+    """The time in all the forms it can have."""
+    half = f"{at.hour % 12 or 12}:{at:%M}{'am' if at.hour < 12 else 'pm'}"
+    whole = [] if at.minute else [f"at {at.hour}", half.replace(":00", "")]
+    return [f"{at.hour}:{at:%M}", f"at {at:%H:%M}", half, *whole]
+
+
+@given(MOMENTS, ZONES, TIMES, st.data())
+@settings(deadline=None)
+def test_a_time_tomorrow_is_on_tomorrows_wall_however_it_is_said(
+    now: datetime, zone: ZoneInfo, at: time, data: st.DataObject
+) -> None:
+    said = data.draw(st.sampled_from(ways_to_say(at)))
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+
+    assert once(f"tomorrow {said}", now, zone) == moment_at(datetime.combine(tomorrow, at), zone)
+
+
+@given(MOMENTS, ZONES, TIMES, st.data())
+@settings(deadline=None)
+def test_a_time_alone_is_the_next_that_the_wall_will_show(
+    now: datetime, zone: ZoneInfo, at: time, data: st.DataObject
+) -> None:
+    said = data.draw(st.sampled_from(ways_to_say(at)))
+    today = now.astimezone(zone).date()
+    walls = [datetime.combine(today + timedelta(days=n), at) for n in range(2)]
+    shown = [m for wall in walls for m in moments_at(wall, zone) or (moment_at(wall, zone),)]
+
+    assert once(said, now, zone) == min(each for each in shown if each > now)
+
+
+@given(MOMENTS, ZONES)
+@settings(deadline=None)
+def test_tomorrow_alone_is_nine_in_the_morning(now: datetime, zone: ZoneInfo) -> None:
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+
+    assert once("tomorrow", now, zone) == moment_at(datetime.combine(tomorrow, time(9)), zone)
+
+
+PURE = (
+    *("in 5 minutes", "in two weeks", "in an hour and 30 minutes", "tomorrow at 9", "7 pm"),
+    *("today at 17:00", "friday at 14:30", "2026-11-24 at 9", "every day at 9", "daily at 7pm"),
+    *("every monday and thursday at 9", "every month on the 31st at 18:00", "every 15 minutes"),
+)
+
+
+@given(st.sampled_from(PURE), st.from_regex(r"[qx]{3,8}", fullmatch=True), st.data())
+@settings(deadline=None, max_examples=200)
+def test_a_strange_word_within_a_time_is_named_in_the_refusal(
+    phrase: str, strange: str, data: st.DataObject
+) -> None:
+    words = phrase.split()
+    at = data.draw(st.integers(1, len(words) - 1))
+
+    with pytest.raises(NotUnderstood) as refused:
+        understand(" ".join([*words[:at], strange, *words[at:]]), now=NOW, zone=BERLIN)
+
+    assert strange in str(refused.value)
