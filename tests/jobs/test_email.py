@@ -272,3 +272,10 @@ async def test_a_letter_comes_at_the_time_that_was_chosen_for_it(
 
     assert (await send_letter(context, owner.id, "Hi", "Call Bob.", "key")).sent
     assert len(sender.sent) == 1
+
+
+async def test_an_empty_mailbox_is_no_work_and_no_error(context: Context, owner: User) -> None:
+    result = await process_email_queue(context)
+
+    assert (result.status, result.mailboxes, result.processed) == (SortStatus.SUCCESS, 1, 0)
+    assert await Notices(context.database).of(owner.id) == ()

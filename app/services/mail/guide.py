@@ -8,7 +8,7 @@ from app.services.mail.mail import Mail
 
 _READY = (
     "next: `steward enqueue email.send_notification 1 Hello 'It works'` mails the first user, "
-    "`steward enqueue sync.sync_email_services` reads the mailboxes; `steward runs` tells how it went"
+    "`steward enqueue sync.sync_email_services` reads the mailboxes; `steward runs` tells of both"
 )
 
 
