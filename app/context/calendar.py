@@ -8,6 +8,7 @@ from app.services.calendar.feed import FeedCalendar
 from app.services.calendar.folder import FolderCalendar
 from app.services.calendar.source import CalendarSource
 from app.settings import Settings
+from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.mirror import MirrorBook
 from app.storage.users import User
@@ -17,7 +18,8 @@ def calendar_sources(
     settings: Settings, home: Path, owner: User, database: Database
 ) -> dict[int, list[CalendarSource]]:
     """Where each user's events come from."""
-    feeds = [FeedCalendar(each.get_secret_value()) for each in settings.calendar.feeds]
+    cache = Cache(database)
+    feeds = [FeedCalendar(e.get_secret_value(), cache=cache) for e in settings.calendar.feeds]
     sources: list[CalendarSource] = [FolderCalendar(home / "calendar"), *feeds]
     caldav = settings.calendar.caldav
     if caldav.url:

@@ -35,7 +35,12 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "sms.send_sms": (1, "Hi"),
     "maintenance.tell_alert": (1, "log", 1),
 }
-WITHOUT_DATABASE = {"files.cleanup_temp_files", "maintenance.cleanup_old_logs"}
+WITHOUT_DATABASE = {
+    "files.cleanup_old_logs",
+    "files.cleanup_temp_files",
+    "files.organize_files",
+    "maintenance.cleanup_old_logs",
+}
 
 EVERY = pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 AnyJob = Job[Any, ..., Any]

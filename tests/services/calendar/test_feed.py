@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from anyio.abc import SocketStream
@@ -11,7 +11,9 @@ from app.services.calendar import (
     Unchanged,
 )
 from app.services.web_guard import AddressRefused
+from app.storage.cache import Cache
 from app.storage.calendar_event import SourceState
+from app.storage.database import Database
 from tests.services.website import Request, reply, website
 
 CALENDAR = b"BEGIN:VCALENDAR\nEND:VCALENDAR\n"
@@ -73,6 +75,32 @@ async def test_a_feed_that_must_be_read_again_is_asked_without_conditions() -> N
 
         assert isinstance(await feed.read(None), Snapshot)
 
+    assert "if-none-match" not in site.requests[1].headers
+
+
+async def test_what_is_in_the_cache_is_not_sent_again_when_all_is_read_anew(
+    database: Database,
+) -> None:
+    cache = Cache(database)
+    async with website(with_etag) as site:
+        await first(FeedCalendar(site.url, cache=cache))
+
+        again = await FeedCalendar(site.url, cache=cache).read(None)
+
+    assert isinstance(again, Snapshot)
+    assert ([file.data for file in again.files], again.state.etag) == ([CALENDAR], '"1"')
+    assert site.requests[1].headers["if-none-match"] == '"1"'
+
+
+async def test_what_has_left_the_cache_is_sent_again(database: Database) -> None:
+    now = datetime.now(UTC)
+    async with website(with_etag) as site:
+        await first(FeedCalendar(site.url, cache=Cache(database, now=lambda: now)))
+        now += timedelta(days=7)
+
+        again = await FeedCalendar(site.url, cache=Cache(database, now=lambda: now)).read(None)
+
+    assert isinstance(again, Snapshot)
     assert "if-none-match" not in site.requests[1].headers
 
 
