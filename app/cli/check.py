@@ -8,8 +8,8 @@ from cyclopts import App
 
 from app.cli.answer import show_json, shown
 from app.cli.check_ai import assistant_lines
-from app.cli.failures import FAILED, OK, complain, explain
-from app.cli.options import Json
+from app.cli.failures import FAILED, OK, NotDone, complain, explain
+from app.cli.options import Json, Send
 
 if TYPE_CHECKING:
     from app.context import Services
@@ -66,6 +66,24 @@ async def check_ai(*, json: Json = False) -> int:
     return await _try("ai", attempt, as_json=json)
 
 
+@check.command(name="sms")
+async def check_sms(*, send: Send = False, json: Json = False) -> int:
+    """Try the provider of SMS, and say what is missing for a first one to the owner."""
+    return await _channel("sms", send=send, as_json=json)
+
+
+@check.command(name="slack")
+async def check_slack(*, send: Send = False, json: Json = False) -> int:
+    """Look for the owner's Slack, and say what is missing for a first post there."""
+    return await _channel("slack", send=send, as_json=json)
+
+
+@check.command(name="webhook")
+async def check_webhook(*, send: Send = False, json: Json = False) -> int:
+    """Look for the owner's webhook, and say what is missing for a first call of it."""
+    return await _channel("webhook", send=send, as_json=json)
+
+
 @check.command(name="redis")
 async def check_redis(*, json: Json = False) -> int:
     """Ask Redis whether it can be trusted with runs: memory, persistence, password, version."""
@@ -84,6 +102,26 @@ async def check_redis(*, json: Json = False) -> int:
         ]
 
     return await _try("redis", attempt, as_json=json)
+
+
+async def _channel(name: str, *, send: bool, as_json: bool) -> int:
+    async def attempt(services: "Services") -> Iterable[str]:
+        from secrets import token_hex
+
+        from app.services.notifications import Channel, DeliveryStatus
+
+        owner, channels = await services.users.owner(), (Channel(name),)
+        lines = await services.notifications.check(owner, channels[0])
+        if not send:
+            return lines
+        (told,) = await services.notifications.send(
+            owner, "Hello from Steward", "", channels=channels, dedupe_key=f"check:{token_hex(8)}"
+        )
+        if told.status is not DeliveryStatus.DELIVERED:
+            raise NotDone(f"{name}: {told.detail}")
+        return [*lines[:-1], f"sent: {told.detail}"]
+
+    return await _try(name, attempt, as_json=as_json)
 
 
 def _calendar_folder() -> Path:

@@ -12,6 +12,7 @@ Limit = Annotated[
     Parameter(help="How many at most.", validator=validators.Number(gte=1, lte=_MOST)),
 ]
 Yes = Annotated[bool, Parameter(name="--yes", negative=(), help="Really do it.")]
+Send = Annotated[bool, Parameter(name="--send", negative=(), help="Send something, too.")]
 Everything = Annotated[bool, Parameter(name="--all", negative=(), help="All of them.")]
 User = Annotated[
     int | None, Parameter(name="--user", help="Whose; needed when there are several users.")

@@ -85,6 +85,10 @@ class Poster:
                         raise PostFailed(said) from error
         raise AssertionError("a target has at least one address")
 
+    async def find(self, url: str) -> str:
+        """The host, if it may be reached; connects to nobody. Raises as `ask` does."""
+        return (await self._found(url)).url.host
+
     async def _found(self, url: str) -> Target:
         try:
             with anyio.fail_after(self._limits.connect.total_seconds()):

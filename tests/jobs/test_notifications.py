@@ -8,6 +8,7 @@ from app.engine.retry import is_permanent
 from app.jobs.notifications import post, send_slack, send_webhook
 from app.services.mail.memory import MemorySender
 from app.services.notifications import Channel, Delivered, DeliveryStatus, Kind, Told
+from app.services.notifications.first_steps import NotReady
 from app.services.notifications.hooks import HookRefused, HookTrouble
 from app.services.notifications.memory import MemoryCarrier
 from app.services.once import Doubtful
@@ -262,6 +263,28 @@ async def test_an_excluded_channel_is_skipped_with_a_reason(
     assert {each.detail for each in told.delivered} == {"the user does not want this channel"}
     assert told.letter is None
     assert (sender.sent, await Notices(context.database).of(ann.id)) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("channel", "missing"),
+    [
+        (Channel.SMS, "STEWARD_NOTIFY__PHONE"),
+        (Channel.SLACK, "STEWARD_NOTIFY__SLACK_URL"),
+        (Channel.WEBHOOK, "STEWARD_NOTIFY__WEBHOOK_SECRET"),
+    ],
+)
+async def test_the_check_of_a_channel_says_what_is_missing_or_what_works(
+    context: Context, owner: User, carrier: MemoryCarrier, channel: Channel, missing: str
+) -> None:
+    with pytest.raises(NotReady, match=missing):
+        await context.notifications.check(owner, channel)
+    await Ways(context.database).put(owner.id, PHONE, SLACK, HOOK)
+
+    lines = await context.notifications.check(owner, channel)
+
+    assert "in memory" in lines[0]
+    assert "canary" not in str(lines)
+    assert carrier.sent == []
 
 
 def test_each_users_slack_and_webhook_has_a_breaker_of_its_own() -> None:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final, NoReturn, Protocol
 
 from app.services.download import Download
-from app.services.notifications.signature import signed
+from app.services.notifications.signature import secrets_in, signed
 from app.services.once import Taken
 from app.services.web_post import Poster, PostFailed, PostUnanswered
 from app.storage.clock import Now, utc_now
@@ -44,6 +44,10 @@ class Carrier(Protocol):
         """
         ...
 
+    async def check(self, way: Way) -> str:
+        """Look whether it can be reached, without sending: one line on what works."""
+        ...
+
 
 class Hooks:
     """Posts to Slack and to webhooks."""
@@ -57,6 +61,12 @@ class Hooks:
         if way.channel is Channel.SLACK:
             return await self._to_slack(way, content)
         return await self._to_webhook(way, content.encode("utf-8", "replace"), key)
+
+    async def check(self, way: Way) -> str:
+        """Look for the host, and whether a webhook can be signed; raises what `send` would."""
+        if way.channel is Channel.WEBHOOK:
+            secrets_in(way.secret)
+        return f"{await self._poster.find(way.address)} is there, and may be reached"
 
     async def _to_slack(self, way: Way, text: str) -> Taken:
         content = _slack_json(text)

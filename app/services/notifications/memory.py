@@ -19,3 +19,9 @@ class MemoryCarrier:
             raise self.failing
         self.sent.append((way, content))
         return Taken(key, "kept in memory")
+
+    async def check(self, way: Way) -> str:
+        """Say what it is, or raise `failing`."""
+        if self.failing is not None:
+            raise self.failing
+        return f"what goes by {way.channel} is kept in memory"

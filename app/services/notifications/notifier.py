@@ -130,6 +130,10 @@ class Notifications:
         """
         return await self._parcels.deliver(parcel)
 
+    async def check(self, user: User, channel: Channel) -> tuple[str, ...]:
+        """Try the way to a user by SMS, Slack or webhook; sends nothing. Raises `NotReady`."""
+        return await self._parcels.check(user, channel)
+
     async def _at_once(self, parcel: Parcel) -> Delivered:
         try:
             return await self._parcels.deliver(parcel)

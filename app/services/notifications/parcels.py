@@ -7,6 +7,7 @@ is brought once for its key; the run that brings it may be killed and tried agai
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.services.notifications.delivered import Delivered, DeliveryStatus, Parcel
+from app.services.notifications.first_steps import check_channel
 from app.services.notifications.posts import PostOutbox
 from app.services.notifications.texts import Kind, slack_text, sms_text, webhook_json
 from app.services.sms.errors import SmsRejected
@@ -102,6 +103,11 @@ class Parcels:
         assert self._posts
         post = await self._posts.post(_new_post(parcel), way, parcel.content)
         return Delivered(parcel.channel, DeliveryStatus.DELIVERED, post.detail)
+
+    async def check(self, user: User, channel: Channel) -> tuple[str, ...]:
+        """Say what works for a user without sending; raises `NotReady` for what is missing."""
+        way = (await self._ways.of(user.id)).get(channel)
+        return await check_channel(channel, way, sms=self.sms, posts=self._posts)
 
     async def why_not(self, user_id: int) -> str:
         """Why a user does not want SMS any more; empty when they do."""

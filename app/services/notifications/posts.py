@@ -44,6 +44,10 @@ class PostOutbox:
         """Write it down within a transaction, for a later `post` to send; and whether it is new."""
         return await self._posts.write(session, post)
 
+    async def check(self, way: Way) -> str:
+        """Look whether it can be reached, without sending: one line on what works."""
+        return await self._carrier.check(way)
+
     async def post(self, new: NewPost, way: Way, content: str) -> OutgoingPost:
         """Send it unless this key's was sent before; the post as it is recorded.
 

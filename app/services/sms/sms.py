@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from app.services.sms.errors import SmsMisconfigured
 from app.services.sms.health import WINDOW, SmsHealth, judge
 from app.services.sms.outbox import SmsOutbox
 from app.services.sms.retries import RoundStatus, SmsRetried, SmsRetries
@@ -37,12 +36,3 @@ class Sms:
     async def health(self) -> SmsHealth:
         """How many of the last day's went out."""
         return judge(await self._smses.count(since=self._smses.now() - WINDOW))
-
-    async def check(self) -> str:
-        """Try the way out without sending; raises an `SmsError` that names the setting."""
-        if self.outbox is None:
-            raise SmsMisconfigured(
-                "sms: no provider is named: set STEWARD_SMS__ACCOUNT_SID, STEWARD_SMS__AUTH_TOKEN "
-                "and STEWARD_SMS__SENDER"
-            )
-        return await self.outbox.provider.check()
