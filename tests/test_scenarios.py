@@ -20,7 +20,6 @@ SIZES = {
 }
 """How many scenarios each old file had."""
 OPEN = {
-    "ai_scheduler: get_task_statistics_error",
     "file_tasks: backup_user_data_success",
     "file_tasks: backup_user_data_partial_failure",
     "file_tasks: file_organization",

@@ -271,7 +271,7 @@ def test_tomorrow_alone_is_nine_in_the_morning(now: datetime, zone: ZoneInfo) ->
 
 
 PURE = (
-    *("in 5 minutes", "in two weeks", "in an hour and 30 minutes", "tomorrow at 9", "7 pm"),
+    *("in 5 minutes", "in two weeks", "in half an hour", "tomorrow at 9", "7 pm"),
     *("today at 17:00", "friday at 14:30", "2026-11-24 at 9", "every day at 9", "daily at 7pm"),
     *("every monday and thursday at 9", "every month on the 31st at 18:00", "every 15 minutes"),
 )

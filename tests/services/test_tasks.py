@@ -4,6 +4,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from app.services.bad_field import BadField, BadTask
 from app.services.notifications import Channel
@@ -477,3 +479,17 @@ async def test_a_completed_reminder_can_be_run_once_more(
     again = await tasks.run_now(ann.id, task.id)
 
     assert (again.status, again.next_run_at) == (TaskStatus.ACTIVE, watch.time)
+
+
+async def test_statistics_of_a_broken_database_are_an_error_and_no_zeros(
+    tasks: Tasks, database: Database, ann: User
+) -> None:
+    await daily(tasks, ann)
+    async with database.write() as session:
+        await session.execute(text("DROP TABLE ai_task_log"))
+        await session.execute(text("DROP TABLE ai_tasks"))
+
+    with pytest.raises(OperationalError):
+        await tasks.statistics(ann.id)
+    with pytest.raises(OperationalError):
+        await tasks.log.performance(ann.id)
