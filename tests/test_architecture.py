@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -89,23 +89,35 @@ def read(path: Path) -> ast.Module:
 
 
 TREES = {path: read(path) for path in FILES}
-NAMES = [str(path.relative_to(HOUSE)) for path in FILES]
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_imports_follow_the_arrows(path: Path) -> None:
-    room = room_of(module_of(path))
-    rooms = {room_of(each) for each in imports(TREES[path]) if each.startswith("app.")}
+def houses(files: Sequence[Path] = FILES) -> Iterator[tuple[str, str, ast.Module]]:
+    """Each module's name, its room, and what it says."""
+    for path in files:
+        module = module_of(path)
+        yield module, room_of(module), TREES[path]
 
-    assert rooms - {room, ""} <= MAY_IMPORT.get(room, set())
+
+def test_imports_follow_the_arrows() -> None:
+    astray = {
+        (module, other)
+        for module, room, tree in houses()
+        for other in {room_of(each) for each in imports(tree) if each.startswith("app.")}
+        if other not in {room, "", *MAY_IMPORT.get(room, set())}
+    }
+
+    assert astray == set()
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_entry_points_import_each_other_only_when_needed(path: Path) -> None:
-    room = room_of(module_of(path))
-    rooms = {room_of(each) for each in at_once(TREES[path]) if each.startswith("app.")}
+def test_entry_points_import_each_other_only_when_needed() -> None:
+    too_early = {
+        (module, other)
+        for module, room, tree in houses()
+        for other in {room_of(each) for each in at_once(tree) if each.startswith("app.")}
+        if other in LATE.get(room, set())
+    }
 
-    assert not rooms & LATE.get(room, set())
+    assert too_early == set()
 
 
 def test_every_room_has_its_arrows_and_is_on_the_map() -> None:
@@ -136,30 +148,34 @@ def part_of_engine(module: str) -> int:
     return PARTS.index(folder) + 1 if folder in PARTS else 0
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.stem)
-def test_inside_the_engine_roles_stand_on_doors_on_redis_on_pure_files(path: Path) -> None:
-    runtime = [each for each in imports(TREES[path]) if each.startswith("app.engine.")]
-    if path.stem == "handle":  # a handle names the type of what looks it up, and imports it nowhere
-        runtime = [each for each in at_once(TREES[path]) if each.startswith("app.engine.")]
+def test_inside_the_engine_roles_stand_on_doors_on_redis_on_pure_files() -> None:
+    upward = {
+        (module, each)
+        for module, _, tree in houses(ENGINE)
+        # a handle names the type of what looks it up, and imports it nowhere
+        for each in (at_once(tree) if module.endswith(".handle") else imports(tree))
+        if each.startswith("app.engine.") and part_of_engine(each) > part_of_engine(module)
+    }
 
-    assert max(map(part_of_engine, runtime), default=0) <= part_of_engine(module_of(path))
+    assert upward == set()
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_others_use_only_what_the_engine_names(path: Path) -> None:
-    module = module_of(path)
-    if room_of(module) == "engine":
-        return
+def test_others_use_only_what_the_engine_names() -> None:
     public = set(app.engine.__all__)
-    used = {each for each in imports(TREES[path]) if each.startswith("app.engine.")}
+    deeper = {
+        (module, each)
+        for module, room, tree in houses()
+        for each in imports(tree)
+        if room != "engine" and each.startswith("app.engine.") and each.split(".")[2] not in public
+    }
 
-    deeper = {each for each in used if each.split(".")[2] not in public}
-    allowed = INSIDE.get(module, set())
-    assert {
-        each
-        for each in deeper
-        if not any(one.startswith(each) or each.startswith(one) for one in allowed)
-    } == set()
+    assert {(module, each) for module, each in deeper if not is_allowed(module, each)} == set()
+
+
+def is_allowed(module: str, inner: str) -> bool:
+    """Whether this module may know of a part of the engine that has no public name."""
+    allowed = INSIDE.get(module, set[str]())
+    return any(one.startswith(inner) or inner.startswith(one) for one in allowed)
 
 
 FORBIDDEN_MODULES = {
@@ -202,12 +218,12 @@ def forbidden(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.attr
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_nothing_blocks_the_loop_escapes_it_or_runs_data_as_code(path: Path) -> None:
-    name = path.relative_to(HOUSE).as_posix()
+def test_nothing_blocks_the_loop_escapes_it_or_runs_data_as_code() -> None:
     found = [
         f"{name}:{line}: {what}"
-        for line, what in forbidden(TREES[path])
+        for path, tree in TREES.items()
+        for name in [path.relative_to(HOUSE).as_posix()]
+        for line, what in forbidden(tree)
         if (name, what) not in EXCEPTIONS
     ]
 
