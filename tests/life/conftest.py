@@ -12,16 +12,27 @@ from app.storage.runs import Runs
 from tests.life.home import LEASE, Home
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
+from tests.postgres import Server
 from tests.scratch_home import scratch_folder
 
 
 @pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Generator[Home]:
+async def postgres_url(postgres: Server) -> AsyncGenerator[str]:
+    """A database of a server, for the story alone."""
+    async with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Generator[Home]:
     """A home with a path short enough for its socket, and no settings but the tests'."""
+    is_elsewhere = getattr(request, "param", "sqlite") == "postgresql"
+    database_url: str = request.getfixturevalue("postgres_url") if is_elsewhere else ""
     for name in [name for name in os.environ if name.startswith("STEWARD_")]:
         monkeypatch.delenv(name)
     with scratch_folder("life-") as folder:
         home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
+        home.database_url = database_url
         yield home
         for process in home.started:
             process.end()

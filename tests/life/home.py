@@ -40,6 +40,8 @@ class Home:
     ledger: Ledger
     redis_url: str = ""
     """Another Redis than the home's own."""
+    database_url: str = ""
+    """A PostgreSQL in the place of the home's own file."""
     started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
 
     def worker(
@@ -88,6 +90,7 @@ class Home:
             "PYTHONPATH": python_path(),
             "STEWARD_HOME": str(self.path),
             "STEWARD_REDIS__URL": self.redis_url,
+            "STEWARD_DATABASE__URL": self.database_url,
             "STEWARD_REDIS__ACCEPT": '["no-persistence"]',
             "STEWARD_WORKER__LEASE": str(LEASE.total_seconds()),
             "STEWARD_WORKER__POLL": "0.05",
@@ -96,7 +99,13 @@ class Home:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Services]:
         """Everything a job could reach, for the test: one more user of the home's Redis."""
-        settings = Given.model_validate({"home": self.path, "redis": {"url": self.redis_url}})
+        settings = Given.model_validate(
+            {
+                "home": self.path,
+                "redis": {"url": self.redis_url or None},
+                "database": {"url": self.database_url or None},
+            }
+        )
         async with (
             open_client(settings, jobs={**JOBS, **jobs.JOBS}) as client,
             open_services(settings, client) as services,

@@ -8,6 +8,7 @@ from app.context import Services
 from app.engine import RunStatus, seconds
 from tests.eventually import eventually
 from tests.life import jobs
+from tests.life.databases import everywhere
 from tests.life.home import LEASE, Home
 from tests.life.processes import WorkerProcess
 from tests.life.witness import Witness
@@ -18,6 +19,7 @@ SLOTS = 20
 ENDED = {RunStatus.SUCCEEDED, RunStatus.DEAD}
 
 
+@everywhere
 @pytest.mark.case(1)
 async def test_what_asks_happens_once_or_is_in_doubt_and_what_repeats_happens(
     home: Home, steward: Services, witness: Witness, case: Case, tier: Tier

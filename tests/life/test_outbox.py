@@ -16,6 +16,7 @@ from app.engine.redis import keys
 from app.relay import ROUND
 from tests.eventually import eventually
 from tests.life import jobs
+from tests.life.databases import everywhere
 from tests.life.home import Home
 from tests.life.mortal import DEADLY, DIED, STANDS_STILL, Step, lives
 from tests.plugins.cases import Case
@@ -28,6 +29,7 @@ GONE = (Step.AFTER_DELETE, Step.AFTER_ALL)
 """A relay that died there has deleted its rows; otherwise they are still in the database."""
 
 
+@everywhere
 @pytest.mark.case(10)
 @pytest.mark.timeout(600)
 async def test_a_relay_killed_at_any_step_makes_each_row_one_run(
@@ -62,6 +64,7 @@ async def test_a_relay_killed_at_any_step_makes_each_row_one_run(
     await eventually(partial(marks_pass, steward))
 
 
+@everywhere
 @pytest.mark.case(9)
 @pytest.mark.tier("T2")
 async def test_a_relay_that_stood_still_for_long_makes_no_row_a_second_run(

@@ -16,9 +16,11 @@ from app.storage.runs import Runs
 from app.storage.task import TaskStatus
 from app.timetable import TIMETABLE
 from tests.eventually import eventually
+from tests.life.databases import everywhere_at_once
 from tests.life.home import STEWARD, Home, history, worked_until
 
 
+@everywhere_at_once
 async def test_a_reminder_is_made_comes_due_is_told_and_is_in_the_history(
     home: Home, steward: Services
 ) -> None:
@@ -46,6 +48,7 @@ async def test_a_reminder_is_made_comes_due_is_told_and_is_in_the_history(
     assert (await history(steward, handle.id)).status == Ending.SUCCEEDED
 
 
+@everywhere_at_once
 async def test_a_tick_finds_the_task_that_has_no_run_and_sees_it_through(
     home: Home, steward: Services
 ) -> None:
