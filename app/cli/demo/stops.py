@@ -20,6 +20,7 @@ from app.jobs import ai, email, files, maintenance, sync
 from app.services.health_report import Level
 from app.services.mail.maildir import Maildir
 from app.storage.calendar import Calendars
+from app.storage.mailboxes import Mailboxes
 from app.storage.notifications import Notice, Notices
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ async def mail_out(house: House) -> Shown:
 
 
 async def mail_in(house: House) -> Shown:
-    """A mail that arrives is filed by its kind."""
+    """A mail that arrives is read into the database, and filed by its kind, with the reason."""
     await run_sync(_put_into_inbox, house)
+    synced = await house.services.client.enqueue(sync.sync_email_services)
+    await synced.result(within=_SOON)
+    (seen,) = await Mailboxes(house.services.database).entries(house.owner.id, "maildir")
     handle = await house.services.client.enqueue(email.process_email_queue)
     await handle.result(within=_SOON)
     waiting, filed = (
@@ -102,7 +106,8 @@ async def mail_in(house: House) -> Shown:
     )
     if (waiting, filed) != (0, 1):
         raise NotKept("the mail that arrived was not filed under receipts")
-    return Shown(runs=(handle.id,), effect="filed in mail/receipts")
+    effect = f"“{seen.subject}” went from mail/inbox to mail/receipts: {seen.reason}"
+    return Shown(runs=(synced.id, handle.id), effect=effect)
 
 
 async def calendar(house: House) -> Shown:

@@ -6,6 +6,7 @@ mail/<category>    where it is filed
 mail/aside         what could not be read
 """
 
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -24,6 +25,7 @@ from app.services.mail.sender import Receipt
 from app.storage.address import Address, parse_address
 
 _NO_ACCOUNT = "to read an account, set STEWARD_MAIL__IMAP__HOST"
+_LONGEST_PLACE = 200
 _NO_SERVER = "to send it, set STEWARD_MAIL__SMTP__HOST"
 
 
@@ -135,8 +137,10 @@ class MaildirMailbox:
 
 
 def _slip(name: str, unique: str, size: int, flags: str) -> Slip:
-    unique, flags = ("".join("?" if is_control(c) else c for c in each) for each in (unique, flags))
-    return Slip(name=name, place=unique[:300], size=size, flags=flags)
+    if not unique.isprintable() or len(unique) > _LONGEST_PLACE:  # two of them must not look alike
+        unique = blake2b(os.fsencode(unique), digest_size=16).hexdigest()
+    flags = "".join("?" if is_control(each) else each for each in flags)
+    return Slip(name=name, place=unique, size=size, flags=flags)
 
 
 def _parse(head: bytes, key: str) -> Letter:

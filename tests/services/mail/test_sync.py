@@ -1,5 +1,6 @@
 """Mailboxes and the database in step, on a real IMAP server and in a folder."""
 
+import os
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,19 @@ async def test_a_folder_of_the_home_is_synced_as_well(
     (new / "2.b").unlink()
     assert told(await sync.sync(ann)) == {"updated": 1, "deleted": 1, "unchanged": 1}
     assert told(await sync.sync(ann)) == {"unchanged": 2}
+
+
+async def test_files_whose_names_are_no_text_are_mails_of_their_own(
+    database: Database, ann: User, tmp_path: Path
+) -> None:
+    new = tmp_path / "inbox/new"
+    new.mkdir(parents=True)
+    for name in (b"1.\xff", b"1.\xfe", b"1.\n", b"1.?"):
+        (new / os.fsdecode(name)).write_bytes(LUNCH)
+    sync = MailSync(database, [MaildirMailbox(tmp_path)])
+
+    assert told(await sync.sync(ann)) == {"new": 4}
+    assert told(await sync.sync(ann)) == {"unchanged": 4}
 
 
 async def test_a_mailbox_that_is_away_keeps_no_other_from_it(database: Database, ann: User) -> None:
