@@ -16,6 +16,7 @@ from collections import deque
 from contextvars import copy_context
 from time import monotonic
 
+from app.engine.attempt import current_attempt
 from app.engine.roles.running import Body, Ended, Running
 
 _LONGEST = 0.005  # s that one task carries on until the loop looks at what else there is
@@ -53,7 +54,7 @@ class Carriers:
         me, self._standby = self._standby, None
         assert me
         self._turn = turn = self._turn + 1
-        clean, until = copy_context(), monotonic() + _LONGEST
+        until = monotonic() + _LONGEST
         while self._waiting:
             running, body = self._waiting.popleft()
             if running.is_over:
@@ -61,6 +62,8 @@ class Carriers:
             if self._standby is None:
                 self._stand_by()
             running.task = me
+            current_attempt.set(running.attempt)
+            clean = copy_context()
             try:
                 outcome = await body(running)
             except asyncio.CancelledError:
@@ -74,6 +77,7 @@ class Carriers:
                 return
 
     async def _alone(self, running: Running, body: Body) -> None:
+        current_attempt.set(running.attempt)
         try:
             outcome = await body(running)
         except asyncio.CancelledError:

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from app.engine import wire
-from app.engine.attempt import Attempt, current_attempt
+from app.engine.attempt import Attempt
 from app.engine.books import Books
 from app.engine.clock import Clock
 from app.engine.envelope import Envelope, Payload
@@ -174,14 +174,11 @@ class Runner(Generic[C]):
 
     async def attempt(self, running: Running) -> Outcome:
         """Run the job once; returns how that went, and never raises."""
-        token = current_attempt.set(running.attempt)
         try:
             context = self._make_context(running.attempt)
             return Succeeded(await running.job.function(context, *running.args, **running.kwargs))
         except BaseException as error:  # the job's own, whatever it is: the worker goes on
             return self.failed(running, error)
-        finally:
-            current_attempt.reset(token)
 
     def failed(self, running: Running, error: BaseException) -> Outcome:
         """What follows from an attempt that ended in `error`."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import seconds
+from app.engine import current_attempt, seconds
 from app.engine.outcome import Outcome, Succeeded
 from app.engine.roles.carriers import Carriers
 from app.engine.roles.running import Body, Running
@@ -106,6 +106,21 @@ async def test_a_job_that_waited_gets_tasks_of_its_own_which_begin_together() ->
 
     assert turns == [*(f"begin {n}" for n in range(3)), *(f"end {n}" for n in range(3))]
     assert bench.task_count == 3
+
+
+@pytest.mark.parametrize("body", [at_once, after_a_turn])
+async def test_each_runs_code_knows_whose_it_is(body: Body) -> None:
+    bench, seen = Bench(), list[tuple[str, bool]]()
+
+    async def looks(running: Running) -> Outcome:
+        outcome = await body(running)
+        seen.append((running.run.id, current_attempt.get() is running.attempt))
+        return outcome
+
+    await bench.carry(*[looks] * 5)
+
+    assert sorted(seen) == [(str(n), True) for n in range(5)]
+    assert current_attempt.get() is None
 
 
 async def test_what_a_run_leaves_in_its_context_no_other_sees() -> None:
