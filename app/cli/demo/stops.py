@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SOON = seconds(15)
 _WEEKS = 4
+_SHOWN = 70  # characters of a result
 _MINUTES = """We met Ann in the garden. The roof leaks above the kitchen and must be mended before
 winter. Bob knows a roofer and will call her. The roofer can come on Tuesday. There was cake."""
 
@@ -73,10 +74,14 @@ async def recurring_task(house: House) -> Shown:
     made = await handle.result(within=_SOON)
     notices = await _notices(house, "Sum up the minutes", count=2)
     task = await house.services.tasks.get(house.owner.id, made.task_id)
+    log = await house.services.tasks.log.of(house.owner.id, made.task_id)
     await house.services.tasks.delete(house.owner.id, made.task_id)
-    if not task.last_result or made.run_id is None:
-        raise NotKept("the task has no result")
-    effect = f"came due {len(notices)} times; its result ({task.last_method}) is kept"
+    if not task.last_result or made.run_id is None or len(log) < len(notices):
+        raise NotKept("the task has no result, or no log of it")
+    effect = (
+        f"came due {len(notices)} times; five sentences became ({task.last_method}): "
+        f"“{_first_line(task.last_result)}”; its log has {len(log)} lines"
+    )
     return Shown(runs=(handle.id, made.run_id), effect=effect)
 
 
@@ -176,6 +181,11 @@ STOPS = (
     Stop("A job that fails each time it is tried", failing_job),
     Stop("A look at Steward's health", health),
 )
+
+
+def _first_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 def leave_temporary_files(house: House) -> None:
