@@ -2,11 +2,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from arq.connections import RedisSettings
 from msgspec import structs
 
-from app.context import Context
-from app.engine import ManualClock, RetryLater
+from app.context import Context, Services
+from app.engine import ManualClock, RetryLater, RunStatus, seconds
 from app.engine.retry import is_permanent
+from app.jobs import JOBS
 from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
 from app.services.mail.errors import MailRefused, MailTrouble
 from app.services.mail.mail_sorted import SortStatus
@@ -16,6 +18,8 @@ from app.services.notifications import Letter
 from app.storage.notifications import Notices
 from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import UnknownUser, User
+from tests.eventually import eventually
+from tests.jobs.working import working
 
 LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\n\nHi"
 ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: the roof\n\nHi"
@@ -279,3 +283,28 @@ async def test_an_empty_mailbox_is_no_work_and_no_error(context: Context, owner:
 
     assert (result.status, result.mailboxes, result.processed) == (SortStatus.SUCCESS, 1, 0)
     assert await Notices(context.database).of(owner.id) == ()
+
+
+async def test_a_worker_lets_it_wait_without_using_up_an_attempt(
+    services: Services,
+    owner: User,
+    sender: MemorySender,
+    clock: ManualClock,
+    clean_redis: RedisSettings,
+) -> None:
+    now = clock.now()
+    hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
+    await services.users.set_quiet_hours(owner.id, hours)
+    async with working(services, clean_redis, JOBS):
+        handle = await services.client.enqueue(send_notification, owner.id, "Hi", "Call Bob.")
+
+        async def is_waiting() -> bool:
+            return await handle.status() is RunStatus.DEFERRED
+
+        await eventually(is_waiting)
+        assert sender.sent == {}
+        clock.advance(timedelta(hours=2, seconds=1))
+        delivery = await handle.result(within=seconds(20))
+
+    assert delivery.sent
+    assert len(sender.sent) == 1

@@ -1,6 +1,7 @@
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -306,3 +307,14 @@ async def test_the_wire_carries_no_header_or_recipient_that_was_not_given(
     assert (names.count("To"), names.count("Subject"), names.count("From")) == (1, 1, 1)
     assert not {"Bcc", "Cc", "RCPT"} & set(names)
     assert len(names) == 9  # X-Peer and the like would be the server's
+
+
+async def test_a_mail_with_html_arrives_as_two_ways_to_read_one(capture: Capture) -> None:
+    message = replace(HELLO, html="<p>Grüße</p>")
+
+    await send(sender_for(capture.port), message)
+
+    (mail,) = capture.mails
+    kinds = [part.get_content_type() for part in mail.message.iter_parts()]
+    assert mail.message.get_content_type() == "multipart/alternative"
+    assert kinds == ["text/plain", "text/html"]
