@@ -1,7 +1,6 @@
 """`steward check`: try the configured service, and say which setting to change if it fails."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -13,10 +12,12 @@ from app.cli.options import Json, Send
 
 if TYPE_CHECKING:
     from app.context import Services
+    from app.services.step import Step
 
 check = App(name="check", help="Try a service, and say which setting to change if it fails.")
 
 Try = Callable[["Services"], Awaitable[Iterable[str]]]
+Guide = Callable[["Services"], Awaitable[Sequence["Step"]]]
 
 
 class CheckFailed(Exception):
@@ -26,32 +27,33 @@ class CheckFailed(Exception):
 @check.command(name="mail")
 async def check_mail(*, json: Json = False) -> int:
     """Try the way out for mail and each way in, and say what to do next; sends nothing."""
-    told = list[str]()
 
-    async def attempt(services: "Services") -> Iterable[str]:
+    async def guide(services: "Services") -> Sequence["Step"]:
         from app.services.mail.guide import guide
 
-        steps = await guide(services.mail)
-        for number, step in enumerate(steps, 1):
-            works = "ok:" if step.is_well else "failed:"
-            told.append(f"{number}. {step.tried}")
-            told.extend(f"   {each}" for each in (f"{works} {step.said}", step.advice) if each)
-        if failed := [step.said for step in steps if not step.is_well]:
-            raise CheckFailed("; ".join(failed))
-        return ()
+        return await guide(services.mail)
 
-    return await _try("mail", attempt, as_json=json, told=told)
+    return await _lead("mail", guide, as_json=json)
 
 
 @check.command(name="calendar")
 async def check_calendar(*, json: Json = False) -> int:
-    """Try to read the calendars; stores nothing."""
+    """Try each calendar, and say what to do next; stores nothing."""
 
-    async def attempt(services: "Services") -> Iterable[str]:
-        lines = await services.calendar.check(await services.users.owner())
-        return [*lines, f"the folder is {_calendar_folder()}: put .ics files there"]
+    async def guide(services: "Services") -> Sequence["Step"]:
+        return await services.calendar.guide(await services.users.owner())
 
-    return await _try("calendar", attempt, as_json=json)
+    return await _lead("calendar", guide, as_json=json)
+
+
+@check.command(name="notes")
+async def check_notes(*, json: Json = False) -> int:
+    """Try the folder of notes and the account for it, and say what to do next; changes nothing."""
+
+    async def guide(services: "Services") -> Sequence["Step"]:
+        return await services.notes.guide()
+
+    return await _lead("notes", guide, as_json=json)
 
 
 @check.command(name="ai")
@@ -124,10 +126,21 @@ async def _channel(name: str, *, send: bool, as_json: bool) -> int:
     return await _try(name, attempt, as_json=as_json)
 
 
-def _calendar_folder() -> Path:
-    from app.settings import read_settings
+async def _lead(service: str, guide: Guide, *, as_json: bool) -> int:
+    """Tell each step; a failing one keeps no other from being told."""
+    told = list[str]()
 
-    return read_settings().home.resolve() / "calendar"
+    async def attempt(services: "Services") -> Iterable[str]:
+        steps = await guide(services)
+        for number, step in enumerate(steps, 1):
+            works = "ok:" if step.is_well else "failed:"
+            told.append(f"{number}. {step.tried}")
+            told.extend(f"   {each}" for each in (f"{works} {step.said}", step.advice) if each)
+        if failed := [step.said for step in steps if not step.is_well]:
+            raise CheckFailed("; ".join(failed))
+        return ()
+
+    return await _try(service, attempt, as_json=as_json, told=told)
 
 
 async def _try(service: str, attempt: Try, *, as_json: bool, told: list[str] | None = None) -> int:

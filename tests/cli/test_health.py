@@ -27,6 +27,7 @@ def test_without_a_worker_health_is_bad(steward: Command) -> None:
     [
         ("mail", "outgoing mail stays in"),
         ("calendar", "the folder calendar can be read (0 files)"),
+        ("notes", "Notion is not configured"),
         ("ai", "rules, no model configured"),
         ("redis", "it is fit"),
     ],

@@ -57,7 +57,7 @@ class FolderCalendar:
     async def check(self) -> tuple[str, ...]:
         """Count the files; raises `CalendarError`."""
         files, problems = await anyio.to_thread.run_sync(self._files)
-        return (f"{self.label} can be read ({len(files)} files)", *problems)
+        return (f"{self.label} can be read ({len(files)} files): {self._folder}", *problems)
 
     def _files(self) -> tuple[list[File], list[str]]:
         files: list[File] = []

@@ -10,10 +10,10 @@ unchanged, but series get their occurrences of the new last day.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import anyio
 
+from app.services.calendar.guide import guide
 from app.services.calendar.source import (
     CalendarError,
     CalendarSource,
@@ -24,6 +24,7 @@ from app.services.calendar.source import (
 from app.services.calendar.synced import CalendarSynced, unread
 from app.services.ics.event import USUAL, Event, Limits, View, quoted
 from app.services.ics.reader import Reader, Reading
+from app.services.step import Step
 from app.storage.calendar import Announce, Calendars
 from app.storage.calendar_event import SourceState, StoredEvent, StoredOccurrence
 from app.storage.clock import Now, utc_now
@@ -73,13 +74,9 @@ class CalendarSync:
             total += await self._take(user, source, answer, view, announce)
         return total.shortened()
 
-    async def check(self, user: User) -> tuple[str, ...]:
-        """Try all of a user's sources, storing nothing: a line for each.
-
-        Raises `CalendarError` for the first that can't be read, naming the setting to change.
-        """
-        lines = [await _try(each) for each in self._sources.get(user.id, ())]
-        return tuple(chain.from_iterable(lines))
+    async def guide(self, user: User) -> tuple[Step, ...]:
+        """Try all of a user's sources, storing nothing, and say what to do next."""
+        return await guide(self._sources.get(user.id, ()))
 
     async def _ask(
         self, user: User, sources: Sequence[CalendarSource], view: View
@@ -164,13 +161,6 @@ def _complaints(reading: Reading) -> list[str]:
 def _sent(source: CalendarSource, outward: Outward) -> CalendarSynced:
     sent = CalendarSynced(sent=outward.sent, conflicts=outward.conflicts, failed=outward.failed)
     return sent.with_errors(f"{source.label}: {each}" for each in outward.errors)
-
-
-async def _try(source: CalendarSource) -> tuple[str, ...]:
-    try:
-        return await source.check()
-    except CalendarError as error:
-        raise type(error)(f"{source.label}: {error}; check {source.setting}") from error
 
 
 def _outcome(synced: CalendarSynced) -> SyncOutcome:

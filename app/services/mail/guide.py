@@ -1,26 +1,15 @@
 """Leads to a first real account: what was tried, what came of it, and what to do next."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from app.services.mail.errors import LoginRefused, MailError, MailTrouble
 from app.services.mail.mail import Mail
+from app.services.step import Step
 
 _READY = (
     "next: `steward enqueue email.send_notification 1 Hello 'It works'` mails the first user, "
     "`steward enqueue sync.sync_email_services` reads the mailboxes; `steward runs` tells of both"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that was tried."""
-
-    tried: str
-    said: str
-    advice: str = ""
-    """What to do next; empty when there is nothing to do."""
-    is_well: bool = True
 
 
 async def guide(mail: Mail) -> tuple[Step, ...]:

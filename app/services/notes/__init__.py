@@ -1,6 +1,7 @@
 """The users' notes: Markdown files in the home, kept in step with pages in Notion, both ways.
 
 notes.py      NotesSync: brings the folder and Notion in step, and writes it down
+guide.py      leads to a first real account
 synced.py     NotesSynced: what a sync did
 markdown.py   MarkdownFormat: one note a file
 titles.py     a page's title as a file's name, and back

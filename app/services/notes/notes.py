@@ -1,11 +1,9 @@
 """Brings the folder of notes and an account in step, and writes down what it did."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
-
-import anyio
 
 from app.services.mirror import (
     BadItem,
@@ -15,17 +13,17 @@ from app.services.mirror import (
     RemoteError,
     RemoteUnavailable,
 )
+from app.services.notes.guide import OpenRemote, guide
 from app.services.notes.markdown import MarkdownFormat
 from app.services.notes.notion import NotionPages
 from app.services.notes.notion_api import NotionApi
 from app.services.notes.synced import NotesStatus, NotesSynced, synced_of
+from app.services.step import Step
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.mirror import MirrorBook
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
-
-OpenRemote = Callable[[], AbstractAsyncContextManager[Remote]]
 
 
 class NotesSync:
@@ -67,27 +65,9 @@ class NotesSync:
         await self._end(number, SyncOutcome(synced.status), synced)
         return synced
 
-    async def check(self) -> tuple[str, ...]:
-        """Try the folder and the account, changing nothing: what was tried, a line each.
-
-        Raises `RemoteError`.
-        """
-        count = await anyio.to_thread.run_sync(lambda: len(list(self._folder.glob("*.md"))))
-        here = f"the folder {self._folder} can be read ({count} notes)"
-        if self._account is None:
-            return (
-                here,
-                "Notion is not configured: make an integration at notion.so/my-integrations, "
-                "share a database with it, set STEWARD_NOTES__NOTION__TOKEN and "
-                "STEWARD_NOTES__NOTION__DATABASE, and check again",
-            )
-        async with self._account() as remote:
-            listing = await remote.changes("")
-        return (
-            here,
-            "Notion takes the token, and the database is shared with it",
-            f"it holds {len(listing.items)} pages; `sync.sync_notion_pages` brings both in step",
-        )
+    async def guide(self) -> tuple[Step, ...]:
+        """Try the folder and the account, changing nothing, and say what to do next."""
+        return await guide(self._folder, self._account)
 
     async def _not_configured(self, user: User) -> NotesSynced:
         number = await self._history.begin("none", user_id=user.id)

@@ -335,21 +335,37 @@ async def test_a_folder_and_a_feed_are_read_together(
     assert "if-none-match" in site.requests[1].headers
 
 
-async def test_a_check_reads_the_sources_and_stores_nothing(
+async def test_a_guide_tries_the_sources_and_stores_nothing(
     sync: CalendarSync, database: Database, ann: User
 ) -> None:
-    lines = await sync.check(ann)
+    tried, everything = await sync.guide(ann)
 
-    assert lines == ("the calendar memory can be read (1 files)",)
+    assert (tried.tried, tried.is_well) == ("read the calendar memory", True)
+    assert tried.said == "the calendar memory can be read (1 files)"
+    assert "steward enqueue sync.sync_calendar_events" in everything.advice
     assert await Calendars(database).count(ann.id, "memory") == 0
 
 
-async def test_a_check_names_the_setting_to_change(database: Database, ann: User) -> None:
+async def test_a_guide_names_the_setting_to_change_and_tries_the_others(
+    database: Database, ann: User, source: MemoryCalendar
+) -> None:
     async with website(reply(status=404)) as site:
-        sync = CalendarSync(database, {ann.id: [FeedCalendar(site.url)]})
+        sync = CalendarSync(database, {ann.id: [FeedCalendar(site.url), source]})
 
-        with pytest.raises(SourceRefused, match=r"the feed of .*; check STEWARD_CALENDAR__FEEDS"):
-            await sync.check(ann)
+        failed, well = await sync.guide(ann)
+
+    assert (failed.is_well, well.is_well) == (False, True)
+    assert "check STEWARD_CALENDAR__FEEDS" in failed.said
+    assert failed.advice.startswith("next: ")
+
+
+async def test_a_guide_says_how_to_set_up_an_account(
+    database: Database, ann: User, tmp_path: Path
+) -> None:
+    _, nobody = await CalendarSync(database, {ann.id: [FolderCalendar(tmp_path)]}).guide(ann)
+
+    assert (nobody.said, nobody.is_well) == ("none is configured", True)
+    assert "STEWARD_CALENDAR__CALDAV__URL" in nobody.advice
 
 
 async def test_sources_are_asked_at_the_same_time(database: Database, ann: User, now: Now) -> None:

@@ -264,20 +264,30 @@ async def test_without_an_account_it_is_not_configured(
     notes = NotesSync(database, tmp_path)
 
     synced = await notes.sync(owner)
-    here, said = await notes.check()
+    here, nobody = await notes.guide()
 
     assert synced == NotesSynced(status=NotesStatus.NOT_CONFIGURED)
-    assert "STEWARD_NOTES__NOTION__TOKEN" in said
-    assert str(tmp_path) in here
+    assert "STEWARD_NOTES__NOTION__TOKEN" in nobody.advice
+    assert str(tmp_path) in here.tried
 
 
-async def test_a_check_tells_what_it_found_and_changes_nothing(notes: Notes) -> None:
+async def test_a_guide_tells_what_it_found_and_changes_nothing(notes: Notes) -> None:
     notes.notion.add("Tea", "green")
 
-    lines = await notes.service().check()
+    _, found = await notes.service().guide()
 
-    assert lines[1:] == (
-        "Notion takes the token, and the database is shared with it",
-        "it holds 1 pages; `sync.sync_notion_pages` brings both in step",
-    )
+    assert found.said == "the token is good, and the database holds 1 pages"
+    assert "steward enqueue sync.sync_notion_pages" in found.advice
     assert not notes.folder.exists()
+
+
+async def test_a_guide_says_what_to_do_about_what_is_refused(notes: Notes) -> None:
+    notes.token = "ntn_wrong-secret"
+    _, token = await notes.service().guide()
+    notes.token, notes.at = TOKEN, "0" * 32
+    _, database = await notes.service().guide()
+
+    assert (token.is_well, database.is_well) == (False, False)
+    assert "STEWARD_NOTES__NOTION__TOKEN" in token.advice
+    assert "under Connections" in database.advice
+    assert "wrong" not in token.said + token.advice
