@@ -22,6 +22,7 @@ from anyio.streams.text import TextReceiveStream
 from pydantic_settings import PydanticBaseSettingsSource
 
 from app.cli.demo.jobs import DEMO_JOBS
+from app.cli.demo.post_office import PostOffice, open_post_office
 from app.connection import open_client
 from app.context import Services, open_services
 from app.engine import Events, by_name
@@ -67,6 +68,8 @@ class House:
     home: Path
     services: Services
     owner: User
+    office: PostOffice
+    """Where SMS, Slack posts and webhooks arrive."""
     heard: Callable[[dict[str, Any]], None]
     """Told of each attempt that has ended, as the workers print it."""
     say: Callable[[str], None]
@@ -113,18 +116,31 @@ async def open_house(
 ) -> AsyncGenerator[House]:
     """Build it: home, Valkey, database, history, two workers; gone without a trace at the end."""
     with _temporary_folder() as folder:
-        settings = DemoSettings(home=folder / "home", **_SETTINGS)
-        async with (
-            open_client(settings, jobs=by_name([*JOBS.values(), *DEMO_JOBS])) as client,
-            open_services(settings, client) as services,
-            anyio.create_task_group() as group,
-        ):
-            owner = await services.users.owner()
-            house = House(home=settings.home, services=services, owner=owner, heard=heard, say=say)
-            group.start_soon(Recorder(Events(client.store), Runs(services.database)).run)
-            async with _workers(house, folder):
-                yield house
-            group.cancel_scope.cancel()
+        async with open_post_office() as office, _open_house(folder, office, heard, say) as house:
+            yield house
+
+
+@asynccontextmanager
+async def _open_house(
+    folder: Path,
+    office: PostOffice,
+    heard: Callable[[dict[str, Any]], None],
+    say: Callable[[str], None],
+) -> AsyncGenerator[House]:
+    settings = DemoSettings(home=folder / "home", **_SETTINGS, **office.settings)
+    async with (
+        open_client(settings, jobs=by_name([*JOBS.values(), *DEMO_JOBS])) as client,
+        open_services(settings, client) as services,
+        anyio.create_task_group() as group,
+    ):
+        owner = await services.users.owner()
+        house = House(
+            home=settings.home, services=services, owner=owner, office=office, heard=heard, say=say
+        )
+        group.start_soon(Recorder(Events(client.store), Runs(services.database)).run)
+        async with _workers(house, folder):
+            yield house
+        group.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -133,7 +149,7 @@ async def _workers(house: House, folder: Path) -> AsyncGenerator[None]:
         started: list[Process] = []
         try:
             for number in (1, 2):
-                started.append(await _start_worker(folder, number))
+                started.append(await _start_worker(house, folder, number))
                 group.start_soon(house.listen, started[-1])
             await until(lambda: _all_work(house), "the workers did not start")
             yield
@@ -148,22 +164,22 @@ async def _all_work(house: House) -> bool:
     return len(house.workers) > 1 and alive >= house.workers.keys()
 
 
-async def _start_worker(folder: Path, number: int) -> Process:
+async def _start_worker(house: House, folder: Path, number: int) -> Process:
     with (folder / f"worker-{number}.log").open("wb") as log:
         return await anyio.open_process(
             [sys.executable, "-P", "-m", "app", "worker", "--demo-jobs", "--json"],
             cwd=folder,  # where no .env lies
-            env=_environment(folder / "home"),
+            env=_environment(house),
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
         )
 
 
-def _environment(home: Path) -> dict[str, str]:
-    """The variables of a worker process: everybody else's, and Steward's as in `_SETTINGS`."""
+def _environment(house: House) -> dict[str, str]:
+    """The variables of a worker process: everybody else's, and Steward's as the demo has them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    ours = {f"{PREFIX}HOME": str(home)}
-    for section, values in _SETTINGS.items():
+    ours = {f"{PREFIX}HOME": str(house.home)}
+    for section, values in {**_SETTINGS, **house.office.settings}.items():
         ours |= {f"{PREFIX}{section}__{name}".upper(): str(each) for name, each in values.items()}
     path = os.pathsep.join(filter(None, (str(_PROGRAM), os.environ.get("PYTHONPATH"))))
     return {**kept, **ours, "PYTHONPATH": path}

@@ -8,6 +8,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from app.cli.answer import Facts, show_json, show_table
+from app.cli.demo.channels import CHANNELS
 from app.cli.demo.crash import CRASH
 from app.cli.demo.files import FILE_STOPS
 from app.cli.demo.house import House, NotKept, open_house
@@ -19,7 +20,7 @@ from app.cli.start import what_to_type
 from app.engine import EngineError, seconds
 
 _WHOLE = seconds(58)  # the demo ends within a minute, whatever happens
-TOUR = (*STOPS, *FILE_STOPS, CRASH)
+TOUR = (*STOPS, CHANNELS, *FILE_STOPS, CRASH)
 _COLUMNS = ("run", "queue", "attempts", "duration", "effect")
 
 
