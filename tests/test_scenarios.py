@@ -27,6 +27,7 @@ OPEN = {
     "file_tasks: file_task_retry_configuration",
     "file_tasks: file_task_lifecycle_management",
     "maintenance_tasks: maintenance_task_retry_configuration",
+    "ai_scheduler: get_task_statistics_error",
     "sync_tasks: sync_notion_pages_success",
     "sync_tasks: sync_notion_pages_partial_failure",
     "sync_tasks: sync_user_preferences_success",

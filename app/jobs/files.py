@@ -1,9 +1,9 @@
 """Files, tidied in the background."""
 
 from app.context import Context
-from app.engine import AtOnce, Fixed, hours, job, minutes
+from app.engine import AtOnce, Fixed, RetryLater, hours, job, minutes
 from app.queues import FILES
-from app.services.backup import BackupMade
+from app.services.backup import BackupBusy, BackupMade
 from app.services.file_sync import FilesSynced
 from app.services.files import FilesCleaned
 from app.services.logs import LogsCleaned
@@ -19,7 +19,10 @@ async def cleanup_temp_files(ctx: Context, *, dry_run: bool = False) -> FilesCle
 @job(queue=FILES, timeout=hours(2), retry=Fixed(hours(1), attempts=4))
 async def backup_user_data(ctx: Context, *, dry_run: bool = False) -> BackupMade:
     """Save every user's data, then remove old backups. Safe to repeat: a run makes one backup."""
-    return await ctx.backups.make(key=ctx.attempt.origin, dry_run=dry_run)
+    try:
+        return await ctx.backups.make(key=ctx.attempt.origin, dry_run=dry_run)
+    except BackupBusy as error:
+        raise RetryLater(minutes(1), str(error)) from error
 
 
 @job(queue=FILES, timeout=minutes(30), retry=Fixed(minutes(5), attempts=4))

@@ -1,22 +1,25 @@
 """Upkeep of what is in the database: sessions, the cache, the past, and the database itself."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from app.context import Context
-from app.engine import ManualClock, days, hours
+from app.engine import Fixed, Job, ManualClock, days, hours, minutes
 from app.jobs.maintenance import (
     cleanup_expired_cache,
     cleanup_old_sessions,
     optimize_database,
     prune_history,
 )
+from app.queues import MAINTENANCE
 from app.storage.errors import StorageError
 from app.storage.health import HealthCheckRow
 from app.storage.optimizations import Optimizations
 from app.storage.users import User
+from app.timetable import TIMETABLE
 
 
 async def test_the_planner_learns_what_the_tables_hold_and_it_is_remembered(
@@ -102,3 +105,24 @@ async def test_history_past_its_time_is_forgotten(context: Context, clock: Manua
     assert real.tables["health_checks"] == 1
     async with context.database.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM health_checks")) == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "pause"),
+    [
+        (optimize_database, 60),
+        (cleanup_old_sessions, 10),
+        (cleanup_expired_cache, 10),
+        (prune_history, 30),
+    ],
+    ids=lambda each: each.name if isinstance(each, Job) else "",
+)
+def test_every_upkeep_job_is_tried_four_times_and_never_beside_its_next_tick(
+    job: Job[Context, ..., Any], pause: int
+) -> None:
+    (tick,) = [each for each in TIMETABLE if each.call.job is job]
+    noon = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    first = tick.cron.next_after(noon)
+
+    assert (job.queue, job.retry) == (MAINTENANCE, Fixed(minutes(pause), attempts=4))
+    assert tick.cron.next_after(first) - first > 3 * minutes(pause)

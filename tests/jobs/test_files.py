@@ -1,12 +1,13 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from app.context import Context
-from app.engine import ManualClock, hours
+from app.engine import Fixed, Job, ManualClock, RetryLater, hours, minutes
 from app.jobs.files import (
     backup_user_data,
     cleanup_old_logs,
@@ -14,7 +15,9 @@ from app.jobs.files import (
     organize_files,
     sync_file_storage,
 )
+from app.queues import FILES
 from app.services.backup import BackupStatus
+from app.services.backup.shelf import Shelf
 from app.storage.database import Database
 from app.storage.users import Users
 from app.testing import next_try
@@ -116,6 +119,14 @@ async def test_a_backup_is_made_once_a_run_and_old_ones_go(
     assert {each.name for each in (tmp_path / "backups").glob("*.tar.gz")} == set(kept)
 
 
+async def test_while_another_backup_is_made_it_waits_and_is_charged_no_attempt(
+    context: Context, tmp_path: Path
+) -> None:
+    with Shelf(tmp_path / "backups").making():
+        with pytest.raises(RetryLater, match="another backup"):
+            await backup_user_data(context)
+
+
 async def test_a_dry_run_of_a_backup_makes_none(context: Context, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/tea.md").write_text("Tea")
@@ -195,3 +206,20 @@ async def test_files_are_kept_alike_with_those_on_another_disk(
 async def test_a_disk_that_is_not_there_is_no_success(context: Context) -> None:
     with pytest.raises(FileNotFoundError):
         await sync_file_storage(context)
+
+
+@pytest.mark.parametrize(
+    ("job", "pause"),
+    [
+        (cleanup_temp_files, 10),
+        (backup_user_data, 60),
+        (cleanup_old_logs, 5),
+        (sync_file_storage, 30),
+        (organize_files, 10),
+    ],
+    ids=lambda each: each.name if isinstance(each, Job) else "",
+)
+def test_every_files_job_is_tried_four_times_with_a_pause(
+    job: Job[Context, ..., Any], pause: int
+) -> None:
+    assert (job.queue, job.retry) == (FILES, Fixed(minutes(pause), attempts=4))

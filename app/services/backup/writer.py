@@ -15,7 +15,7 @@ from typing import IO, ParamSpec, TypeVar
 
 from app.services.backup.manifest import MEMBER, SavedFile
 from app.services.entries import Entry
-from app.services.tree import chunks_of, reason_of, written
+from app.services.tree import Stopped, chunks_of, reason_of, written
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +23,7 @@ T = TypeVar("T")
 _IN_MEMORY = 4 * 1024**2  # bytes of a file that is read before it is known to have kept still
 _LOOKS = 3  # at a file that somebody writes to
 _LEVEL = 6
+_PIECE = 256 * 1024  # bytes handed to gzip in one go
 
 
 class Unreadable(Exception):
@@ -50,6 +51,20 @@ class Hashed:
         self._file.flush()
 
 
+class _Stoppable:
+    """A file that is read until nobody waits for it any more."""
+
+    def __init__(self, file: IO[bytes], stop: Callable[[], bool]) -> None:
+        self._file = file
+        self._stop = stop
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on; raises `Stopped`."""
+        if self._stop():
+            raise Stopped
+        return self._file.read(size)
+
+
 @dataclass(slots=True)
 class Copy:
     """The contents of a file that kept still while it was read."""
@@ -73,7 +88,9 @@ class Writer:
     def __post_init__(self) -> None:
         self._out = Hashed(self.file)
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._out, mtime=0)
-        self._tar = tarfile.TarFile(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.TarFile(
+            fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_PIECE
+        )
 
     def add_folder(self, path: str, entry: Entry) -> None:
         """Put a folder in, without what is in it."""
@@ -88,7 +105,7 @@ class Writer:
             member = tarfile.TarInfo(path)
             member.size, member.mode = copy.status.st_size, copy.status.st_mode & 0o777
             member.mtime = copy.status.st_mtime_ns / 1e9
-            self._tar.addfile(member, copy.content)
+            self._tar.addfile(member, _Stoppable(copy.content, self.stop))
         self.saved.append(
             SavedFile(path=written(path), size=member.size, sha256=copy.sha256, user=user)
         )
