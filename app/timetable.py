@@ -7,6 +7,7 @@ from app.jobs import ai, ai_upkeep, email, files, maintenance, sms, sync, watch
 
 TIMETABLE: Final = (
     schedule("* * * * *", ai.process_due_tasks.call()),
+    schedule("*/15 * * * *", ai_upkeep.evaluate_events.call()),
     schedule("*/30 * * * *", ai_upkeep.probe_scheduler.call()),
     schedule("0 2 * * *", ai_upkeep.cleanup_old_logs.call()),
     schedule("*/5 * * * *", email.process_email_queue.call()),

@@ -20,6 +20,7 @@ Fires = Callable[[datetime], bool]
 
 FIRES: dict[str, Fires] = {
     "ai.process_due_tasks": lambda _: True,
+    "ai.evaluate_events": lambda at: at.minute % 15 == 0,
     "ai.probe_scheduler": lambda at: at.minute % 30 == 0,
     "ai.cleanup_old_logs": lambda at: (at.hour, at.minute) == (2, 0),
     "email.process_email_queue": lambda at: at.minute % 5 == 0,

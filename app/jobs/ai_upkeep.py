@@ -1,4 +1,4 @@
-"""Upkeep of the AI jobs: their log kept short, and a probe of what they stand on."""
+"""What the AI jobs do beside tasks: a look at events ahead, a log kept short, a probe."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from app.context import Context
 from app.engine import Fixed, job, minutes
 from app.jobs import ai
 from app.queues import AI
+from app.services.events_ahead import EventsAhead, EventsEvaluated
 from app.services.probed import Probed
 from app.services.task_journal import TaskLogsCleaned
 
@@ -28,3 +29,13 @@ async def probe_scheduler(ctx: Context) -> Probed:
     Safe to repeat.
     """
     return await ctx.probe.look(every_minute=ai.process_due_tasks.name)
+
+
+@job(name="ai.evaluate_events", queue=AI, timeout=minutes(5), retry=_RETRY)
+async def evaluate_events(ctx: Context) -> EventsEvaluated:
+    """Remind users of events that begin within two hours and matter. Safe to repeat."""
+    ahead = EventsAhead(ctx.database, ctx.notifications, now=ctx.tasks.runs.now)
+    total = EventsEvaluated()
+    for user in await ctx.users.active():
+        total += await ahead.evaluate(user)
+    return total
