@@ -1,11 +1,14 @@
 """Mail, out and in.
 
-    mail.py      Mail: an outbox and a mailbox
+    mail.py      Mail: an outbox, and mailboxes       guide.py  leads to the first real account
     outbox.py    Outbox: sends each mail once for its key, over a MailSender
-    sorter.py    Sorter: files what lies in a Mailbox by the rules in rules.py
+    mailbox.py   Mailbox: where mail comes in
+    sync.py      MailSync: keeps the database in step with mailboxes   synced.py  what that did
+    filing.py    files what lies in mailboxes: a Sorter for each, by the rules in rules.py
     message.py   Message: a mail we write      letter.py   Letter: a mail that came in
     local.py     both directions in Maildirs, the default      maildir.py   one such folder
     smtp.py      out through a server                          memory.py    both, for tests
+    imap/        in from an account
 
 Out: a `Message` refuses what could forge a header, the `Outbox` writes its row, the `MailSender`
 returns only when a server or folder has taken it, and the row says so. In: a `Letter` is read from

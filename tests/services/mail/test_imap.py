@@ -1,5 +1,6 @@
 """An IMAP account on a real server: what is read, what is moved, and what is said when it fails."""
 
+import logging
 import ssl
 from collections.abc import Generator
 from dataclasses import replace
@@ -183,6 +184,23 @@ async def test_a_folder_that_is_not_there_names_its_setting(server: Dovecot) -> 
         await ImapMailbox(account).check()
 
 
+async def test_who_was_refused_is_left_alone_until_somebody_checks(server: Dovecot) -> None:
+    account = replace(server.account(), folder="Later")
+    mailbox = ImapMailbox(account)
+    with pytest.raises(LoginRefused):
+        async with mailbox.open(writes=False):
+            pass
+    with server.mailbox(replace(account, folder="INBOX")) as client:
+        client.create_folder("Later")
+
+    with pytest.raises(LoginRefused):
+        async with mailbox.open(writes=False):
+            pass
+    assert "Later holds 0 mails" in await mailbox.check()
+    async with mailbox.open(writes=False) as opened:
+        assert await opened.slips() == []
+
+
 async def test_a_server_that_is_away_is_a_trouble_of_now() -> None:
     account = Account(host="127.0.0.1", port=1, username="ann", password=PASSWORD)
 
@@ -196,3 +214,21 @@ async def test_a_server_without_starttls_is_not_trusted_with_a_password() -> Non
 
         with pytest.raises(LoginRefused, match="the server offers no STARTTLS"):
             await ImapMailbox(account).check()
+
+
+async def test_the_loudest_log_holds_no_password_and_no_mail(
+    server: Dovecot, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = server.account()
+    server.put(account, LUNCH)
+    caplog.clear()
+    caplog.set_level(logging.DEBUG)
+
+    async with ImapMailbox(account).open(writes=True) as opened:
+        await opened.heads(["1"])
+        await opened.file("1", Category.PERSONAL)
+
+    assert server.where(account) == {"": 0, "personal": 1}
+    ours = [each.getMessage() for each in caplog.records if each.name != "imapclient.imapclient"]
+    assert PASSWORD not in caplog.text
+    assert "Lunch" not in "".join(ours)
