@@ -4,6 +4,7 @@ tour.py     the way through it, and the verdict
 stops.py    what is shown: each does something, and looks whether it happened
 channels.py ... with every way to reach a user; post_office.py is where that arrives
 files.py    ... with files
+syncs.py    ... with notes and preferences
 crash.py    the last stop: a worker is killed in the middle of a run
 house.py    the temporary home, its services and its two worker processes
 jobs.py     two jobs that only the demo's workers know

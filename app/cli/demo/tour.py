@@ -14,13 +14,14 @@ from app.cli.demo.files import FILE_STOPS
 from app.cli.demo.house import House, NotKept, open_house
 from app.cli.demo.screen import Screen
 from app.cli.demo.stops import STOPS, Stop, leave_temporary_files
+from app.cli.demo.syncs import SYNC_STOPS
 from app.cli.failures import FAILED, complain, explain
 from app.cli.lifetime import Stopper
 from app.cli.start import what_to_type
 from app.engine import EngineError, seconds
 
 _WHOLE = seconds(58)  # the demo ends within a minute, whatever happens
-TOUR = (*STOPS, CHANNELS, *FILE_STOPS, CRASH)
+TOUR = (*STOPS, CHANNELS, *SYNC_STOPS, *FILE_STOPS, CRASH)
 _COLUMNS = ("run", "queue", "attempts", "duration", "effect")
 
 
