@@ -22,7 +22,9 @@ from app.engine.envelope import Payload
 from app.jobs import JOBS
 from app.jobs.maintenance import system_health_check
 from app.services.mail import MailTrouble
+from app.services.notifications import Channel, DeliveryStatus
 from app.settings import Settings
+from app.storage.ways import Ways
 from tests.local.conftest import server_pid
 from tests.scratch_home import Given, scratch_folder
 
@@ -69,6 +71,25 @@ async def test_the_owner_is_who_the_settings_say_and_stays_one_user(settings: Se
 
     assert (ann.name, ann.timezone) == ("Ann", "Europe/Vilnius")
     assert (anna.id, anna.name, anna.timezone) == (ann.id, "Anna", "UTC")
+
+
+async def test_the_owner_is_reached_as_the_settings_say_and_in_no_other_way(
+    settings: Settings,
+) -> None:
+    phone, silent = {"phone": "+4915112345678"}, {"exclude": ("email",)}
+    async with opened(like(settings, notify=phone | silent)) as first:
+        owner = await first.users.owner()
+        before = await Ways(first.database).of(owner.id)
+    async with opened(settings) as second:
+        after = await Ways(second.database).of(owner.id)
+        told = await second.notifications.send(
+            owner, "Hi", "", channels=(Channel.SMS, Channel.SLACK), dedupe_key="k"
+        )
+
+    assert before[Channel.SMS].address == "+4915112345678"
+    assert not before[Channel.EMAIL].is_wanted
+    assert {(each.address, each.is_wanted) for each in after.values()} == {("", True)}
+    assert {each.status for each in told} == {DeliveryStatus.NOT_CONFIGURED}
 
 
 async def test_mail_stays_in_the_home_until_a_server_is_named(settings: Settings) -> None:

@@ -93,6 +93,22 @@ BAD = (
     ("FILES__TEMP_FOLDERS", '["/"]'),
     ("FILES__TEMP_KEEP", "0"),
     ("LOG__LEVEL", "LOUD"),
+    ("SMS__BASE_URL", "ftp://example.com"),
+    ("SMS__BASE_URL", "https://user:s3cret@example.com"),
+    ("SMS__BASE_URL", "https://example.com:0"),
+    ("SMS__ACCOUNT_SID", "AC/../s3cret"),
+    ("SMS__SENDER", "s3cret" * 10),
+    ("NOTIFY__PHONE", "0151 12345678"),
+    ("NOTIFY__PHONE", "+49151\n"),
+    ("NOTIFY__SLACK_URL", "hooks.slack.com/s3cret"),
+    ("NOTIFY__SLACK_URL", "https://hooks.slack.com:70000/s3cret"),
+    ("NOTIFY__WEBHOOK_URL", "file:///s3cret"),
+    ("NOTIFY__WEBHOOK_URL", "https://example.com/s3cret\r\nHost: x"),
+    ("NOTIFY__WEBHOOK_SECRET", "s3cret"),
+    ("NOTIFY__WEBHOOK_SECRET", "whsec_s3cret"),
+    ("NOTIFY__EXCLUDE", '["pigeon"]'),
+    ("NOTIFY__EXCLUDE", "sms"),
+    ("NOTIFY__HOME_HOSTS", '["nas"]'),
 )
 
 
@@ -126,6 +142,30 @@ def test_a_bad_value_is_refused_by_its_variable(
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith(PREFIX + name)
     assert "s3cret" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing"),
+    [
+        ("SMS__ACCOUNT_SID", "AC1", "ACCOUNT_SID needs AUTH_TOKEN and SENDER"),
+        ("NOTIFY__WEBHOOK_URL", "https://example.com/", "WEBHOOK_URL needs a WEBHOOK_SECRET"),
+    ],
+)
+def test_what_is_nothing_without_another_setting_is_refused_by_its_name(
+    name: str,
+    value: str,
+    missing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from app.settings import read_settings
+
+    monkeypatch.setenv(PREFIX + name, value)
+
+    with pytest.raises(SystemExit):
+        read_settings()
+
+    assert missing in capsys.readouterr().err
 
 
 def test_a_process_with_a_bad_setting_says_one_line_and_ends(tmp_path: Path) -> None:
@@ -181,6 +221,10 @@ def test_secrets_are_not_in_the_printed_settings(tmp_path: Path) -> None:
         STEWARD_MAIL__SMTP__PASSWORD="s3cret",
         STEWARD_SIGNING__KEYS='["s3cret-s3cret-s3cret-s3cret-s3cret"]',
         STEWARD_CALENDAR__FEEDS='["https://example.com/s3cret.ics"]',
+        STEWARD_SMS__AUTH_TOKEN="s3cret",
+        STEWARD_NOTIFY__SLACK_URL="https://hooks.slack.com/s3cret",
+        STEWARD_NOTIFY__WEBHOOK_URL="https://example.com/s3cret",
+        STEWARD_NOTIFY__WEBHOOK_SECRET="whsec_s3cret" + "A" * 26,
     )
 
     assert done.returncode == 0
