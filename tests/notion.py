@@ -94,6 +94,8 @@ class Notion:
         self.requests: list[str] = []
         self.page_size = 100
         self.now = _LONG_AGO
+        self.pause = 0.0
+        """Seconds that each answer takes."""
         self.url = ""
         self._numbers = count(1)
 
@@ -117,6 +119,7 @@ class Notion:
         """Answer a request, or refuse it."""
         path, method = request.url.path, request.method
         self.requests.append(f"{method} {path}")
+        await anyio.sleep(self.pause)
         if not request.headers.get("notion-version"):
             return _error(400, "missing_version")
         if request.headers.get("authorization") != f"Bearer {TOKEN}":

@@ -18,7 +18,12 @@ from app.storage.calendar_event import StoredEvent
 from app.storage.users import User
 
 
-@job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
+@job(
+    queue=SYNC,
+    timeout=minutes(5),
+    retry=Fixed(minutes(5), attempts=4),
+    limits=(AtOnce(1),),
+)
 async def sync_calendar_events(ctx: Context) -> CalendarSynced:
     """Bring every user's calendars in step. Safe to repeat: what has not changed is unchanged.
 
@@ -51,7 +56,7 @@ async def sync_email_services(ctx: Context) -> MailSynced:
     queue=SYNC,
     timeout=minutes(15),
     retry=Fixed(minutes(10), attempts=4),
-    limits=(Breaker(name="notion"),),
+    limits=(AtOnce(1), Breaker(name="notion")),
 )
 async def sync_notion_pages(ctx: Context) -> NotesSynced:
     """Bring the owner's notes in step with Notion, both ways. Safe to repeat, page by page.
