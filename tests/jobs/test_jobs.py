@@ -1,6 +1,8 @@
 """What holds for every job there is: declared, bound to a queue, honest, and really tested."""
 
 import inspect
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,13 +108,26 @@ async def test_a_job_without_its_database_reports_no_success(
 
 @pytest.mark.timeout(180)
 async def test_each_jobs_tests_notice_when_it_is_emptied() -> None:
-    command = [sys.executable, "-m", "tests.jobs.emptied"]
+    done = await _mutate()
 
+    table, last = done.stdout.decode().splitlines()[:-1], done.stdout.decode().splitlines()[-1]
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert last.endswith("not missed: none")
+    assert [line.split()[:2] for line in table] == [
+        [job, way] for job in JOBS for way in ("nothing", "pretending")
+    ]
+
+
+async def test_a_job_that_works_is_not_taken_for_an_emptied_one() -> None:
+    """As if nobody had noticed: its tests pass, and the command fails and names it."""
+    done = await _mutate("--itself", "files.cleanup_temp_files")
+
+    assert done.returncode == 1
+    assert done.stdout.decode().splitlines()[-1].endswith("not missed: files.cleanup_temp_files")
+
+
+async def _mutate(*words: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "mutation", *words]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"}
     with anyio.fail_after(170):
-        done = await anyio.run_process(command, cwd=ROOT)
-
-    said = [line.split() for line in done.stdout.decode().splitlines()]
-    assert {(way, job) for _, way, job in said} == {
-        (way, job) for job in JOBS for way in ("nothing", "pretending")
-    }
-    assert [line for line in said if line[0] != "1"] == []
+        return await anyio.run_process(command, cwd=ROOT, env=environment, check=False)
