@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app.services.notifications.texts import Kind, body_text, headline
+from app.storage.users import User
 from app.storage.ways import Channel
 
 
@@ -25,6 +27,27 @@ class Delivered:
     channel: Channel
     status: DeliveryStatus
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What a user is to be told, once for its key."""
+
+    user: User
+    title: str = field(repr=False)
+    body: str = field(repr=False)
+    kind: Kind
+    key: str
+    is_ai: bool = False
+    """Whether the assistant wrote the body."""
+
+    @classmethod
+    def of(
+        cls, user: User, title: str, body: str, *, kind: Kind, key: str, is_ai: bool = False
+    ) -> "News":
+        """The same without control characters, and no longer than any channel takes."""
+        title, body = headline(title, kind), body_text(body)
+        return cls(user=user, title=title, body=body, kind=kind, key=key, is_ai=is_ai)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

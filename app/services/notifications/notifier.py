@@ -12,15 +12,23 @@ reaches only those that failed.
 """
 
 import logging
+from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.services.mail.errors import MailError
 from app.services.mail.message import Message
 from app.services.mail.outbox import Outbox
-from app.services.notifications.delivered import Delivered, DeliveryStatus, Letter, Parcel, Told
+from app.services.notifications.delivered import (
+    Delivered,
+    DeliveryStatus,
+    Letter,
+    News,
+    Parcel,
+    Told,
+)
 from app.services.notifications.parcels import Parcels
-from app.services.notifications.texts import Kind, body_text, headline
+from app.services.notifications.texts import Kind
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.notifications import Notices
@@ -68,20 +76,9 @@ class Notifications:
 
         A channel that fails is a result, not an error; a failing database is an error.
         """
-        title, body = headline(title, kind), body_text(body)
+        news = News.of(user, title, body, kind=kind, key=dedupe_key)
         ways = await self._ways.of(user.id)
-        results: list[Delivered] = []
-        for channel in dict.fromkeys(channels):
-            if refusal := _unwanted(ways, channel):
-                results.append(refusal)
-            elif channel is Channel.IN_APP:
-                results.append(await self._in_app(user, title, body, dedupe_key))
-            elif channel is Channel.EMAIL:
-                results.append(await self._by_mail(user, title, body, dedupe_key))
-            else:
-                parcel = self._parcels.pack(channel, user, title, body, kind, key=dedupe_key)
-                results.append(await self._at_once(parcel))
-        return tuple(results)
+        return tuple([await self._send(each, news, ways) for each in dict.fromkeys(channels)])
 
     async def tell(
         self,
@@ -100,28 +97,15 @@ class Notifications:
         `is_ai` says that the assistant wrote the body. A letter and parcels come back the first
         time only: have them sent in the same transaction.
         """
-        title, body = headline(title, kind), body_text(body)
+        news = News.of(user, title, body, kind=kind, key=dedupe_key, is_ai=is_ai)
         ways = await self._ways.read(session, user.id)
-        results, letter, parcels = list[Delivered](), None, list[Parcel]()
-        for channel in dict.fromkeys(channels):
-            if refusal := _unwanted(ways, channel):
-                results.append(refusal)
-            elif channel is Channel.IN_APP:
-                is_new = await self._notices.write(
-                    session, user.id, title=title, body=body, dedupe_key=dedupe_key
-                )
-                results.append(_noticed(user, title, is_new=is_new))
-            elif channel is Channel.EMAIL:
-                result, letter = await self._write_mail(session, user, title, body, dedupe_key)
-                results.append(result)
-            else:
-                parcel = self._parcels.pack(
-                    channel, user, title, body, kind, key=dedupe_key, is_ai=is_ai
-                )
-                result, is_new = await self._parcels.write(session, parcel, ways.get(channel))
-                results.append(result)
-                parcels += [parcel] if is_new else []
-        return Told(delivered=tuple(results), letter=letter, parcels=tuple(parcels))
+        told = [await self._tell(session, each, news, ways) for each in dict.fromkeys(channels)]
+        rest = [each for _, each in told if each is not None]
+        return Told(
+            delivered=tuple(delivered for delivered, _ in told),
+            letter=next((each for each in rest if isinstance(each, Letter)), None),
+            parcels=tuple(each for each in rest if isinstance(each, Parcel)),
+        )
 
     async def deliver(self, parcel: Parcel) -> Delivered:
         """Send it to its user, if they still want it, once for its key; safe to repeat.
@@ -134,38 +118,74 @@ class Notifications:
         """Try the way to a user by SMS, Slack or webhook; sends nothing. Raises `NotReady`."""
         return await self._parcels.check(user, channel)
 
+    async def _send(self, channel: Channel, news: News, ways: Mapping[Channel, Way]) -> Delivered:
+        if refusal := _unwanted(ways, channel):
+            return refusal
+        match channel:
+            case Channel.IN_APP:
+                return await self._in_app(news)
+            case Channel.EMAIL:
+                return await self._by_mail(news)
+            case _:
+                return await self._at_once(self._parcels.pack(channel, news))
+
+    async def _tell(
+        self, session: AsyncSession, channel: Channel, news: News, ways: Mapping[Channel, Way]
+    ) -> tuple[Delivered, Letter | Parcel | None]:
+        """What became of it, and what has to be brought."""
+        if refusal := _unwanted(ways, channel):
+            return refusal, None
+        match channel:
+            case Channel.IN_APP:
+                return await self._write_notice(session, news), None
+            case Channel.EMAIL:
+                return await self._write_mail(session, news)
+            case _:
+                parcel = self._parcels.pack(channel, news)
+                told, is_new = await self._parcels.write(session, parcel, ways.get(channel))
+                return told, parcel if is_new else None
+
     async def _at_once(self, parcel: Parcel) -> Delivered:
         try:
             return await self._parcels.deliver(parcel)
         except (OSError, ValueError) as error:
-            logger.warning(
-                "%s to user %s failed: %s.", parcel.channel, parcel.user_id, type(error).__name__
-            )
+            said = type(error).__name__
+            logger.warning("%s to user %s failed: %s.", parcel.channel, parcel.user_id, said)
             return Delivered(parcel.channel, DeliveryStatus.FAILED, str(error))
 
-    async def _in_app(self, user: User, title: str, body: str, key: str) -> Delivered:
-        is_new = await self._notices.add(user.id, title=title, body=body, dedupe_key=key)
-        return _noticed(user, title, is_new=is_new)
+    async def _in_app(self, news: News) -> Delivered:
+        is_new = await self._notices.add(
+            news.user.id, title=news.title, body=news.body, dedupe_key=news.key
+        )
+        return _noticed(news, is_new=is_new)
 
-    async def _by_mail(self, user: User, title: str, body: str, key: str) -> Delivered:
+    async def _write_notice(self, session: AsyncSession, news: News) -> Delivered:
+        is_new = await self._notices.write(
+            session, news.user.id, title=news.title, body=news.body, dedupe_key=news.key
+        )
+        return _noticed(news, is_new=is_new)
+
+    async def _by_mail(self, news: News) -> Delivered:
+        user = news.user
         if self._outbox is None or not user.wants_mail:
             return self._no_mail()
         try:
-            message = Message(to=(user.address,), subject=title, body=body)
-            mail = await self._outbox.post(message, user_id=user.id, key=_mail_key(user, key))
+            message = Message(to=(user.address,), subject=news.title, body=news.body)
+            mail = await self._outbox.post(message, user_id=user.id, key=_mail_key(news))
         except (MailError, OSError) as error:
             logger.warning("Mail to user %s failed: %s.", user.id, type(error).__name__)
             return Delivered(Channel.EMAIL, DeliveryStatus.FAILED, str(error))
         return Delivered(Channel.EMAIL, DeliveryStatus.DELIVERED, mail.message_id)
 
     async def _write_mail(
-        self, session: AsyncSession, user: User, title: str, body: str, key: str
+        self, session: AsyncSession, news: News
     ) -> tuple[Delivered, Letter | None]:
+        user = news.user
         if self._outbox is None or not user.wants_mail:
             return self._no_mail(), None
-        letter = Letter(user_id=user.id, subject=title, body=body, key=_mail_key(user, key))
+        letter = Letter(user_id=user.id, subject=news.title, body=news.body, key=_mail_key(news))
         try:
-            message = Message(to=(user.address,), subject=title, body=body)
+            message = Message(to=(user.address,), subject=news.title, body=news.body)
         except MailError as error:
             return Delivered(Channel.EMAIL, DeliveryStatus.FAILED, str(error)), None
         mail, is_new = await self._outbox.write(session, message, user_id=user.id, key=letter.key)
@@ -179,19 +199,20 @@ class Notifications:
         return Delivered(Channel.EMAIL, DeliveryStatus.DECLINED, "the user wants no mail")
 
 
-def _unwanted(ways: dict[Channel, Way], channel: Channel) -> Delivered | None:
+def _unwanted(ways: Mapping[Channel, Way], channel: Channel) -> Delivered | None:
     way = ways.get(channel)
     if way is None or way.is_wanted:
         return None
     return Delivered(channel, DeliveryStatus.DECLINED, "the user does not want this channel")
 
 
-def _noticed(user: User, title: str, *, is_new: bool) -> Delivered:
+def _noticed(news: News, *, is_new: bool) -> Delivered:
     if is_new:
-        logger.info("User %s has a notification (a title of %s characters).", user.id, len(title))
+        length = len(news.title)
+        logger.info("User %s has a notification (a title of %s characters).", news.user.id, length)
     said = "told now" if is_new else "told before"
     return Delivered(Channel.IN_APP, DeliveryStatus.DELIVERED, said)
 
 
-def _mail_key(user: User, key: str) -> str:
-    return f"notice:{user.id}:{key}"
+def _mail_key(news: News) -> str:
+    return f"notice:{news.user.id}:{news.key}"

@@ -6,10 +6,10 @@ is brought once for its key; the run that brings it may be killed and tried agai
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.services.notifications.delivered import Delivered, DeliveryStatus, Parcel
+from app.services.notifications.delivered import Delivered, DeliveryStatus, News, Parcel
 from app.services.notifications.first_steps import check_channel
 from app.services.notifications.posts import PostOutbox
-from app.services.notifications.texts import Kind, slack_text, sms_text, webhook_json
+from app.services.notifications.texts import slack_text, sms_text, webhook_json
 from app.services.sms.errors import SmsRejected
 from app.services.sms.outbox import SmsOutbox
 from app.storage.clock import Now, utc_now
@@ -52,28 +52,18 @@ class Parcels:
         self._posts = posts
         self._now = now
 
-    def pack(
-        self,
-        channel: Channel,
-        user: User,
-        title: str,
-        body: str,
-        kind: Kind,
-        *,
-        key: str,
-        is_ai: bool = False,
-    ) -> Parcel:
-        """Put a notification into the channel's words."""
+    def pack(self, channel: Channel, news: News) -> Parcel:
+        """Put it into the channel's words."""
+        title, body, user_id = news.title, news.body, news.user.id
         match channel:
             case Channel.SMS:
-                content = sms_text(title, body, is_ai=is_ai)
+                content = sms_text(title, body, is_ai=news.is_ai)
             case Channel.SLACK:
-                content = slack_text(title, body, kind)
+                content = slack_text(title, body, news.kind)
             case _:
-                content = webhook_json(title, body, kind, at=self._now(), user_id=user.id)
-        return Parcel(
-            channel=channel, user_id=user.id, content=content, key=f"notice:{user.id}:{key}"
-        )
+                content = webhook_json(title, body, news.kind, at=self._now(), user_id=user_id)
+        key = f"notice:{user_id}:{news.key}"
+        return Parcel(channel=channel, user_id=user_id, content=content, key=key)
 
     async def write(
         self, session: AsyncSession, parcel: Parcel, way: Way | None
