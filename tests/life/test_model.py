@@ -27,6 +27,7 @@ def worker(home: Home, server: ProviderServer) -> WorkerProcess:
 
 
 @pytest.mark.tier("T2")
+@pytest.mark.timeout(240)
 @pytest.mark.case(61)
 async def test_an_answer_is_paid_once_though_its_worker_is_killed(
     home: Home, steward: Services, case: Case
