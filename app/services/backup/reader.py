@@ -8,7 +8,7 @@ import gzip
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -208,7 +208,7 @@ class _Counted:
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[tuple[tarfile.TarFile, "_Counted"]]:
+def _opened(path: Path, limits: Limits) -> Generator[tuple[tarfile.TarFile, "_Counted"]]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     with ExitStack() as stack:
         file = stack.enter_context(open(descriptor, "rb"))
