@@ -9,8 +9,8 @@ is refused by Redis (the engine's Handover tells how). No transaction is open wh
 It wakes when this process has committed something, and looks for what others wrote every second.
 While Redis or the database is out of reach it waits, and nothing is lost. A run that can't be
 brought, since its queue is full or nobody has it any more, stays and says why, in the log and in
-the health check, and the others go on. (A power cut can cost SQLite its last commits: rows may be
-back then whose runs are over, and go again as any run may.)
+the health check, and the others go on; `steward outbox drop` gives up what never will be. That a
+row is gone is on the disk before its mark goes: after a power cut none comes back to be run again.
 """
 
 import logging

@@ -2,7 +2,7 @@
 
     start worker recorder service       keep Steward running
     enqueue remind tasks                give it work
-    runs dead effects queues schedules  look at the work, retry it, cancel it
+    runs dead effects outbox queues schedules    look at the work, retry it, cancel it
     health doctor check backup          look at Steward itself, and save it
     demo                                the tour
 
@@ -31,6 +31,7 @@ from app.cli import (
     effects,
     enqueue,
     health,
+    outbox,
     queues,
     recorder,
     remind,
@@ -63,6 +64,7 @@ _GROUPS = {
         run.cancel,
         dead.dead,
         effects.effects,
+        outbox.outbox,
         queues.queues,
         schedules.schedules,
     ),

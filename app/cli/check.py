@@ -98,10 +98,11 @@ async def check_redis(*, json: Json = False) -> int:
         await refuse_unfit(services.client, accepted=accepted)
         fitness = await examine(services.client)
         lines = [f"accepted: {each.line}" for each in fitness.objections]
-        return [
-            *lines,
-            (fitness.unasked and f"it can't be checked: {fitness.unasked}") or "it is fit",
-        ]
+        if fitness.unasked:
+            return [*lines, f"it can't be checked: {fitness.unasked}"]
+        if lines:
+            return [*lines, "it is used as it is, since STEWARD_REDIS__ACCEPT says so"]
+        return ["it is fit"]
 
     return await _try("redis", attempt, as_json=json)
 

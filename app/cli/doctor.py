@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 doctor = App(name="doctor")
 
+_SHOWN = 20  # of one trouble; `--all` and `--json` have the others, too
+_MOST_DOUBTS = 100_000
+
 Repair = Annotated[bool, Parameter(negative=(), help="Mend what can be mended without a doubt.")]
 
+All = Annotated[
+    bool, Parameter(name="--all", negative=(), help=f"Show all, not {_SHOWN} of a kind.")
+]
+
 _COLUMNS = ("trouble", "subject", "about", "done")
-_SHOWN = 20  # of one trouble; `--json` has all
 
 
 @doctor.default
-async def see_doctor(*, repair: Repair = False, json: Json = False) -> int:
+async def see_doctor(*, repair: Repair = False, everything: All = False, json: Json = False) -> int:
     """Look for inconsistencies, twice, and name them; exit code 1 if any is left.
 
     Runs that are on their way are none: it may be called while workers work.
@@ -43,7 +49,7 @@ async def see_doctor(*, repair: Repair = False, json: Json = False) -> int:
     if json:
         show_json([_facts(each) for each in findings])
     else:
-        _show(findings)
+        _show(findings, most=len(findings) if everything else _SHOWN)
     return OK if all(each.is_mended for each in findings) else FAILED
 
 
@@ -53,7 +59,7 @@ async def _in_the_database(services: "Services") -> "list[Finding]":
 
     found = [
         Finding(trouble=Trouble.DOUBT, subject=each.place.name, about=each.place.run_id)
-        for each in await services.effects.in_doubt()
+        for each in await services.effects.in_doubt(limit=_MOST_DOUBTS)
     ]
     standing = await services.outbox.standing()
     if standing.troubled:
@@ -66,17 +72,17 @@ async def _in_the_database(services: "Services") -> "list[Finding]":
     return found
 
 
-def _show(findings: "list[Finding]") -> None:
+def _show(findings: "list[Finding]", *, most: int) -> None:
     shown = Counter[str]()
     rows: list[Facts] = []
     for each in findings:
         shown[each.trouble] += 1
-        if shown[each.trouble] <= _SHOWN:
+        if shown[each.trouble] <= most:
             rows.append(_facts(each))
     show_table(rows, _COLUMNS, empty="Nothing is wrong.")
     for trouble, count in shown.items():
-        if count > _SHOWN:
-            print(f"... and {count - _SHOWN} more: {trouble}")
+        if count > most:
+            print(f"... and {count - most} more, which --all shows: {trouble}")
     if any(each.can_be_mended and not each.is_mended for each in findings):
         print("\nsteward doctor --repair mends what says so.")
 

@@ -53,16 +53,48 @@ async def settle_effect(
 
     settings = read_settings()
     async with _ledger(settings) as ledger, open_client(settings) as client:
-        effect = _the_one(await _doubts(ledger, run_id), run_id, name)
         if ledger is None:
             raise NotDone(f"no effect of run {run_id} is in doubt")
+        doubts = await _doubts(ledger, run_id)
+        if not doubts:
+            await _go_on(ledger, client, run_id, whether, as_json=json)
+            return
+        effect = _the_one(doubts, run_id, name)
         stands = await settle(ledger, effect, happened=whether == "done")
         if stands is not None and whether == "not-done":
             raise NotDone(f"{effect.place.name} is {stands.state.value} by now")
         is_clear = not await _doubts(ledger, run_id)
         new_id = await _queued_again(client, run_id) if is_clear else None
-    row = {"id": run_id, "effect": effect.place.name, "done": whether, "new_id": new_id}
-    if json:
+    _say(run_id, effect.place.name, whether, new_id, as_json=json)
+
+
+async def _go_on(
+    ledger: "Effects", client: "Client", run_id: str, whether: str, *, as_json: bool
+) -> None:
+    """Queue a run again whose last doubt was settled, when Redis went away just then."""
+    if not await _waits_for_a_person(client, run_id):
+        raise NotDone(f"no effect of run {run_id} is in doubt")
+    settled = [each for each in await ledger.of_run(run_id) if each.state.value == "settled"]
+    if settled and whether == "not-done":
+        raise NotDone(f"{settled[0].place.name} of run {run_id} is settled by now, as done")
+    names = ", ".join(each.place.name for each in settled)
+    _say(run_id, names, whether, await _queued_again(client, run_id), as_json=as_json)
+
+
+async def _waits_for_a_person(client: "Client", run_id: str) -> bool:
+    """Whether it lies among the dead letters since somebody had to say what happened."""
+    from app.engine import DeadLetters, NeedsReview, UnknownRun
+
+    try:
+        letter = await DeadLetters(client).get(run_id)
+    except UnknownRun:
+        return False
+    return letter.last.kind.endswith(f".{NeedsReview.__name__}")
+
+
+def _say(run_id: str, effect: str, whether: str, new_id: str | None, *, as_json: bool) -> None:
+    row = {"id": run_id, "effect": effect, "done": whether, "new_id": new_id}
+    if as_json:
         show_json([row])
     else:
         show_table([row], tuple(row), empty="")
@@ -92,7 +124,8 @@ async def _doubts(ledger: "Effects | None", run_id: str) -> "Sequence[Effect]":
 def _the_one(doubts: "Sequence[Effect]", run_id: str, name: str | None) -> "Effect":
     wanted = [each for each in doubts if name in (None, each.place.name)]
     if not wanted:
-        raise NotDone(f"no effect of run {run_id} is in doubt")
+        names = ", ".join(each.place.name for each in doubts)
+        raise NotDone(f"no effect {name!r} of run {run_id} is in doubt: --name one of {names}")
     if len(wanted) > 1:
         names = ", ".join(each.place.name for each in wanted)
         raise NotDone(f"several effects of run {run_id} are in doubt: --name one of {names}")

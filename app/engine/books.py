@@ -200,5 +200,6 @@ def _review(effect: Effect) -> NeedsReview:
     place = effect.place
     return NeedsReview(
         f"unknown, needs review: attempt {effect.attempt} of run {place.run_id} began "
-        f"{place.name!r}, and nobody can tell whether it happened"
+        f"{place.name!r}, and nobody can tell whether it happened: `steward effects` lists it, and"
+        " `steward effects settle` goes on once you know"
     )

@@ -64,6 +64,8 @@ def _unknown(variables: Iterable[str]) -> set[str]:
 
 def _refuse(error: ValidationError) -> NoReturn:
     for each in error.errors(include_input=False, include_url=False):
-        name = PREFIX + "__".join(str(part) for part in each["loc"]).upper()
+        names = [part for part in each["loc"] if isinstance(part, str)]
+        places = [f", item {part + 1}" for part in each["loc"] if isinstance(part, int)]
+        name = PREFIX + "__".join(names).upper() + "".join(places)
         print(f"{name}: {each['msg'].removeprefix('Value error, ')}", file=sys.stderr)
     raise SystemExit(1)

@@ -56,9 +56,21 @@ class Place(Protocol):
         """What a writer's transaction begins with: alone, or beside others that are not."""
         ...
 
+    async def make_last(self) -> None:
+        """Return once what was committed so far would survive a power cut."""
+        ...
+
     async def migrate(self, writer: AsyncEngine) -> None:
         """Bring the tables up to date; safe when several processes start at once."""
         ...
+
+
+_MUST_LAST = "must last"
+
+
+def must_last(session: AsyncSession) -> None:
+    """Have what this session writes on the disk before its `db.write()` ends."""
+    session.info[_MUST_LAST] = True
 
 
 class Database:
@@ -143,6 +155,8 @@ class Database:
         async with self._writes() as session, session.begin():
             await self.place.take_turn(session, alone=alone)
             yield session
+        if _MUST_LAST in session.info:
+            await self.place.make_last()
 
     def _refuse_nested(self) -> None:
         owner = self._turn.statistics().owner

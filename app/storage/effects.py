@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.engine import Effect, EffectState, Place, is_same
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
-from app.storage.database import Database
+from app.storage.database import Database, must_last
 from app.storage.dialect import insert_into
 
 KEPT: Final = timedelta(days=7)
@@ -66,6 +66,7 @@ class Effects:
         del lease
         try:
             async with self._database.write(in_turn=False) as session:
+                must_last(session)  # else a power cut could have it happen again
                 row = await session.get(EffectRow, place.key, with_for_update=True)
                 found = _effect(row) if row else None
                 if not is_same(found, known):
@@ -107,6 +108,12 @@ class Effects:
         oldest = oldest.order_by(EffectRow.since_ms).limit(limit)
         async with self._database.read() as session:
             return tuple(map(_effect, await session.scalars(oldest)))
+
+    async def of_run(self, run_id: str) -> Sequence[Effect]:
+        """All that is known of one run's, however they stand."""
+        rows = select(EffectRow).filter_by(run_id=run_id).order_by(EffectRow.since_ms)
+        async with self._database.read() as session:
+            return tuple(map(_effect, await session.scalars(rows)))
 
     async def count_in_doubt(self) -> int:
         """How many wait for a person."""

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.engine import BadArguments, Call, Handle, Job, NewRun
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
-from app.storage.database import Database
+from app.storage.database import Database, must_last
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,6 +122,7 @@ class Outbox:
         call = _call_of(job, args, kwargs)
         run, now = self._counter.prepare(call), self._now()
         _refuse_debounced(run, call)
+        must_last(session)
         await session.execute(insert(OutboxRow).values(_fields(call, run, now)))
         self._ring_after(session)
         return self._counter.promised(run.id, call)
@@ -142,6 +143,7 @@ class Outbox:
     async def brought(self, marks: Iterable[str]) -> None:
         """Delete these: they are on their queues. Safe to repeat."""
         async with self._database.write(in_turn=False) as session:
+            must_last(session)  # their marks go next: a row that came back would go again
             await session.execute(delete(OutboxRow).where(OutboxRow.mark.in_(list(marks))))
 
     async def put_off(self, waiting: Waiting, trouble: str) -> None:
@@ -156,6 +158,19 @@ class Outbox:
                     trouble=trouble[:_LONGEST_TROUBLE],
                 )
             )
+
+    async def list(self, *, limit: int) -> "list[Waiting]":
+        """What waits, in the order in which it was written."""
+        async with self._database.read() as session:
+            rows = await session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(limit))
+            return [*map(_waiting, rows)]
+
+    async def drop(self, run_id: str) -> bool:
+        """Delete a row for good; False when it is not there. No relay may be at work meanwhile."""
+        row = delete(OutboxRow).where(OutboxRow.run_id == run_id).returning(OutboxRow.id)
+        async with self._database.write(in_turn=False) as session:
+            must_last(session)
+            return (await session.execute(row)).first() is not None
 
     async def standing(self) -> Standing:
         """How many wait, since when, and whether any of them is in trouble."""

@@ -88,6 +88,9 @@ class PostgresDatabase:
         """Wait for other writers; raises `OperationalError` after some seconds."""
         await session.execute(_ALONE if alone else _BESIDE)
 
+    async def make_last(self) -> None:
+        """A commit has seen to it, unless the server was told otherwise (synchronous_commit)."""
+
     async def migrate(self, writer: AsyncEngine) -> None:
         """Take the missing steps in one transaction, while other processes wait."""
         await upgrade_server(writer, self)

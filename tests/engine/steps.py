@@ -24,6 +24,7 @@ from app.engine.run import Claim, Claimed, Share
 from tests.rights import asked
 
 HOUR = timedelta(hours=1)
+_DEAD = RuntimeError("dead")
 LEASE = seconds(60)
 QUEUES = ("urgent", "default", "idle")
 
@@ -125,15 +126,17 @@ def put_back(run: Claimed, delay: timedelta | None = None, *, is_charged: bool =
     )
 
 
-def buried(run: Claimed, *, keep: timedelta = HOUR, key: str = "") -> Buried:
+def buried(
+    run: Claimed, *, keep: timedelta = HOUR, key: str = "", error: Exception = _DEAD
+) -> Buried:
     """It failed for good."""
     return Buried(
         run=run,
         job="test.write",
         result=b"result",
         keep_ms=span_ms(keep),
-        failure=failure(run, RuntimeError("dead")),
-        cause=cause_of("test.write", RuntimeError("dead")),
+        failure=failure(run, error),
+        cause=cause_of("test.write", error),
         key=key,
         event=event(run, Ending.DEAD),
     )

@@ -47,7 +47,10 @@ async def in_time(
         doing = "done"
     if scope.cancelled_caught and doing != "done":
         what = "opened" if doing == "open" else "closed"
-        raise NotInTime(f"it could not be {what} within {within.total_seconds():g} s")
+        raise NotInTime(
+            f"it could not be {what} within {within.total_seconds():g} s; what it waits for may be"
+            " out of reach, or STEWARD_WORKER__OPEN_WITHIN (`open_within`) too short"
+        )
 
 
 @asynccontextmanager
