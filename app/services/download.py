@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 import httpx2
 
-from app.services.web_guard import AddressRefused, Target, WebGuard, parse_url
+from app.services.web_guard import AddressRefused, Target, WebGuard, certificates, parse_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRIES = 3  # addresses of one host: an IPv6 that leads nowhere, and a broken mirror
@@ -89,7 +89,9 @@ class Downloader:
         seconds = self._limits.time.total_seconds()
         try:
             with anyio.fail_after(seconds):
-                async with httpx2.AsyncClient(trust_env=False, timeout=seconds) as client:
+                async with httpx2.AsyncClient(
+                    trust_env=False, timeout=seconds, verify=certificates()
+                ) as client:
                     return await self._follow(client, url, question)
         except TimeoutError as error:
             raise DownloadFailed(f"it took longer than {seconds:g} s") from error

@@ -12,6 +12,7 @@ IPv4 address in it: some gateway may unpack it.
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -21,6 +22,7 @@ from ipaddress import (
     ip_network,
 )
 from socket import SOCK_STREAM
+from ssl import SSLContext
 from typing import Final
 
 import anyio
@@ -87,6 +89,12 @@ class WebGuard:
         if not all(map(may_reach, addresses)):
             raise AddressRefused(f"{host} is not a public address, nor one from the settings")
         return Target(url=parsed, addresses=addresses)
+
+
+@cache
+def certificates() -> SSLContext:
+    """Whom to trust with TLS; read once, for that takes longer than to ask somebody."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def is_public(address: Address) -> bool:

@@ -7,18 +7,16 @@ that stays away or never ends changes nothing. Redirects are not followed: what 
 address is not for another. Neither a URL nor its password appears in any message.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Final
 
 import anyio
 import httpx2
 
 from app.services.download import Download
-from app.services.web_guard import Target, WebGuard, parse_url
+from app.services.web_guard import Target, WebGuard, certificates, parse_url
 
 _TRIES = 3  # addresses of one host: an IPv6 that leads nowhere, and a broken mirror
 _OURS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Steward"}
@@ -73,7 +71,9 @@ class Poster:
         target = await self._found(url)
         seconds = self._limits.answer.total_seconds()
         timeout = httpx2.Timeout(seconds, connect=self._limits.connect.total_seconds())
-        async with httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=_trust()) as client:
+        async with httpx2.AsyncClient(
+            trust_env=False, timeout=timeout, verify=certificates()
+        ) as client:
             requests = [
                 _request(client, method, target, address, content, headers)
                 for address in target.pinned[:_TRIES]
@@ -140,12 +140,6 @@ class Poster:
             except httpx2.HTTPError:  # the status is what counts
                 pass
         return bytes(body[: self._limits.size])
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom to trust: read once, for that takes longer than a post."""
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _request(

@@ -61,6 +61,7 @@ async def test_an_account_for_sms_is_tried_and_then_used(
     ]
 
 
+@pytest.mark.tier("T2")
 async def test_slack_and_a_webhook_are_told(steward: Command, there: Receiver) -> None:
     slack = {"STEWARD_NOTIFY__SLACK_URL": f"{there.url}{SLACK_PATH}"}
     hook = {
