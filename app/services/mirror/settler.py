@@ -36,17 +36,17 @@ class Settler:
         """
         try:
             await self._found(pair, fetched)
-        except Clash as clash:
-            await self._once_more(pair, clash)
+        except (Clash, Gone) as overtaken:
+            await self._once_more(pair, overtaken)
         except BadItem as error:
             self.done.fail(pair.name, error)
 
-    async def _once_more(self, pair: Pair, clash: Clash) -> None:
+    async def _once_more(self, pair: Pair, overtaken: Clash | Gone) -> None:
         """Somebody was there between our look and our change: look again, once."""
-        id = clash.id or pair.id
+        id = (isinstance(overtaken, Clash) and overtaken.id) or pair.id
         try:
             if not id:
-                raise clash
+                raise overtaken
             (found,) = await self._remote.fetch([id])
             await self._found(pair, found)
         except BadItem as error:

@@ -48,6 +48,8 @@ class Elsewhere:
         self.unreadable: set[str] = set()
         self.unlisted: set[str] = set()
         """What a whole listing lacks, though it is there."""
+        self.meanwhile: bytes | None = b""
+        """What somebody writes just before our next change, or that they remove it."""
         self.calls = 0
         self.fails_at: tuple[int, str] = (0, "")
         """The call that fails, and whether `before` or `after` its work."""
@@ -93,6 +95,7 @@ class Elsewhere:
 
     async def replace(self, id: str, data: bytes, version: str) -> Fetched:
         self._call("before")
+        self._be_overtaken(id)
         self._same(id, version)
         self.edit(id, data)
         self._call("after")
@@ -104,9 +107,15 @@ class Elsewhere:
 
     async def remove(self, id: str, version: str) -> None:
         self._call("before")
+        self._be_overtaken(id)
         self._same(id, version)
         self.edit(id, None)
         self._call("after")
+
+    def _be_overtaken(self, id: str) -> None:
+        if self.meanwhile != b"":
+            self.edit(id, self.meanwhile)
+            self.meanwhile = b""
 
     def _same(self, id: str, version: str) -> None:
         if id not in self.things:

@@ -101,6 +101,30 @@ async def test_what_was_changed_on_both_sides_is_kept_twice(both: Both) -> None:
     assert both.files["plan.txt"] == "theirs"
 
 
+@pytest.mark.case(58)
+@pytest.mark.parametrize("is_removed_here", [False, True])
+@pytest.mark.parametrize("meanwhile", [b"theirs", None])
+async def test_who_changes_it_between_our_look_and_our_change_is_not_overwritten(
+    both: Both, is_removed_here: bool, meanwhile: bytes | None
+) -> None:
+    both.there.edit("plan.txt", b"first")
+    await both.sync()
+    if is_removed_here:
+        (both.here / "plan.txt").unlink()
+    else:
+        both.write("plan.txt", "ours")
+    both.there.meanwhile = meanwhile
+
+    done, again = await both.sync(), await both.sync()
+
+    kept = ["theirs"] if meanwhile else []
+    if not is_removed_here:
+        kept.append("copy of ours" if meanwhile else "ours")
+    assert (done.failed, again.changes) == (0, 0)
+    assert sorted(both.files.values()) == sorted(kept)
+    assert both.are_alike()
+
+
 @pytest.mark.parametrize("who_edits", ["here", "there"])
 async def test_a_change_wins_over_a_removal(both: Both, who_edits: str) -> None:
     both.there.edit("plan.txt", b"first")

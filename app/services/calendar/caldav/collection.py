@@ -21,6 +21,7 @@ from app.services.entries import shown
 from app.services.mirror import BadItem, Changes, Clash, Fetched, Gone, RemoteUnavailable, There
 
 _LONGEST: Final = 200  # bytes of a file name
+_LARGEST: Final = 1024**2  # characters of an event; a large one has some thousand
 _PAGES: Final = 1_000  # of one listing; a server that has more goes round in circles
 _MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CHANGED: Final = frozenset({HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT})
@@ -135,6 +136,8 @@ class CalDavCollection:
         data = answer.text(f"{CALDAV}calendar-data").replace("\r\n", "\n").replace("\n", "\r\n")
         if not data.strip():
             return BadItem(f"the server does not give it out ({answer.status})")
+        if len(data) > _LARGEST:
+            return BadItem(f"it is larger than {_LARGEST // 1024} kB")
         version = answer.text(f"{DAV}getetag").strip()
         return Fetched(id=id, data=data.encode(), version=version)
 
