@@ -82,7 +82,8 @@ class ModelAssistant:
             with anyio.fail_after(_PATIENCE.total_seconds()):
                 return await self._ask(request)
         except (AssistantError, TimeoutError, RefusedByAssistant, UnusableAnswer) as error:
-            log.warning("Task %s is told in its own words: %s", request.task_id, error)
+            name = type(error).__name__  # its text may be the model's
+            log.warning("Reminder %s is told in its own words: %s.", request.task_id, name)
             return await self._own_words.answer(request)
 
     async def check(self) -> str:

@@ -199,6 +199,16 @@ async def test_a_reminder_is_told_in_its_own_words_when_the_model_has_none(answe
         assert server.asked
 
 
+async def test_nothing_of_a_task_or_an_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with asking(said("secret answer", done=False), said("secret answer")) as (model, _):
+        for _ in range(2):
+            await model.answer(replace(REQUEST, description="secret task"))
+
+    assert "own words: RefusedByAssistant" in caplog.text
+    assert "secret" not in caplog.text
+
+
 async def test_what_a_model_says_is_harmless_and_cut() -> None:
     hostile = "\x1b[31mred\r\nline\u202e\x00 $(rm -rf /) {{7*7}}\u2066" + "x" * 9000
     async with asking(said(hostile)) as (model, _):
