@@ -27,6 +27,8 @@ class MailSorted:
     notified: int = 0
     """How many notices of important mail the owner got."""
     categories: dict[str, int] = field(default_factory=dict[str, int])
+    priorities: dict[str, int] = field(default_factory=dict[str, int])
+    """How much of it should be looked at how soon: high, normal, low."""
     errors: tuple[str, ...] = ()
 
     def __add__(self, other: "MailSorted") -> "MailSorted":
@@ -41,5 +43,6 @@ class MailSorted:
             failed=self.failed + other.failed,
             notified=self.notified + other.notified,
             categories=dict(Counter(self.categories) + Counter(other.categories)),
+            priorities=dict(Counter(self.priorities) + Counter(other.priorities)),
             errors=self.errors + other.errors,
         )

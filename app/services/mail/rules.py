@@ -12,6 +12,14 @@ from enum import StrEnum
 from app.services.mail.letter import Letter
 
 
+class Priority(StrEnum):
+    """How soon somebody should look at it."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class Category(StrEnum):
     """What kind of mail it is; the folder it is filed in has the same name."""
 
@@ -20,6 +28,18 @@ class Category(StrEnum):
     NEWSLETTERS = "newsletters"
     IMPORTANT = "important"
     PERSONAL = "personal"
+
+    @property
+    def priority(self) -> Priority:
+        """How soon somebody should look at mail of this kind."""
+        return _PRIORITIES.get(self, Priority.NORMAL)
+
+
+_PRIORITIES = {
+    Category.IMPORTANT: Priority.HIGH,
+    Category.INVITATIONS: Priority.HIGH,
+    Category.NEWSLETTERS: Priority.LOW,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,5 +131,6 @@ def _summary(fates: list[_Fate]) -> MailSorted:
         failed=len(fates) - filed,
         notified=sum(fate.notified for fate in fates),
         categories=dict(categories),
+        priorities=dict(Counter(Category(each).priority.value for each in categories.elements())),
         errors=tuple(sorted({str(error) for error in troubles}))[:_TOLD],
     )

@@ -43,6 +43,7 @@ async def test_waiting_mail_is_categorized_recorded_and_filed(
         failed=0,
         notified=1,
         categories={"personal": 1, "newsletters": 1, "important": 1},
+        priorities={"normal": 1, "low": 1, "high": 1},
     )
     assert mailbox.filed == {
         "a": Category.PERSONAL,
