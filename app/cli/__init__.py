@@ -4,6 +4,8 @@
     enqueue remind tasks                give it work
     runs dead effects outbox queues schedules    look at the work, retry it, cancel it
     health doctor check backup          look at Steward itself, and save it
+    health doctor check                 look at Steward itself
+    alerts metrics failures advise      what was wrong, how long runs took, what to do
     demo                                the tour
 
     lifetime processes                  how what goes on is stopped, and kept alive
@@ -23,6 +25,8 @@ from cyclopts import App, CycloptsError, Group
 
 import app
 from app.cli import (
+    advise,
+    alerts,
     backup,
     check,
     dead,
@@ -30,7 +34,9 @@ from app.cli import (
     doctor,
     effects,
     enqueue,
+    failed,
     health,
+    metrics,
     outbox,
     queues,
     recorder,
@@ -70,6 +76,10 @@ _GROUPS = {
     ),
     "Look at Steward": (
         health.health,
+        alerts.alerts,
+        metrics.metrics,
+        failed.failures,
+        advise.advise,
         doctor.doctor,
         check.check,
         backup.backup,

@@ -1,8 +1,8 @@
 """`steward health`: whether Steward works, asked of each of its parts."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, show_json, show_table
 from app.cli.failures import FAILED, OK
@@ -14,9 +14,21 @@ if TYPE_CHECKING:
 health = App(name="health")
 
 
+Worker = Annotated[
+    bool,
+    Parameter(
+        name="--worker",
+        negative=(),
+        help="Only the workers of this machine: for a container, whose own they are.",
+    ),
+]
+
+
 @health.default
-async def check_health(*, json: Json = False) -> int:
+async def check_health(*, worker: Worker = False, json: Json = False) -> int:
     """Ask database, Redis, queues, workers and machine how they are; exit code 1 if unhealthy."""
+    if worker:
+        return await _check_workers(as_json=json)
     from app.connection import open_client
     from app.context import open_services
     from app.services.health_report import Level
@@ -33,6 +45,33 @@ async def check_health(*, json: Json = False) -> int:
         show_table(parts, ("part", "level", "line"), empty="")
         print(f"\nSteward is {report.overall}.")
     return FAILED if report.overall is Level.UNHEALTHY else OK
+
+
+async def _check_workers(*, as_json: bool) -> int:
+    """Whether workers of this machine are alive, and none is blocked: their own signs of life."""
+    from socket import gethostname
+
+    from app.connection import open_client
+    from app.settings import read_settings
+
+    async with open_client(read_settings()) as client:
+        ours = [each for each in await client.workers() if each.host == gethostname()]
+    rows = [
+        {
+            "worker": each.id,
+            "pid": each.pid,
+            "running": each.running,
+            "slots": each.slots,
+            "blocked": each.blocked,
+            "level": "unhealthy" if each.blocked else "healthy",
+        }
+        for each in ours
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows, tuple(rows[0]) if rows else (), empty="No worker of this machine lives.")
+    return OK if ours and not any(each.blocked for each in ours) else FAILED
 
 
 def _facts(part: "Part") -> Facts:

@@ -13,15 +13,15 @@ _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "day
 _LONGEST = 50  # characters; nobody means more
 
 
-def read_span(text: str) -> timedelta:
+def read_span(text: str, *, option: str = "--delay") -> timedelta:
     """A length of time; raises `Misused`."""
     words = text.strip()
     if not words or len(words) > _LONGEST or not _WHOLE.fullmatch(words):
-        raise Misused(f"--delay: write 90, 90s, 5m, 2h or 1d12h, not {text[:_LONGEST]!r}")
+        raise Misused(f"{option}: write 90, 90s, 5m, 2h or 1d12h, not {text[:_LONGEST]!r}")
     try:
         return sum((_length(*part) for part in _PART.findall(words)), timedelta(0))
     except OverflowError:
-        raise Misused(f"--delay: {text} is too long") from None
+        raise Misused(f"{option}: {text} is too long") from None
 
 
 def _length(number: str, unit: str) -> timedelta:

@@ -90,6 +90,7 @@ class _Ours:
         return [
             f"--queues={','.join(self.queues)}",
             f"--concurrency={settings.worker.concurrency}",
+            f"--processes={settings.worker.processes}",  # so many share the ports to be watched at
             *(flag for flag, is_set in flags.items() if is_set),
         ]
 

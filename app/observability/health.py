@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.engine import Client, DeadLetters, Fitness, examine
 from app.engine.redis.keys import HEALTH
 from app.observability import machine
+from app.observability.providers import NOBODY, Providers, ask_provider
 from app.services.health_report import (
     USUAL,
     HealthReport,
@@ -55,6 +56,7 @@ class Health:
         *,
         limits: Thresholds = USUAL,
         accepted: Collection[str] = (),
+        providers: Providers = NOBODY,
         now: Now = utc_now,
     ) -> None:
         """`home` is the folder whose disk counts; `accepted` what Redis may lack."""
@@ -63,6 +65,7 @@ class Health:
         self._home = home
         self._limits = limits
         self._accepted = accepted
+        self._providers = providers
         self._now = now
         self._checks = HealthChecks(database, now=now)
         self._outbox = Outbox(database, client, now=now)
@@ -100,6 +103,8 @@ class Health:
             "memory": partial(machine.memory, self._limits),
             "cpu": partial(machine.cpu, self._limits),
         }
+        for name, try_it in self._providers.items():
+            probes[name] = partial(ask_provider, name, try_it)
         async with anyio.create_task_group() as group:
             for name, probe in probes.items():
                 group.start_soon(self._ask, check, name, probe)

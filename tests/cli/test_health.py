@@ -67,3 +67,10 @@ def test_what_fails_is_one_line_that_names_the_setting(
     assert done.code == 1
     assert setting in done.line
     assert "hunter2" not in done.out + done.err
+
+
+def test_a_container_asks_for_its_own_workers(started_steward: Command, steward: Command) -> None:
+    alive, nobody = started_steward("health", "--worker", "--json"), steward("health", "--worker")
+
+    assert (alive.code, [each["level"] for each in alive.json()]) == (0, ["healthy"])
+    assert (nobody.code, nobody.out) == (1, "No worker of this machine lives.\n")
