@@ -39,7 +39,7 @@ _PROGRAM = Path(__file__).parents[3]  # the folder that `app` is in
 _SETTINGS: dict[str, Any] = {
     "worker": {"lease": 2, "poll": 0.1, "recorder": False},
     "owner": {"name": "Ann's friend", "address": "friend@localhost"},
-    "files": {"temp_keep": 2, "settled": 0.001},
+    "files": {"temp_keep": 2},
 }
 _LOOK = 0.05  # s between two looks at whether something has happened
 _PATIENCE = 15.0  # s for anything that should happen at once
