@@ -43,6 +43,7 @@ _SETTINGS: dict[str, Any] = {
 }
 _LOOK = 0.05  # s between two looks at whether something has happened
 _PATIENCE = 15.0  # s for anything that should happen at once
+_STARTING = 60.0  # s for two processes to begin, on a machine that has other work
 _ENDING = 5.0  # s for a worker to stop in order
 
 
@@ -97,10 +98,11 @@ class House:
         """Take in what a worker process prints, until it ends."""
         assert process.stdout is not None
         rest = ""
-        async for text in TextReceiveStream(process.stdout, errors="replace"):
-            *lines, rest = (rest + text).split("\n")
-            for line in lines:
-                self._take(json.loads(line), process)
+        with suppress(anyio.ClosedResourceError):  # it was ended, and its pipe with it
+            async for text in TextReceiveStream(process.stdout, errors="replace"):
+                *lines, rest = (rest + text).split("\n")
+                for line in lines:
+                    self._take(json.loads(line), process)
 
     def _take(self, event: dict[str, Any], process: Process) -> None:
         if event["event"] == "started":
@@ -151,7 +153,7 @@ async def _workers(house: House, folder: Path) -> AsyncGenerator[None]:
             for number in (1, 2):
                 started.append(await _start_worker(house, folder, number))
                 group.start_soon(house.listen, started[-1])
-            await until(lambda: _all_work(house), "the workers did not start")
+            await until(lambda: _all_work(house), "the workers did not start", within=_STARTING)
             yield
         finally:
             with anyio.CancelScope(shield=True):
