@@ -35,6 +35,7 @@ def worker(home: Home, server: Dovecot, account: Account, capture: Capture) -> W
         STEWARD_MAIL__IMAP__HOST="127.0.0.1",
         STEWARD_MAIL__IMAP__PORT=str(server.port),
         STEWARD_MAIL__IMAP__SECURITY="none",
+        STEWARD_MAIL__IMAP__SORT="true",
         STEWARD_MAIL__IMAP__USERNAME=account.username,
         STEWARD_MAIL__IMAP__PASSWORD=account.password,
         STEWARD_MAIL__SMTP__HOST="127.0.0.1",

@@ -43,9 +43,9 @@ class Imap(Section):
         default="INBOX", min_length=1, description="the folder whose mail is read and filed"
     )
     sort: bool = Field(
-        default=True,
-        description="whether the mail in that folder is moved into Steward/ by category; false "
-        "leaves it where it is",
+        default=False,
+        description="whether the mail in that folder is moved into Steward/ by category, and its "
+        "owner told of what is important; false leaves it where it is",
     )
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _AT_ONCE = 8  # heads a command, so that no more than eight megabytes are held
 _MOST_UNREADABLE = 3  # in a row: more than that is the server's trouble, and no mail's
+_LEFT = "left where it is; STEWARD_MAIL__IMAP__SORT=true has it sorted"
 _LEFT_ALONE = 3600.0  # s
 _ROOM = "Steward"  # the folder that ours lie in, so that nobody takes them for their own
 
@@ -79,7 +80,7 @@ class ImapMailbox:
         async with self.open(writes=False) as opened:
             count = opened.selected.exists
         account = self._account
-        filed = f"moved into {_ROOM}/ by category" if self.is_sorted else "left where it is"
+        filed = f"moved into {_ROOM}/ by category" if self.is_sorted else _LEFT
         return (
             f"imap: {account.address} accepts the login of {account.username}; {account.folder} "
             f"holds {count} mails; what lies there is {filed}"
