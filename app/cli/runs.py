@@ -61,7 +61,7 @@ def living(run: "RunInfo") -> Facts:
         "attempts": run.attempt,
         "when": run.due_at,
         "took": None,
-        "error": "",
+        "error": f"waiting for a limit: {run.waits_for}" if run.waits_for else "",
         "enqueued_at": run.enqueued_at,
         "due_at": run.due_at,
         "worker": run.worker,

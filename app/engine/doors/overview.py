@@ -1,6 +1,6 @@
 """Looking at everything at once: queues, workers, and the runs that wait or run."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -79,6 +79,8 @@ class RunInfo:
     attempt: int
     worker: str = ""
     """Who runs it now."""
+    waits_for: str = ""
+    """The limit that has no room for it; it was due before, and goes on once there is some."""
 
 
 class Overview:
@@ -143,7 +145,15 @@ class Overview:
         if payload is None:
             raise UnknownRun(f"no run {run_id} waits or runs")
         due = trace.due_ms or payload.sf or payload.et
-        return _info(run_id, payload.q, due, trace)
+        (limit,) = await self._limits([run_id])
+        return _info(run_id, payload.q, due, trace, limit)
+
+    async def _limits(self, run_ids: Sequence[str]) -> list[str]:
+        """The limit that each of these waits for, or nothing."""
+        async with answering():
+            redis: Any = self._store.redis
+            notes: list[bytes | None] = await redis.hmget(keys.PUT_OFF, run_ids) if run_ids else []
+        return [_limit_in(note) if note else "" for note in notes]
 
     async def _in_queue(self, name: str, limit: int) -> list[RunInfo]:
         async with answering():
@@ -151,16 +161,30 @@ class Overview:
                 keys.queue(name), 0, limit - 1, withscores=True
             )
         pairs = [(member.decode(errors="replace"), due) for member, due in entries]
-        return [_info(id, name, due, await self._lookup.trace(id)) for id, due in pairs]
+        limits = await self._limits([id for id, _ in pairs])
+        return [
+            _info(id, name, due, await self._lookup.trace(id), limit)
+            for (id, due), limit in zip(pairs, limits, strict=True)
+        ]
 
 
-def _info(run_id: str, queue: str, due_ms: float, trace: Trace) -> RunInfo:
+def _limit_in(note: bytes) -> str:
+    """The line that a run stands in, as admit.lua has noted it last."""
+    try:
+        *_, line = msgspec.msgpack.decode(note)
+        return bytes(line).decode(errors="replace") if isinstance(line, bytes) else str(line)
+    except (msgspec.DecodeError, ValueError, TypeError):
+        return "?"
+
+
+def _info(run_id: str, queue: str, due_ms: float, trace: Trace, limit: str) -> RunInfo:
     payload = trace.payload
     return RunInfo(
         id=run_id,
         job=payload.f if payload else "?",
         queue=queue,
         status=trace.status,
+        waits_for=limit,
         due_at=from_ms(max(0.0, min(due_ms, LATEST_MS))),
         enqueued_at=from_ms(payload.et) if payload else None,
         attempt=trace.attempt,

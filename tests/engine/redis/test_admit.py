@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.engine import Client, ManualClock, RunStatus, minutes, seconds
+from app.engine.doors.overview import Overview
 from app.engine.limits import Ask, Breaker
 from app.engine.redis import keys
 from app.engine.redis.store import Store
@@ -75,6 +76,18 @@ async def test_runs_start_as_far_as_there_is_room_and_the_others_give_their_leas
         *(RunStatus.DEFERRED, RunStatus.DEFERRED),
     ]
     assert (await claim(store)).runs == ()
+
+
+async def test_who_waits_for_room_is_seen_to_wait_for_it(client: Client, store: Store) -> None:
+    runs = await claimed(client, 2)
+    await ask(store, runs, ONE_AT_ONCE)
+
+    overview = Overview(store, client.lookup, ["default"])
+    seen = {each.id: each.waits_for for each in await overview.runs()}
+    alone = await overview.run(runs[1].id)
+
+    assert seen == {runs[0].id: "", runs[1].id: "at_once:one"}
+    assert (alone.status, alone.waits_for) == (RunStatus.DEFERRED, "at_once:one")
 
 
 async def test_the_place_of_a_run_that_is_over_goes_to_who_has_waited_longest(
