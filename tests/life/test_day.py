@@ -12,6 +12,7 @@ from app.storage.calendar import Calendars
 from app.storage.health import HealthChecks
 from app.storage.notifications import Notices
 from app.storage.optimizations import Optimizations
+from app.storage.sync_history import SyncHistory, SyncOutcome
 from app.storage.users import User
 from app.timetable import TIMETABLE
 from tests.life.databases import everywhere
@@ -60,6 +61,15 @@ async def has_optimized(day: Day, _owner: User, _home: Path) -> bool:
     return len(await Optimizations(day.services.database).latest()) == 1
 
 
+async def is_quiet(day: Day, owner: User, _home: Path) -> bool:
+    return str((await day.services.users.get(owner.id)).quiet_hours) == "03:00-03:10"
+
+
+async def knows_no_account(day: Day, _owner: User, _home: Path) -> bool:
+    past = await SyncHistory(day.services.database, "notes").latest()
+    return {each.outcome for each in past} == {SyncOutcome.NOT_CONFIGURED}
+
+
 EFFECTS: dict[str, Shows] = {
     "ai.process_due_tasks": is_told,
     "email.process_email_queue": is_filed,
@@ -68,6 +78,8 @@ EFFECTS: dict[str, Shows] = {
     "maintenance.optimize_database": has_optimized,
     "maintenance.system_health_check": has_looked,
     "sync.sync_calendar_events": has_teas,
+    "sync.sync_notion_pages": knows_no_account,
+    "sync.sync_user_preferences": is_quiet,
 }
 """What is there after the day that was not before, and is there once."""
 
@@ -108,12 +120,21 @@ async def _leave(day: Day, owner: User, home: Path) -> None:
     """Put something to do where each of the jobs looks for it."""
     due = day.clock.now() + minutes(90)
     await day.services.tasks.create_reminder(owner, "water the plants", due)
-    for folder in ("tmp", "logs", "calendar", "mail/inbox/new", "mail/inbox/cur", "mail/inbox/tmp"):
+    for folder in (
+        "tmp",
+        "logs",
+        "calendar",
+        "mail/inbox/new",
+        "mail/inbox/cur",
+        "mail/inbox/tmp",
+        "preferences",
+    ):
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "tmp/old").write_text("written days ago")
     (home / "logs/old.log").write_text("a line\n")
     os.utime(home / "logs/old.log", (0, 0))
     (home / "calendar/tea.ics").write_text(TEA)
+    (home / "preferences/owner.toml").write_text('quiet_hours = "03:00-03:10"\n')
     (home / "mail/inbox/new/1700000000.shop.localhost").write_text(RECEIPT)
 
 
