@@ -56,8 +56,26 @@ def test_the_check_of_the_calendar_tells_where_its_folder_is(steward: Command) -
             {"STEWARD_CALENDAR__FEEDS": '["http://ann:hunter2@127.0.0.1:1/private.ics"]'},
             "STEWARD_CALENDAR__FEEDS",
         ),
+        (
+            "calendar",
+            {
+                "STEWARD_CALENDAR__CALDAV__URL": "http://127.0.0.1:1/",
+                "STEWARD_CALENDAR__CALDAV__USERNAME": "ann",
+                "STEWARD_CALENDAR__CALDAV__PASSWORD": "hunter2",
+            },
+            "STEWARD_CALENDAR__CALDAV__URL",
+        ),
+        (
+            "notes",
+            {
+                "STEWARD_NOTES__NOTION__TOKEN": "ntn_hunter2",
+                "STEWARD_NOTES__NOTION__DATABASE": "d" * 32,
+                "STEWARD_NOTES__NOTION__ADDRESS": "http://127.0.0.1:1",
+            },
+            "STEWARD_NOTES__NOTION__ADDRESS",
+        ),
     ],
-    ids=["mail", "calendar"],
+    ids=["mail", "calendar", "caldav", "notes"],
 )
 def test_what_fails_is_one_line_that_names_the_setting(
     steward: Command, service: str, settings: dict[str, str], setting: str

@@ -25,6 +25,7 @@ _SHARE: Final = (
     "next: open the database in Notion, and add the integration in its menu under Connections; "
     "its link goes into STEWARD_NOTES__NOTION__DATABASE; then check again"
 )
+_AWAY: Final = "next: look at status.notion.so, or at this machine's way to the internet"
 _READY: Final = (
     "next: `steward enqueue sync.sync_notion_pages` brings both sides in step now, and the "
     "timetable every two hours"
@@ -47,12 +48,15 @@ async def _try(account: OpenRemote) -> Step:
         async with account() as remote:
             listing = await remote.changes("")
     except RemoteError as error:
-        return Step(tried=tried, said=str(error), advice=_advice(error), is_well=False)
+        setting, advice = _advice(error)
+        said = f"{error}; check STEWARD_NOTES__NOTION__{setting}"
+        return Step(tried=tried, said=said, advice=advice, is_well=False)
     said = f"the token is good, and the database holds {len(listing.items)} pages"
     return Step(tried=tried, said=said, advice=_READY)
 
 
-def _advice(error: RemoteError) -> str:
+def _advice(error: RemoteError) -> tuple[str, str]:
+    """The setting to look at, and what to do next."""
     if not isinstance(error, RemoteRefused):
-        return "next: look at status.notion.so, or at this machine's way to the internet"
-    return _TOKEN if "token" in str(error) else _SHARE
+        return "ADDRESS", _AWAY
+    return ("TOKEN", _TOKEN) if "token" in str(error) else ("DATABASE", _SHARE)
