@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, shown
-from app.cli.failures import FAILED
+from app.cli.failures import FAILED, Misused
 from app.cli.lifetime import Stopper, serve
 from app.cli.logs import settings_with_logs
 from app.cli.options import Json
@@ -27,9 +27,16 @@ start = App(name="start")
 
 Demo = Annotated[bool, Parameter(negative=(), help="Play a tour in a temporary home, and end.")]
 
+ByUrl = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="With --demo: in two homes, on the settings' Redis and PostgreSQL, empty."
+    ),
+]
+
 
 @start.default
-def start_steward(*, demo: Demo = False, json: Json = False) -> int:
+def start_steward(*, demo: Demo = False, by_url: ByUrl = False, json: Json = False) -> int:
     """Run Steward: its Valkey, its database, one worker for all queues, the clock, the history.
 
     Ctrl-C stops it in order and loses nothing; started again it goes on where it was.
@@ -37,7 +44,9 @@ def start_steward(*, demo: Demo = False, json: Json = False) -> int:
     if demo:
         from app.cli.demo import play_demo
 
-        return play_demo(json=json)
+        return play_demo(json=json, by_url=by_url)
+    if by_url:
+        raise Misused("--by-url goes with --demo")
     settings = settings_with_logs(as_json=json)
     return serve(partial(_start, settings, as_json=json))
 

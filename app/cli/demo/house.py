@@ -1,7 +1,8 @@
 """The demo's house: a temporary home with its services, and two worker processes in it.
 
-Nothing from outside gets in: not the user's settings, not their mail server, not their Redis. When
-the demo ends, however it ends, the workers are gone and so is the home.
+Nothing from outside gets in: not the user's settings, not their mail server, not their Redis (but
+by `--by-url`, see servers.py). When the demo ends, however it ends, the workers are gone and so is
+the home.
 """
 
 import json
@@ -10,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from app.cli.demo.jobs import DEMO_JOBS
 from app.cli.demo.post_office import PostOffice, open_post_office
+from app.cli.demo.servers import SECOND_QUEUES, Servers, borrowed
 from app.connection import open_client
 from app.context import Services, open_services
 from app.engine import Events, by_name
@@ -67,6 +69,8 @@ class House:
     """Where the demo happens."""
 
     home: Path
+    given: dict[str, Any]
+    """What the settings are, by section."""
     services: Services
     owner: User
     office: PostOffice
@@ -114,22 +118,32 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    *, heard: Callable[[dict[str, Any]], None], say: Callable[[str], None]
+    *,
+    heard: Callable[[dict[str, Any]], None],
+    say: Callable[[str], None],
+    servers: Servers | None = None,
 ) -> AsyncGenerator[House]:
     """Build it: home, Valkey, database, history, two workers; gone without a trace at the end."""
     with _temporary_folder() as folder:
-        async with open_post_office() as office, _open_house(folder, office, heard, say) as house:
-            yield house
+        async with AsyncExitStack() as stack:
+            office = await stack.enter_async_context(open_post_office())
+            given = {**_SETTINGS, **office.settings, **(servers.settings if servers else {})}
+            settings = DemoSettings(home=folder / "home", **given)
+            if servers:
+                await stack.enter_async_context(borrowed(settings))
+            opening = _open_house(folder, office, settings, given, heard, say)
+            yield await stack.enter_async_context(opening)
 
 
 @asynccontextmanager
 async def _open_house(
     folder: Path,
     office: PostOffice,
+    settings: DemoSettings,
+    given: dict[str, Any],
     heard: Callable[[dict[str, Any]], None],
     say: Callable[[str], None],
 ) -> AsyncGenerator[House]:
-    settings = DemoSettings(home=folder / "home", **_SETTINGS, **office.settings)
     async with (
         open_client(settings, jobs=by_name([*JOBS.values(), *DEMO_JOBS])) as client,
         open_services(settings, client) as services,
@@ -137,7 +151,13 @@ async def _open_house(
     ):
         owner = await services.users.owner()
         house = House(
-            home=settings.home, services=services, owner=owner, office=office, heard=heard, say=say
+            home=settings.home,
+            given=given,
+            services=services,
+            owner=owner,
+            office=office,
+            heard=heard,
+            say=say,
         )
         group.start_soon(Recorder(Events(client.store), Runs(services.database)).run)
         async with _workers(house, folder):
@@ -167,22 +187,30 @@ async def _all_work(house: House) -> bool:
 
 
 async def _start_worker(house: House, folder: Path, number: int) -> Process:
+    home, words = house.home, list[str]()
+    if number > 1 and "database" in house.given:
+        home, words = folder / "second", ["--queues", SECOND_QUEUES]
+        for each in (home, house.home / "mail"):
+            each.mkdir(mode=0o700, exist_ok=True)
+        (home / "mail").symlink_to(house.home / "mail")  # as on a disk that both reach
     with (folder / f"worker-{number}.log").open("wb") as log:
         return await anyio.open_process(
-            [sys.executable, "-P", "-m", "app", "worker", "--demo-jobs", "--json"],
+            [sys.executable, "-P", "-m", "app", "worker", "--demo-jobs", "--json", *words],
             cwd=folder,  # where no .env lies
-            env=_environment(house),
+            env=_environment(house.given, home),
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
         )
 
 
-def _environment(house: House) -> dict[str, str]:
+def _environment(given: dict[str, Any], home: Path) -> dict[str, str]:
     """The variables of a worker process: everybody else's, and Steward's as the demo has them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    ours = {f"{PREFIX}HOME": str(house.home)}
-    for section, values in {**_SETTINGS, **house.office.settings}.items():
-        ours |= {f"{PREFIX}{section}__{name}".upper(): str(each) for name, each in values.items()}
+    ours = {f"{PREFIX}HOME": str(home)}
+    for section, values in given.items():
+        for name, each in values.items():
+            written = json.dumps(each) if isinstance(each, tuple) else str(each)
+            ours[f"{PREFIX}{section}__{name}".upper()] = written
     path = os.pathsep.join(filter(None, (str(_PROGRAM), os.environ.get("PYTHONPATH"))))
     return {**kept, **ours, "PYTHONPATH": path}
 

@@ -13,6 +13,7 @@ from app.cli.demo.crash import CRASH
 from app.cli.demo.files import FILE_STOPS
 from app.cli.demo.house import House, NotKept, open_house
 from app.cli.demo.screen import Screen
+from app.cli.demo.servers import Servers
 from app.cli.demo.stops import STOPS, Stop, leave_temporary_files
 from app.cli.demo.syncs import SYNC_STOPS
 from app.cli.failures import FAILED, complain, explain
@@ -35,14 +36,19 @@ class Verdict:
     rows: tuple[Facts, ...]
 
 
-async def play(stopper: Stopper, *, as_json: bool, stops: Sequence[Stop] = TOUR) -> None:
+async def play(
+    stopper: Stopper, *, as_json: bool, stops: Sequence[Stop] = TOUR, servers: Servers | None = None
+) -> None:
     """Play the whole tour; the exit code tells whether everything promised happened."""
     began = monotonic()
     screen = Screen(steps=len(stops), is_silent=as_json)
     verdicts: list[Verdict] = []
-    screen.say("Steward in a temporary home: a Valkey, a database, two worker processes ...")
+    place = "a temporary home: a Valkey, a database"
+    if servers:
+        place = "two temporary homes, on your Redis and your PostgreSQL"
+    screen.say(f"Steward in {place}, two worker processes ...")
     with screen.showing(), anyio.move_on_after(_WHOLE.total_seconds()):
-        async with open_house(heard=screen.heard, say=screen.note) as house:
+        async with open_house(heard=screen.heard, say=screen.note, servers=servers) as house:
             await run_sync(leave_temporary_files, house)
             for stop in stops:
                 await _visit(house, stop, screen, verdicts)
