@@ -1,6 +1,5 @@
 """`steward alerts`: what is wrong, and who sees to it."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -41,9 +40,11 @@ async def list_alerts(*, active: Active = False, limit: Limit = 50, json: Json =
 @alerts.command(name="ack")
 async def acknowledge(alert_id: AlertId, /, *, by: By = None, json: Json = False) -> None:
     """Say that somebody sees to it; it is not told again. Safe to repeat: who was first stays."""
+    from getpass import getuser
+
     from app.storage.alerts import Alerts, UnknownAlert
 
-    name = (by or getpass.getuser()).strip()[:_LONGEST_NAME]
+    name = (by or getuser()).strip()[:_LONGEST_NAME]
     async with looking_back() as database:
         try:
             facts = _facts(await Alerts(database).acknowledge(alert_id, by=name))

@@ -1,6 +1,5 @@
 """`steward metrics`: what runs took, waited and came to, for people, as JSON, as CSV."""
 
-import csv
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -65,9 +64,11 @@ def _worker(sighting: "Sighting") -> Facts:
 
 
 def _print_csv(rows: "Sequence[Facts]") -> None:
+    from csv import writer as csv_writer
+
     from app.observability.summary import COLUMNS
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv_writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
 

@@ -61,6 +61,7 @@ async def test_an_export_returns_while_the_recorder_writes(
 ) -> None:
     """The replaced system's took a lock twice, and hung."""
     since, runs, written = clock.now() - hours(1), Runs(database), 0
+    seen = list[int]()
 
     async def record() -> None:
         nonlocal written
@@ -71,7 +72,6 @@ async def test_an_export_returns_while_the_recorder_writes(
     with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(record)
-            seen = list[int]()
             while len(seen) < 10 or seen[-1] == 0:
                 before = written
                 totals = await times.totals(since)
