@@ -70,7 +70,8 @@ async def borrowed(settings: Settings) -> AsyncGenerator[None]:
 
 async def _keys(settings: Settings, *, delete: bool = False) -> int:
     async with open_client(settings) as client:
-        redis, count = client.store.redis, 0
+        redis: Any = client.store.redis
+        count = 0
         for prefix in _PREFIXES:
             async for key in redis.scan_iter(match=prefix, count=1_000):
                 count += 1
