@@ -73,6 +73,9 @@ def _server(
 
 
 def _each(listeners: Sequence[Heard]) -> Heard:
+    if len(listeners) == 1:  # every run passes here
+        return listeners[0]
+
     def heard(over: Over) -> None:
         for each in listeners:
             each(over)
