@@ -88,9 +88,10 @@ async def as_admin(where: RedisSettings | Redis) -> AsyncGenerator[Any]:
         async with open_redis(replace(where, **_ADMIN) if is_anybody else where) as redis:
             yield redis
     else:
-        pool = where.connection_pool
-        login = _ADMIN if are_limited() and not pool.connection_kwargs.get("password") else {}
-        options = {**pool.connection_kwargs, **login}
+        pool: Any = where.connection_pool
+        known: dict[str, Any] = pool.connection_kwargs
+        is_anybody = are_limited() and not known.get("password")
+        options = {**known, **_ADMIN} if is_anybody else known
         client = Redis.from_pool(ConnectionPool(pool.connection_class, **options))
         async with client:
             yield client

@@ -96,6 +96,9 @@ class Voucher:
             told: Any = await self._line.call("CONFIG", "GET", "append*")
         except ResponseError:
             return False
-        flat = cast("list[bytes]", told)  # so it comes in RESP2
-        options = told if isinstance(told, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+        if isinstance(told, dict):
+            options = cast("dict[bytes, bytes]", told)
+        else:  # so it comes in RESP2
+            flat = cast("list[bytes]", told)
+            options = dict(zip(flat[::2], flat[1::2], strict=True))
         return options.get(b"appendonly") == b"yes" and options.get(b"appendfsync") == b"always"
