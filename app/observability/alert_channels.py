@@ -1,16 +1,13 @@
 """Where alerts are told: the log, mail, Slack, a webhook. Each is told by a run of its own.
 
 An alert on the web is a POST, through the guard that keeps Steward from being sent to places it
-should not reach; the addresses of the settings may be at home. A webhook gets JSON, signed if there
-is a key: `Steward-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of the seconds, a dot, the body.
+should not reach; the addresses of the settings may be at home. A webhook gets JSON, signed as
+Standard Webhooks are if there is a secret (see app.services.notifications.signature).
 """
 
-import hmac
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
 
 import msgspec
 
@@ -18,6 +15,7 @@ from app.engine import PermanentError
 from app.observability.printable import printable
 from app.services.alert_report import Channel, TellStatus, Told
 from app.services.mail import Message, Outbox
+from app.services.notifications.signature import signed
 from app.services.web_post import Poster
 from app.storage.address import Address
 from app.storage.alerts import Alert, Severity
@@ -100,23 +98,20 @@ class AlertChannels:
     async def _webhook(self, alert: Alert) -> Told:
         if not self._to.webhook:
             return _not_configured(Channel.WEBHOOK, "STEWARD_ALERTS__WEBHOOK is empty")
-        return await self._post(Channel.WEBHOOK, self._to.webhook, alert, self._to.webhook_key)
+        key, secret = f"alert:{alert.id}:{alert.told}", self._to.webhook_key
+        return await self._post(Channel.WEBHOOK, self._to.webhook, alert, key=key, secret=secret)
 
-    async def _post(self, channel: Channel, url: str, value: object, key: str = "") -> Told:
+    async def _post(
+        self, channel: Channel, url: str, value: object, *, key: str = "", secret: str = ""
+    ) -> Told:
         body = msgspec.json.encode(value)
-        signature = {"Steward-Signature": sign(key, body, self._now())} if key else {}
+        at = int(self._now().timestamp())
+        signature = signed(secret, key=key, at=at, body=body) if secret else {}
         answer = await self._poster.ask(url, content=body, headers=_JSON | signature)
         if answer.status in _OK:
             return _told(channel, f"answered {answer.status}")
         said = f"{channel}: {answer.host} answered {answer.status}"
         raise ConnectionError(said) if answer.status in _LATER else ChannelRefused(said)
-
-
-def sign(key: str, body: bytes, at: datetime) -> str:
-    """What a webhook's body is signed with at a moment."""
-    seconds = int(at.timestamp())
-    digest = hmac.digest(key.encode(), b"%d.%s" % (seconds, body), sha256).hex()
-    return f"t={seconds},v1={digest}"
 
 
 def _letter(alert: Alert) -> str:

@@ -3,8 +3,8 @@
 import hmac
 import json
 import logging
+from base64 import b64encode
 from datetime import UTC, datetime
-from hashlib import sha256
 
 import pytest
 
@@ -13,7 +13,6 @@ from app.observability.alert_channels import (
     Addresses,
     AlertChannels,
     ChannelRefused,
-    sign,
 )
 from app.services.alert_report import Channel, TellStatus
 from app.services.mail import Outbox
@@ -30,6 +29,7 @@ from tests.observability.hooks import hooks
 from tests.servers import free_port
 from tests.services.mail.capture import Capture, smtp_server
 
+KEY = b"a key of the tests, long enough"
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 ALERT = Alert(
     id=3,
@@ -130,7 +130,10 @@ async def test_slack_is_posted_a_text_that_mentions_nobody(
 
 async def test_a_webhook_is_posted_signed_json(database: Database, outbox: Outbox) -> None:
     async with hooks() as site:
-        url, key = site.url("hook"), "key of the tests"
+        url, key = (
+            site.url("hook"),
+            "whsec_" + b64encode(b"a key of the tests, long enough").decode(),
+        )
         to = Addresses(webhook=url, webhook_key=key)
         await channels(database, outbox, to, trusted=(url,)).tell(ALERT, Channel.WEBHOOK, times=1)
 
@@ -138,10 +141,10 @@ async def test_a_webhook_is_posted_signed_json(database: Database, outbox: Outbo
     said = json.loads(post.body)
     assert (said["id"], said["rule"], said["subject"], said["value"]) == (3, "queue", "email", 500)
     seconds = int(NOON.timestamp())
-    digest = hmac.digest(key.encode(), f"{seconds}.".encode() + post.body, sha256).hex()
-    assert post.headers["steward-signature"] == f"t={seconds},v1={digest}"
-    assert sign(key, post.body, NOON) == f"t={seconds},v1={digest}"
-    assert sign("another", post.body, NOON) != f"t={seconds},v1={digest}"
+    signed_text = f"{post.headers['webhook-id']}.{seconds}.".encode() + post.body
+    digest = hmac.digest(KEY, signed_text, "sha256")
+    assert post.headers["webhook-timestamp"] == str(seconds)
+    assert post.headers["webhook-signature"] == f"v1,{b64encode(digest).decode()}"
 
 
 @pytest.mark.parametrize("channel", [Channel.SLACK, Channel.WEBHOOK])

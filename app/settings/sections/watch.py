@@ -75,7 +75,9 @@ class Alerts(Section):
         default=SecretStr(""), description="an address that gets each alert as JSON, by POST"
     )
     webhook_key: SecretStr = Field(
-        default=SecretStr(""), description="what the JSON is signed with; when empty, it is not"
+        default=SecretStr(""),
+        description="what that is signed with, as Standard Webhooks are: whsec_ and the base64 of "
+        "24 to 64 bytes; when empty, it is not signed",
     )
     cooldown: Span = Field(
         default=timedelta(minutes=5),
