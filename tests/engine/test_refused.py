@@ -114,7 +114,12 @@ async def _says(server: Server, fact: str, expected: object) -> bool:
 
 @pytest.mark.case(22)
 @pytest.mark.parametrize(
-    "refusing", [demoted, masterless, unable_to_save, with_another_password, loading, busy]
+    "refusing",
+    [
+        *(demoted, masterless, unable_to_save, busy),
+        pytest.param(loading, marks=pytest.mark.more_rights("DEBUG RELOAD; not tried without")),
+        pytest.param(with_another_password, marks=pytest.mark.more_rights("it changes who may")),
+    ],
 )
 async def test_a_refusal_is_an_error_in_time_and_the_worker_waits_for_its_end(
     server: Server, codec: Codec, refusing: Refusing, caplog: pytest.LogCaptureFixture

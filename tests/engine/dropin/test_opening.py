@@ -49,7 +49,10 @@ async def test_a_run_is_executed_and_its_result_read(project: Open) -> None:
         assert await second.status() == JobStatus.complete
 
 
-@pytest.mark.parametrize("queue", ["arq:queue:high", "whatever"])
+@pytest.mark.parametrize(
+    "queue",
+    ["arq:queue:high", pytest.param("whatever", marks=pytest.mark.more_rights("to that key"))],
+)
 async def test_the_projects_queue_may_have_any_name(project: Open, queue: str) -> None:
     async with project(add, queue_name=queue) as theirs:
         run = await theirs.enqueue("add", 1)
@@ -542,6 +545,7 @@ async def test_no_more_run_at_once_than_the_project_wants(project: Open) -> None
     assert most == [3]
 
 
+@pytest.mark.more_rights("to keys of the project's own names")
 async def test_arqs_own_health_check_finds_the_worker(project: Open) -> None:
     async with project(add, queue_name="garden", health_check_interval=0.1) as theirs:
         await theirs.enqueue("add", 1)

@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import anyio
 import arq
@@ -685,13 +684,13 @@ async def test_an_outcome_waits_for_a_redis_that_does_not_answer(workshop: Open)
     async with workshop(pass_gate) as shop, shop.working():
         handle = await shop.client.enqueue(pass_gate, "I")
         await eventually(lambda: shop.page)
-        redis: Any = shop.client.store.redis
-        await redis.client_pause(500, all=True)
+        async with as_admin(shop.redis) as admin:
+            await admin.client_pause(500, all=True)
         shop.gate.set()
 
         assert await handle.result(within=seconds(10)) == "I, attempt 1"
         assert shop.page == ["I waits", "I passes"]
-        assert await redis.get("steward:events:count") == b"1"
+        assert await shop.client.store.redis.get("steward:events:count") == b"1"
 
 
 # and nothing stays
