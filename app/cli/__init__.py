@@ -1,54 +1,30 @@
 """The `steward` command. Each file is a noun and what one can do with it.
 
-    start worker recorder service       keep Steward running
-    enqueue remind tasks                give it work
+    start worker recorder service                keep Steward running
+    enqueue remind tasks                         give it work
     runs dead effects outbox queues schedules    look at the work, retry it, cancel it
-    health doctor check backup          look at Steward itself, and save it
-    health doctor check                 look at Steward itself
-    alerts metrics failures advise      what was wrong, how long runs took, what to do
-    demo                                the tour
+    health doctor check backup                   look at Steward itself, and save it
+    alerts metrics failures advise               what was wrong, how long runs took, what to do
+    demo                                         the tour
 
     lifetime processes                  how what goes on is stopped, and kept alive
     answer failures options moment      how commands speak and listen
 
 Heavy libraries are imported by the commands that need them, when they run: `--help` and a wrong
-flag answer without Redis, pydantic or SQLAlchemy, and a look at a queue without SQLAlchemy.
+flag answer without Redis, pydantic or SQLAlchemy, and a look at a queue without SQLAlchemy. Of the
+commands themselves only the one that is called is loaded; all are for `--help`.
 """
 
 import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError, Group
 
 import app
-from app.cli import (
-    advise,
-    alerts,
-    backup,
-    check,
-    dead,
-    demo,
-    doctor,
-    effects,
-    enqueue,
-    failed,
-    health,
-    metrics,
-    outbox,
-    queues,
-    recorder,
-    remind,
-    run,
-    runs,
-    schedules,
-    service,
-    start,
-    tasks,
-    worker,
-)
 from app.cli.failures import (
     FAILED,
     INTERRUPTED,
@@ -61,42 +37,38 @@ from app.cli.failures import (
 )
 
 _GROUPS = {
-    "Keep Steward running": (start.start, worker.worker, recorder.recorder, service.service),
-    "Give it work": (enqueue.enqueue, remind.remind, tasks.tasks),
+    "Keep Steward running": ("start", "worker", "recorder", "service"),
+    "Give it work": ("enqueue", "remind", "tasks"),
     "Look at the work": (
-        runs.runs,
-        run.show,
-        run.retry,
-        run.cancel,
-        dead.dead,
-        effects.effects,
-        outbox.outbox,
-        queues.queues,
-        schedules.schedules,
+        *("runs", "show", "retry", "cancel", "dead"),
+        *("effects", "outbox", "queues", "schedules"),
     ),
     "Look at Steward": (
-        health.health,
-        alerts.alerts,
-        metrics.metrics,
-        failed.failures,
-        advise.advise,
-        doctor.doctor,
-        check.check,
-        backup.backup,
-        demo.demo,
+        *("health", "alerts", "metrics", "failures", "advise"),
+        *("doctor", "check", "backup", "demo"),
     ),
 }
+_ELSEWHERE = {"show": "run", "retry": "run", "cancel": "run", "failures": "failed"}
+"""The commands that are in no file of their own name."""
 
-steward = App(
-    name="steward",
-    help="The background work of a personal assistant.",
-    version=app.__version__,
-)
-for _title, _commands in _GROUPS.items():
-    _group = Group.create_ordered(_title)
-    for _command in _commands:
-        _command.group = (_group,)
-        steward.command(_command)
+
+def steward(words: Sequence[str]) -> App:
+    """The command with all its commands, or with the one that these words begin with."""
+    called = words[0] if words else ""
+    whole = App(
+        name="steward",
+        help="The background work of a personal assistant.",
+        version=app.__version__,
+    )
+    is_known = any(called in names for names in _GROUPS.values())
+    for title, names in _GROUPS.items():
+        group = Group.create_ordered(title)
+        for name in names:
+            if name == called or not is_known:
+                command = getattr(import_module(f"app.cli.{_ELSEWHERE.get(name, name)}"), name)
+                command.group = (group,)
+                whole.command(command)
+    return whole
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -120,7 +92,7 @@ def _make_safe(name: str) -> None:
 
 def _run(words: Sequence[str]) -> int:
     try:
-        code: int | None = steward(
+        code: int | None = steward(words)(
             words, print_error=False, exit_on_error=False, result_action="return_value"
         )
     except (CycloptsError, Misused) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from app.cli import steward as command
+from app import cli
 from app.cli.failures import NotDone
 from app.services.backup import BackupError, BadBackup, TargetInUse
 from app.storage.database import Database
@@ -23,6 +23,9 @@ from app.storage.users import Users
 from tests.cli.command import Command
 
 LARGE = 20_000_000
+
+
+pytestmark = pytest.mark.usefixtures("anyio_backend")  # a database is made by a coroutine
 
 
 @dataclass
@@ -36,11 +39,15 @@ class Said:
 
     def __call__(self, *words: str) -> str:
         """Run it; what it raises is the line that its user would read."""
+        said = ["backup", *words]
         run = partial(
-            command.run_async, print_error=False, exit_on_error=False, result_action="return_value"
+            cli.steward(said).run_async,
+            print_error=False,
+            exit_on_error=False,
+            result_action="return_value",
         )
         with start_blocking_portal() as portal:  # the session's fixtures are in a loop here
-            code: int | None = portal.call(run, ["backup", *words])
+            code: int | None = portal.call(run, said)
         out, self.err = self.capsys.readouterr()
         self.code = code or 0
         return out
