@@ -4,7 +4,8 @@ A run that waits for nothing (what it needs is in memory, or there is nothing to
 of its own: whoever carried it takes the next one. Before a run begins another task stands by. It
 gets its turn when that run waits, and takes over what is left; so none keeps the others waiting,
 and a run that waits is the last of its task. So is one that leaves something behind there: a
-context variable, or a request to cancel. What the next run finds is as clean as a new task.
+context variable, a request to cancel, or whatever still knows the task and may cancel it later (a
+timer, a timeout or cancel scope that is still open). The next run finds it as clean as a new one.
 
 Runs of a job that waits as a rule get a task of their own at once, and so begin together.
 
@@ -13,7 +14,8 @@ Runs of a job that waits as a rule get a task of their own at once, and so begin
 
 import asyncio
 from collections import deque
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from sys import getrefcount
 from time import monotonic
 
 from app.engine.attempt import current_attempt
@@ -63,17 +65,18 @@ class Carriers:
                 self._stand_by()
             running.task = me
             current_attempt.set(running.attempt)
-            clean = copy_context()
+            clean, known = copy_context(), getrefcount(me)
             try:
                 outcome = await body(running)
             except asyncio.CancelledError:
                 outcome = None
+            is_known = getrefcount(me) > known or me.cancelling()
             self._ended(running, outcome)
             if self._turn != turn:  # another had its own meanwhile
                 self._waits.setdefault(running.job.name, 0)
                 return
             self._waits.pop(running.job.name, None)
-            if me.cancelling() or copy_context() != clean or monotonic() > until:
+            if is_known or not _is_still(clean) or monotonic() > until:
                 return
 
     async def _alone(self, running: Running, body: Body) -> None:
@@ -83,3 +86,10 @@ class Carriers:
         except asyncio.CancelledError:
             outcome = None
         self._ended(running, outcome)
+
+
+def _is_still(context: Context) -> bool:
+    try:
+        return copy_context() == context
+    except Exception:  # a value may be anything, and refuse to be compared
+        return False

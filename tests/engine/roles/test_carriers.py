@@ -1,9 +1,11 @@
 """Runs share a task for as long as none of them waits, and none meets what another left behind."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from time import sleep
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,18 @@ pytestmark = pytest.mark.anyio
 MOOD: ContextVar[str] = ContextVar("mood", default="calm")
 
 
+class Odd:
+    """Can't be compared, as arrays of numbers can't."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("true of some, and not of others")
+
+    __hash__ = object.__hash__
+
+
+ODD: ContextVar[Odd] = ContextVar("odd")
+
+
 def run(id: str = "r") -> Running:
     return running(Claimed(id=id, queue="q", worker="w", payload=b""), write)
 
@@ -33,7 +47,7 @@ class Bench:
         self.carriers = Carriers(self._over)
         self.ended: list[str] = []
         self.outcomes: dict[str, Outcome | None] = {}
-        self.tasks: dict[str, object] = {}
+        self.tasks: dict[str, asyncio.Task[None] | None] = {}
 
     def _over(self, running: Running, outcome: Outcome | None) -> None:
         self.ended.append(running.run.id)
@@ -45,6 +59,10 @@ class Bench:
         for number, body in enumerate(bodies):
             self.carriers.add(run(str(number)), body)
         await eventually(lambda: len(self.ended) == len(bodies), within=seconds(5))
+
+    def carried_by(self) -> list[asyncio.Task[None]]:
+        """The task of each."""
+        return [task for task in self.tasks.values() if task]
 
     @property
     def task_count(self) -> int:
@@ -166,6 +184,57 @@ async def test_a_timeout_that_a_run_forgot_cancels_no_other() -> None:
     await bench.carry(forgets, waits, waits)
 
     assert waited == ["1", "2"]
+
+
+def _forgotten_timeout(_: list[object]) -> Coroutine[None, None, object]:
+    return asyncio.timeout(0.01).__aenter__()
+
+
+async def _forgotten_scope(scopes: list[object]) -> None:
+    scope = anyio.move_on_after(0.01)
+    scopes.append(scope)  # an async generator that nobody closed has it as its own
+    scope.__enter__()
+
+
+async def _forgotten_timer(_: list[object]) -> None:
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().call_later(0.01, task.cancel)
+
+
+@pytest.mark.parametrize("forget", [_forgotten_timeout, _forgotten_scope, _forgotten_timer])
+async def test_what_would_cancel_a_run_later_cancels_no_other(
+    forget: Callable[[list[object]], Coroutine[None, None, object]],
+) -> None:
+    bench, waited, scopes = Bench(), list[str](), list[object]()
+
+    async def forgets(running: Running) -> Outcome:
+        await forget(scopes)
+        return Succeeded(running.run.id)
+
+    async def waits(running: Running) -> Outcome:
+        await asyncio.sleep(0.03)
+        waited.append(running.run.id)
+        return Succeeded(running.run.id)
+
+    await bench.carry(forgets, waits, waits)
+
+    assert sorted(waited) == ["1", "2"]
+
+
+async def test_a_context_that_cannot_be_compared_is_left_to_its_run() -> None:
+    bench = Bench()
+
+    async def sets(running: Running) -> Outcome:
+        ODD.set(Odd())
+        return Succeeded(running.run.id)
+
+    ODD.set(Odd())
+    await bench.carry(sets, at_once)
+    await eventually(lambda: all(task.done() for task in bench.carried_by()))
+
+    assert bench.ended == ["0", "1"]
+    assert [task.exception() for task in bench.carried_by()] == [None, None]
 
 
 async def test_a_run_that_is_cut_off_is_told_without_an_outcome() -> None:
