@@ -23,6 +23,7 @@ class Stopped(StrEnum):
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     STOPPING = "stopping"
+    """The worker is, or has not begun the run in time."""
 
 
 class Running(msgspec.Struct, kw_only=True, eq=False):

@@ -111,7 +111,8 @@ class Slots:
 
     def _stop(self, running: Running, why: Stopped) -> None:
         running.stopped = why
-        if running.task is None:
+        if running.task is None:  # that its time went by before it began is no fault of its own
+            running.stopped = Stopped.STOPPING if why is Stopped.TIMEOUT else why
             self._over(running, None)
             return
         running.task.add_done_callback(lambda _: self._over(running, None))  # it may not have begun

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import sleep
 
 import anyio
 import pytest
@@ -173,6 +174,22 @@ async def test_one_id_may_run_twice_and_each_ends_once() -> None:
 
     assert len(told.ended) == 2
     assert ours.free == 3
+
+
+async def test_a_run_whose_time_is_up_before_it_began_is_given_back() -> None:
+    told = Told()
+    ours = slots(told)
+
+    async def blocks(_: Running) -> Outcome:
+        sleep(0.02)  # noqa: ASYNC251  # a job that computes
+        return Succeeded(None)
+
+    for name in ("first", "second"):
+        ours.start(run(name), blocks)
+    ours.start(run("late", timeout=timedelta(milliseconds=10)), at_once)
+    await ours.idle()
+
+    assert told.ended[-1] == ("late", Stopped.STOPPING, None)
 
 
 async def test_no_timer_outlives_the_runs() -> None:
