@@ -51,10 +51,11 @@ class Day:
             return tuple(TaskOfDay(title=title, at=at) for title, at in found if at is not None)
 
     async def tasks_done(self, since: datetime) -> tuple[TaskOfDay, ...]:
-        """Their tasks that were carried out since then, with what came of it."""
+        """Their tasks that were carried out since then, with what came of it; not what failed."""
         row = TaskRow
         wanted = select(row.title, row.last_run_at, row.last_result)
         wanted = wanted.filter_by(user_id=self._user_id).where(row.last_run_at >= since)
+        wanted = wanted.where(row.last_error.is_(None))  # or the result is an earlier run's
         async with self._database.read() as session:
             found = await session.execute(wanted.order_by(row.last_run_at, row.id).limit(MOST))
             return tuple(
