@@ -14,6 +14,8 @@ from app.services.mail.filing import file_all
 from app.services.mail.mail_sorted import MailSorted
 from app.services.notifications import Letter
 from app.services.quiet import quiet_until
+from app.storage.users import User
+from app.storage.ways import Channel, Ways
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ async def send_letter(ctx: Context, user_id: int, subject: str, body: str, key: 
 async def _wait_for_the_end_of_quiet(ctx: Context, user_id: int) -> None:
     user, now = await ctx.users.get(user_id), ctx.client.store.clock.now()
     until = quiet_until(user, now)
-    if until is not None and user.active and user.wants_mail:
+    if until is not None and not await _why_not(ctx, user):
         raise RetryLater(until - now, f"user {user.id} has quiet hours until {until:%H:%M} UTC")
 
 
@@ -64,14 +66,20 @@ async def post(ctx: Context, session: AsyncSession, letter: Letter) -> None:
 
 async def _mail(ctx: Context, user_id: int, subject: str, body: str, *, key: str) -> Delivery:
     user = await ctx.users.get(user_id)
-    if not user.active:
-        return Delivery(sent=False, reason="the user is not active")
-    if not user.wants_mail:
-        return Delivery(sent=False, reason="the user wants no mail")
+    if reason := await _why_not(ctx, user):
+        return Delivery(sent=False, reason=reason)
     mail = await ctx.mail.outbox.post(
         Message(to=(user.address,), subject=subject, body=body), user_id=user.id, key=key
     )
     return Delivery(sent=True, message_id=mail.message_id, accepted_at=mail.accepted_at)
+
+
+async def _why_not(ctx: Context, user: User) -> str:
+    """Why this user gets no mail; empty when they do."""
+    if not user.active:
+        return "the user is not active"
+    wants_mail = user.wants_mail and await Ways(ctx.database).wants(user.id, Channel.EMAIL)
+    return "" if wants_mail else "the user wants no mail"
 
 
 @job(

@@ -24,6 +24,7 @@ from app.storage.database import Database
 from app.storage.day import Day
 from app.storage.outgoing_mail import MailStatus
 from app.storage.users import User
+from app.storage.ways import Channel, Ways
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class DailySummary:
     def __init__(self, database: Database, outbox: Outbox, *, now: datetime) -> None:
         self._database = database
         self._outbox = outbox
+        self._ways = Ways(database)
         self._now = now
 
     async def send(self, users: Iterable[User]) -> SummariesSent:
@@ -103,7 +105,7 @@ class DailySummary:
         )
 
     async def _send_one(self, user: User) -> Fate:
-        if not user.wants_mail:
+        if not (user.wants_mail and await self._ways.wants(user.id, Channel.EMAIL)):
             return Fate.UNWANTED
         local = self._now.astimezone(zone_named(user.timezone))
         if local.time() < AT or quiet_until(user, self._now):

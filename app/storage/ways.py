@@ -95,6 +95,11 @@ class Ways:
         rows = await session.scalars(select(WayRow).filter_by(user_id=user_id))
         return {row.channel: _way(row) for row in rows}
 
+    async def wants(self, user_id: int, channel: Channel) -> bool:
+        """Whether this user may be told things on a channel: yes, unless they said no."""
+        way = (await self.of(user_id)).get(channel)
+        return way is None or way.is_wanted
+
     async def put(self, user_id: int, *ways: Way) -> None:
         """Reach a user in these ways from now on; their other ones stay as they are."""
         async with self._database.write() as session:

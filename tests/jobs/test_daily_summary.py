@@ -19,6 +19,7 @@ from app.services.mail.outbox import Outbox
 from app.services.mail.sender import Receipt
 from app.storage.outgoing_mail import OutgoingMails
 from app.storage.users import User
+from app.storage.ways import Channel, Way, Ways
 
 ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: <b>the roof</b>\n\nHi"
 NEWS = b"From: n@example.org\nSubject: News\nList-Id: <n.example.org>\n\nHi"
@@ -167,14 +168,16 @@ async def test_who_wants_no_mail_or_has_quiet_hours_gets_none(
     context: Context, owner: User, bob: User, sender: MemorySender, go: Go
 ) -> None:
     await context.users.add(name="Cy", address="cy@example.org", wants_mail=False)
+    eve = await context.users.add(name="Eve", address="eve@example.org")
+    await Ways(context.database).put(eve.id, Way(channel=Channel.EMAIL, is_wanted=False))
     await context.users.set_quiet_hours(bob.id, "22:00-09:00")
     go("8:00")
     first = await send_daily_summary(context)
     go("9:00")
     second = await send_daily_summary(context)
 
-    assert (first.sent, first.not_yet, first.unwanted) == (1, 1, 1)
-    assert (second.sent, second.had_it, second.unwanted) == (1, 1, 1)
+    assert (first.sent, first.not_yet, first.unwanted) == (1, 1, 2)
+    assert (second.sent, second.had_it, second.unwanted) == (1, 1, 2)
     assert to_whom(sender) == [owner.address, bob.address]
 
 

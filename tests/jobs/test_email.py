@@ -18,6 +18,7 @@ from app.services.notifications import Letter
 from app.storage.notifications import Notices
 from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import UnknownUser, User
+from app.storage.ways import Channel, Way, Ways
 from tests.eventually import eventually
 from tests.jobs.working import working
 
@@ -111,6 +112,20 @@ async def test_a_user_who_wants_no_mail_gets_none(context: Context, sender: Memo
     delivery = await send_notification(context, bob.id, "Hi", "Call Ann.")
 
     assert delivery == Delivery(sent=False, reason="the user wants no mail")
+    assert sender.sent == {}
+
+
+async def test_a_user_who_excludes_mail_among_their_channels_gets_none(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    await Ways(context.database).put(owner.id, Way(channel=Channel.EMAIL, is_wanted=False))
+
+    found = [
+        await send_notification(context, owner.id, "Hi", "Call Bob."),
+        await send_letter(context, owner.id, "Hi", "Call Bob.", "key"),
+    ]
+
+    assert found == [Delivery(sent=False, reason="the user wants no mail")] * 2
     assert sender.sent == {}
 
 
