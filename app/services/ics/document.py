@@ -137,6 +137,18 @@ def parse(data: bytes) -> Document:
     return document
 
 
+def alarms(data: bytes) -> list[str]:
+    """What the alarms in a document say, one text each, in an order that doesn't matter."""
+    found, inside = list[str](), list[str]()
+    for line in map(str.strip, _unfolded(data)):
+        inside.append(line)
+        if line.upper() == "BEGIN:VALARM":
+            inside = []
+        elif line.upper() == "END:VALARM":
+            found.append("\n".join(sorted(inside)))
+    return sorted(found)
+
+
 def _take(document: Document, kind: str, first: str, rest: Iterator[str]) -> None:
     """Collect one component; one that begins before the last has ended shows that one as broken.
 

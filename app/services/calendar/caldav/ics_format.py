@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from app.services.ics.document import NotACalendar, Series, parse
+from app.services.ics.document import NotACalendar, Series, alarms, parse
 from app.services.mirror import BadItem
 
 _UID: Final = re.compile(rb"^(UID(?:;[^:\r\n]*)?:)[^\r\n]*((?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
@@ -12,15 +12,20 @@ _OURS: Final = "steward-copy-"
 
 
 class IcsFormat:
-    """Tells apart what people see apart: not when a file was written, nor in which order."""
+    """Tells apart what people see apart: not when a file was written, nor in which order.
+
+    An alarm is seen, too: one that was set on a telephone must not be overwritten from here.
+    """
 
     suffix = ".ics"
 
     def digest(self, data: bytes) -> str:
         """Of the events in it, or of the bytes where there is none."""
         found = _events(data)
-        told = "".join(each.uid + each.digest for each in found).encode() or data.strip()
-        return sha256(told).hexdigest()
+        if not found:
+            return sha256(data.strip()).hexdigest()
+        told = [*(each.uid + each.digest for each in found), *alarms(data)]
+        return sha256("".join(told).encode()).hexdigest()
 
     def check(self, data: bytes) -> None:
         """Refuse what holds no event, or several: a server has an address for each."""

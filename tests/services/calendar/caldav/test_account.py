@@ -150,6 +150,21 @@ async def test_of_two_changes_both_are_kept_on_both_sides(account: Account) -> N
     assert "SUMMARY:theirs" in account.there["dentist.ics"]
 
 
+async def test_an_alarm_set_elsewhere_outlives_a_change_from_here(account: Account) -> None:
+    await account.put("dentist", DENTIST)
+    await account.mirror()
+    alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n"
+    await account.put("dentist", DENTIST.replace("END:VEVENT", f"{alarm}END:VEVENT"))
+    await account.mirror()
+    here = account.folder / "dentist.ics"
+    here.write_text(here.read_text().replace("SUMMARY:dentist", "SUMMARY:the dentist"))
+
+    await account.mirror()
+
+    assert "SUMMARY:the dentist" in account.there["dentist.ics"]
+    assert "TRIGGER:-PT5M" in account.there["dentist.ics"]
+
+
 async def test_a_token_that_is_refused_means_that_all_is_listed(account: Account) -> None:
     await account.put("walk", WALK)
     await account.put("dentist", DENTIST)
