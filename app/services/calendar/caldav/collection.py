@@ -58,9 +58,9 @@ class CalDavCollection:
                 return None
             page = self._server.read(answer)
             missing = {self._id(e) for e in page.answers if e.status in _MISSING}
-            there |= {each.id: each for each in self._there(page.answers)}
-            gone = (gone | missing) - there.keys()
             there = {id: each for id, each in there.items() if id not in missing}
+            listed = {each.id: each for each in self._there(page.answers)}
+            there, gone = there | listed, (gone | missing) - listed.keys()
             if not page.sync_token or (self._goes_on(page) and page.sync_token == cursor):
                 return None
             cursor = page.sync_token

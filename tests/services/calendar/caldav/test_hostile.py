@@ -172,6 +172,17 @@ async def test_a_listing_in_pages_is_put_together() -> None:
     )
 
 
+async def test_what_goes_or_comes_back_between_two_pages_is_not_overlooked() -> None:
+    first = answers(tagged("/work/a.ics"), said("/work/b.ics", 404), said("/work/", 507))
+    second = answers(said("/work/a.ics", 404), tagged("/work/b.ics"), token="t2")
+    answer, _ = paged(multistatus(first), multistatus(second))
+    async with website(answer) as site:
+        changes = await collection(site).changes("t0")
+
+    assert [each.name for each in changes.items] == ["b.ics"]
+    assert changes.gone == frozenset({"/work/a.ics"})
+
+
 @pytest.mark.parametrize("refusal", [403, 409, 400, 412, 501])
 @pytest.mark.case(58)
 async def test_a_refused_token_is_followed_by_a_whole_listing(refusal: int) -> None:
