@@ -97,7 +97,7 @@ async def _calendar(home: Home, steward: Services, server: Radicale) -> int:
     assert sent < EVENTS
     assert (synced.failed, synced.conflicts, synced.new) == (0, 0, EVENTS)
     assert sorted(server.events("work")) == sorted(texts)
-    assert sorted(each.name for each in folder.iterdir()) == sorted(texts)
+    assert sorted(each.name for each in folder.glob("[!.]*")) == sorted(texts)
     assert await handle.status() is RunStatus.SUCCEEDED
     return sent
 

@@ -4,6 +4,7 @@ multistatus.py    what a WebDAV server answers: hostile XML until it is read
 questions.py      what it is asked
 server.py         CalDavServer: asks it, through the guard of the web
 discovery.py      finds the calendars of an account
+folders.py        which folder a calendar is mirrored in
 collection.py     CalDavCollection: one calendar, as the other side of a mirror
 ics_format.py     IcsFormat: one event a file
 account.py        CalDavAccount: all calendars of an account, as a source of events

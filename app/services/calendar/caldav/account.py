@@ -9,6 +9,7 @@ import anyio
 
 from app.services.calendar.caldav.collection import FORMAT, CalDavCollection
 from app.services.calendar.caldav.discovery import Found, find_calendars
+from app.services.calendar.caldav.folders import LONGEST, folders_of, mark
 from app.services.calendar.caldav.server import CalDavServer
 from app.services.calendar.folder import FolderCalendar
 from app.services.calendar.source import (
@@ -31,10 +32,6 @@ from app.services.mirror import (
 )
 from app.storage.calendar_event import SourceState
 from app.storage.mirror import MirrorBook
-
-_LONGEST = 60  # characters of a folder's name
-_SHORT = 6  # characters of a digest that tell two calendars of one title apart
-_UNFIT = '/\\:*?"<>|'
 
 OpenBook = Callable[[str], MirrorBook]
 
@@ -76,7 +73,7 @@ class CalDavAccount:
         """Find the calendars; raises `CalendarError`."""
         calendars = await self._calendars()
         who = f"as {self._username!a}" if self._username else "without a user name"
-        titles = ", ".join(cleaned(found.title, _LONGEST) for found, _ in calendars)
+        titles = ", ".join(cleaned(found.title, LONGEST) for found, _ in calendars)
         return (
             f"{self._server.host} is reached and lets us in, {who}",
             f"it has {len(calendars)} calendars for events: {titles or 'make one there first'}",
@@ -88,13 +85,7 @@ class CalDavAccount:
             found = await find_calendars(self._server)
         except RemoteError as error:
             raise _ours(error) from error
-        folders = list[tuple[Found, Path]]()
-        for each in found:
-            name = _folder_name(each.title)
-            if any(folder.name.casefold() == name.casefold() for _, folder in folders):
-                name = f"{name} ({sha256(each.url.encode()).hexdigest()[:_SHORT]})"
-            folders.append((each, self._folder / name))
-        return folders
+        return await anyio.to_thread.run_sync(folders_of, found, self._folder)
 
     async def _mirror(self, found: Found, folder: Path) -> Outward:
         collection = CalDavCollection(self._server, found)
@@ -105,11 +96,13 @@ class CalDavAccount:
             raise _ours(error) from error
         except BadItem as error:
             raise SourceUnavailable(str(error)) from error
+        finally:
+            await anyio.to_thread.run_sync(mark, folder, found)
         return Outward(
             sent=done.outward,
             conflicts=done.conflicts,
             failed=done.failed,
-            errors=tuple(f"{cleaned(found.title, _LONGEST)}: {each}" for each in done.errors),
+            errors=tuple(f"{cleaned(found.title, LONGEST)}: {each}" for each in done.errors),
         )
 
     async def _files(self, folders: list[Path], known: SourceState | None) -> Snapshot | Unchanged:
@@ -125,12 +118,6 @@ class CalDavAccount:
         if known is not None and known.digest == state.digest and not problems:
             return Unchanged()
         return Snapshot(files=files, state=state, problems=problems)
-
-
-def _folder_name(title: str) -> str:
-    """A title as the name of a folder, wherever that may be."""
-    text = "".join("-" if c in _UNFIT else c for c in cleaned(title, _LONGEST) if c >= " ")
-    return text.strip(" .") or "calendar"
 
 
 def _ours(error: RemoteError) -> CalendarError:

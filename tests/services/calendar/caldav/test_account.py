@@ -15,6 +15,8 @@ from app.services.calendar import (
     SourceUnavailable,
 )
 from app.services.calendar.caldav import CalDavAccount, CalDavServer
+from app.services.calendar.caldav.discovery import Found
+from app.services.calendar.caldav.folders import folders_of
 from app.services.calendar.source import Outward
 from app.storage.calendar import Calendars
 from app.storage.database import Database
@@ -77,7 +79,7 @@ class Account:
 
     @property
     def here(self) -> dict[str, str]:
-        return {each.name: each.read_text() for each in self.folder.iterdir()}
+        return {each.name: each.read_text() for each in self.folder.glob("[!.]*")}
 
     async def titles(self, days: int = 13) -> list[str]:
         calendars = Calendars(self.database)
@@ -163,6 +165,15 @@ async def test_an_alarm_set_elsewhere_outlives_a_change_from_here(account: Accou
 
     assert "SUMMARY:the dentist" in account.there["dentist.ics"]
     assert "TRIGGER:-PT5M" in account.there["dentist.ics"]
+
+
+async def test_a_calendar_keeps_its_folder_under_another_title(account: Account) -> None:
+    await account.put("walk", WALK)
+    await account.mirror()
+
+    found = Found(url=account.server.calendar_url(account.calendar), title="Job")
+
+    assert folders_of([found], account.home) == [(found, account.folder)]
 
 
 async def test_a_token_that_is_refused_means_that_all_is_listed(account: Account) -> None:
