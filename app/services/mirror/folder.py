@@ -4,6 +4,7 @@ Names that begin with a dot, links and folders are left alone.
 """
 
 import os
+import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from app.services.mirror.remote import Format
 _LARGEST: Final = 2 * 1024**2  # bytes of one file; a note or an event has some thousand
 _MOST: Final = 10_000  # files of one folder
 _HALF: Final = ".part"  # how the name of a file ends that is being written
+_LEFT: Final = re.compile(r"\.\d+-.*\.part", re.DOTALL)  # by somebody who died while writing it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,9 @@ class MirrorFolder:
             raise BadItem(f"the folder can't be read: {error.strerror}") from error
         for name in names:
             if name.startswith("."):
-                if name.endswith(_HALF):  # of somebody who died while writing it
-                    (self.path / name).unlink(missing_ok=True)
+                if _LEFT.fullmatch(name):
+                    with suppress(OSError):
+                        (self.path / name).unlink()
             elif name.lower().endswith(self.format.suffix):
                 self._look(name, scan)
         if len(scan.files) > _MOST:

@@ -224,6 +224,8 @@ async def test_a_renamed_file_is_not_removed_and_made_anew(both: Both) -> None:
 async def test_links_folders_and_hidden_files_are_left_alone(both: Both, tmp_path: Path) -> None:
     both.write("plain.txt", "x")
     both.write(".hidden.txt", "x")
+    both.write(".hidden.part", "x")
+    both.write(".12-plain.txt.part", "what we were writing when we died")
     secret = tmp_path / "secret"
     secret.write_text("secret")
     (both.here / "link.txt").symlink_to(secret)
@@ -233,6 +235,7 @@ async def test_links_folders_and_hidden_files_are_left_alone(both: Both, tmp_pat
 
     assert list(both.things) == ["plain.txt"]
     assert done.failed == 2
+    assert {each.name for each in both.here.glob(".*")} == {".hidden.txt", ".hidden.part"}
 
 
 @pytest.mark.case(58)
