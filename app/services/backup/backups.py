@@ -130,7 +130,7 @@ class Backups(Stored):
 
     def _would_make(self, job: _Job) -> BackupMade:
         files, size = job.maker.count()
-        over = self._retention.over(self.shelf.kept(), self._now())
+        over = self._retention.over(self.shelf.kept(), self._now(), coming=1)
         return BackupMade(
             status=_status(job.maker.errors, job.note),
             dry_run=True,

@@ -44,11 +44,11 @@ class Retention:
     count: int = 8
     age: timedelta | None = None
 
-    def over(self, kept: Sequence[Kept], now: datetime) -> tuple[Kept, ...]:
-        """Those to go, of these with the newest first."""
+    def over(self, kept: Sequence[Kept], now: datetime, *, coming: int = 0) -> tuple[Kept, ...]:
+        """Those to go, of these with the newest first, once so many newer ones have come."""
         return tuple(
             each
-            for place, each in enumerate(kept)
+            for place, each in enumerate(kept, coming)
             if place and (place >= self.count or (self.age and now - each.made_at > self.age))
         )
 

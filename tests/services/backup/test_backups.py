@@ -221,14 +221,24 @@ async def test_a_backup_goes_when_it_is_older_than_it_is_kept_and_not_before(
 
 
 async def test_the_latest_stays_however_old_it_is(open_backups: Open, still: StillClock) -> None:
-    backups = open_backups(retention=Retention(count=1, age=TICK))
-    made = await backups.make()
+    retention = Retention(count=1, age=TICK)
+    backups = open_backups(retention=retention)
+    await backups.make()
     still.advance(days(1_000))
+
+    assert retention.over(await backups.list(), still.now()) == ()
+
+
+async def test_a_dry_run_says_which_backups_would_go(open_backups: Open, still: StillClock) -> None:
+    backups = open_backups(retention=Retention(count=1))
+    made = await backups.make()
+    still.advance(days(1))
 
     dry = await backups.make(dry_run=True)
 
-    assert dry.removed == ()
+    assert dry.removed == (made.name,)
     assert [each.name for each in await backups.list()] == [made.name]
+    assert (await backups.make()).removed == dry.removed
 
 
 async def test_two_at_once_are_one_and_a_refusal(backups: Backups, home: Path) -> None:
