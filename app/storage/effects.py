@@ -6,7 +6,7 @@ a while after. One in doubt stays until a person has settled it.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
@@ -72,35 +72,44 @@ class Effects:
                 if not is_same(found, known):
                     return found
                 if row is not None:
-                    await session.delete(row)
-                    await session.flush()
-                if then is not None and not await self._insert(session, then):
+                    await self._replace(session, row, then)
+                elif then is not None and not await self._insert(session, then):
                     return _effect(await session.get_one(EffectRow, place.key))
         except OperationalError as error:
             raise OSError("the database can't be written now") from error
         return then
 
+    async def _replace(self, session: AsyncSession, row: EffectRow, then: Effect | None) -> None:
+        """Change the row itself: who waits for it would not see another one in its place."""
+        if then is None:
+            await session.delete(row)
+            return
+        for name, value in self._values(then).items():
+            setattr(row, name, value)
+
     async def _insert(self, session: AsyncSession, effect: Effect) -> bool:
         """Write its row; False when somebody else has written one since it was looked for."""
-        place = effect.place
-        row = insert_into(session, EffectRow).values(
-            key=place.key,
-            run_id=place.run_id,
-            origin=place.origin,
-            name=place.name,
-            is_shared=place.is_shared,
-            state=effect.state,
-            by=effect.by,
-            job=effect.job,
-            attempt=effect.attempt,
-            worker=effect.worker,
-            since_ms=effect.since,
-            asks=effect.asks,
-            result=effect.result,
-            alive_at=self._now(),
-        )
+        row = insert_into(session, EffectRow).values(key=effect.place.key, **self._values(effect))
         written = row.on_conflict_do_nothing().returning(EffectRow.key)
         return await session.scalar(written) is not None
+
+    def _values(self, effect: Effect) -> dict[str, Any]:
+        place = effect.place
+        return {
+            "run_id": place.run_id,
+            "origin": place.origin,
+            "name": place.name,
+            "is_shared": place.is_shared,
+            "state": effect.state,
+            "by": effect.by,
+            "job": effect.job,
+            "attempt": effect.attempt,
+            "worker": effect.worker,
+            "since_ms": effect.since,
+            "asks": effect.asks,
+            "result": effect.result,
+            "alive_at": self._now(),
+        }
 
     async def in_doubt(self, *, limit: int = 100) -> Sequence[Effect]:
         """Those that wait for a person, the oldest first."""

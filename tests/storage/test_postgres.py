@@ -177,10 +177,11 @@ async def test_writers_that_need_no_turn_go_side_by_side_and_one_in_turn_waits(
     assert order == ["beside", "first", "in turn"]
 
 
-async def _waits(database: Database) -> bool:
-    """Whether somebody waits for a turn."""
+async def _waits(database: Database, *, count: int = 1) -> bool:
+    """Whether so many wait, for a turn or a row."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with database.read() as session:
-        return bool(await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+        return bool(await session.scalar(waiting) == count)
 
 
 @on_postgres
@@ -197,6 +198,24 @@ async def test_of_many_that_begin_one_effect_at_once_one_does(database: Database
 
     assert len(answers) == 8
     assert {each.by for each in answers if each} == {answers[0].by if answers[0] else ""}
+
+
+@on_postgres
+async def test_who_finds_an_effect_replaced_meanwhile_is_told_by_what(database: Database) -> None:
+    effects, told = Effects(database), dict[EffectState, Effect | None]()
+    await effects.swap(MAIL, None, BEGUN, lease="")
+
+    async def swap(then: EffectState) -> None:
+        told[then] = await effects.swap(MAIL, BEGUN, replace(BEGUN, state=then), lease="")
+
+    async with anyio.create_task_group() as group, database.write(in_turn=False) as session:
+        await session.execute(text("SELECT 1 FROM effects FOR UPDATE"))
+        for count, then in enumerate((EffectState.IN_DOUBT, EffectState.DONE), start=1):
+            group.start_soon(swap, then)
+            await eventually(partial(_waits, database, count=count))
+
+    in_doubt = replace(BEGUN, state=EffectState.IN_DOUBT)
+    assert told == {EffectState.IN_DOUBT: in_doubt, EffectState.DONE: in_doubt}
 
 
 @on_postgres
