@@ -71,7 +71,7 @@ class AlertChannels:
             case Channel.SLACK:
                 return await self._slack(alert)
             case Channel.WEBHOOK:
-                return await self._webhook(alert)
+                return await self._webhook(alert, times)
 
     def _log(self, alert: Alert) -> Told:
         level = logging.ERROR if alert.severity is Severity.CRITICAL else logging.WARNING
@@ -95,10 +95,10 @@ class AlertChannels:
         text = f"*{alert.severity}: {alert.rule}*\n{_escaped(printable(alert.line))}"
         return await self._post(Channel.SLACK, self._to.slack, {"text": text})
 
-    async def _webhook(self, alert: Alert) -> Told:
+    async def _webhook(self, alert: Alert, times: int) -> Told:
         if not self._to.webhook:
             return _not_configured(Channel.WEBHOOK, "STEWARD_ALERTS__WEBHOOK is empty")
-        key, secret = f"alert:{alert.id}:{alert.told}", self._to.webhook_key
+        key, secret = f"alert:{alert.id}:{times}", self._to.webhook_key
         return await self._post(Channel.WEBHOOK, self._to.webhook, alert, key=key, secret=secret)
 
     async def _post(

@@ -4,6 +4,7 @@ import hmac
 import json
 import logging
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -145,6 +146,18 @@ async def test_a_webhook_is_posted_signed_json(database: Database, outbox: Outbo
     digest = hmac.digest(KEY, signed_text, "sha256")
     assert post.headers["webhook-timestamp"] == str(seconds)
     assert post.headers["webhook-signature"] == f"v1,{b64encode(digest).decode()}"
+
+
+async def test_a_webhook_has_one_id_for_each_telling(database: Database, outbox: Outbox) -> None:
+    async with hooks() as site:
+        url = site.url("hook")
+        to = Addresses(webhook=url, webhook_key="whsec_" + b64encode(KEY).decode())
+        ours = channels(database, outbox, to, trusted=(url,))
+        for alert, times in ((ALERT, 1), (replace(ALERT, told=2), 1), (replace(ALERT, told=2), 2)):
+            await ours.tell(alert, Channel.WEBHOOK, times=times)
+
+    first, late, second = (post.headers["webhook-id"] for post in site.posts)
+    assert first == late != second
 
 
 @pytest.mark.parametrize("channel", [Channel.SLACK, Channel.WEBHOOK])
