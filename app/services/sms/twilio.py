@@ -21,6 +21,7 @@ from app.services.web_post import Poster, PostFailed, PostUnanswered
 LONGEST: Final = 1_600
 """Characters that a provider takes; one outside of the first 65,536 counts twice."""
 _NOT_NOW = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_FORGOTTEN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _WRONG_SETTING = {
     HTTPStatus.UNAUTHORIZED: "STEWARD_SMS__AUTH_TOKEN is not this account's",
     HTTPStatus.FORBIDDEN: "this account may not send: see STEWARD_SMS__ACCOUNT_SID",
@@ -61,8 +62,11 @@ class TwilioSms:
         return Taken(known, f"{answer.host} has it")
 
     async def look(self, provider_id: str) -> Whereabouts:
-        """Ask for it by its id."""
-        said = _read(await self._ask("GET", f"/Messages/{provider_id}.json"))
+        """Ask for it by its id; of one that it does not know any more it says nothing."""
+        answer = await self._given("GET", f"/Messages/{provider_id}.json")
+        if answer.status in _FORGOTTEN:
+            return Whereabouts(Standing.ON_ITS_WAY)
+        said = _read(_taken(answer))
         match said.get("status"):
             case "delivered" | "read":
                 return Whereabouts(Standing.DELIVERED)
@@ -80,8 +84,11 @@ class TwilioSms:
         return f"{answer.host} knows the account; SMS go out as {self._sender}"
 
     async def _ask(self, method: str, path: str, content: bytes = b"") -> Download:
+        return _taken(await self._given(method, path, content))
+
+    async def _given(self, method: str, path: str, content: bytes = b"") -> Download:
         try:
-            answer = await self._poster.ask(
+            return await self._poster.ask(
                 f"{self._place}{path}",
                 method=method,
                 content=content,
@@ -92,9 +99,12 @@ class TwilioSms:
             raise SmsTrouble(f"sms: {error}: see STEWARD_SMS__BASE_URL") from error
         except PostUnanswered as error:
             raise SmsUnanswered(f"sms: {error}") from error
-        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            _refuse(answer)
-        return answer
+
+
+def _taken(answer: Download) -> Download:
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        _refuse(answer)
+    return answer
 
 
 def _refuse(answer: Download) -> NoReturn:

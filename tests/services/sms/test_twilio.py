@@ -144,14 +144,33 @@ async def test_the_longest_text_is_sent_whole(provider: TwilioLike) -> None:
         ({"status": "failed", "error_code": None}, Whereabouts(Standing.LOST, 30008)),
         ({"status": "sending"}, Whereabouts(Standing.ON_ITS_WAY)),
         ({"status": {"odd": 1}}, Whereabouts(Standing.ON_ITS_WAY)),
+        (Refusal(404, 20404), Whereabouts(Standing.ON_ITS_WAY)),
+        (Refusal(410), Whereabouts(Standing.ON_ITS_WAY)),
     ],
 )
 async def test_a_taken_sms_can_be_asked_for(
-    provider: TwilioLike, said: dict[str, object], found: Whereabouts
+    provider: TwilioLike, said: dict[str, object] | Refusal, found: Whereabouts
 ) -> None:
     provider.standings["SM1"] = said
 
     assert await sms_over(provider.url).look("SM1") == found
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [
+        (Refusal(401, 20003), SmsMisconfigured),
+        (Refusal(429, 20429), SmsTrouble),
+        (Refusal(500), SmsUnanswered),
+    ],
+)
+async def test_a_provider_that_does_not_say_where_an_sms_is_is_an_error(
+    provider: TwilioLike, said: Refusal, raised: type[SmsError]
+) -> None:
+    provider.standings["SM1"] = said
+
+    with pytest.raises(raised):
+        await sms_over(provider.url).look("SM1")
 
 
 async def test_the_check_sends_nothing_and_names_the_setting(provider: TwilioLike) -> None:

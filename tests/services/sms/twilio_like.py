@@ -51,7 +51,9 @@ class TwilioLike:
     answers: deque[Answer] = field(default_factory=deque[Answer])
     taken: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     requests: int = 0
-    standings: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    standings: dict[str, dict[str, Any] | Refusal] = field(
+        default_factory=dict[str, dict[str, Any] | Refusal]
+    )
     on_taken: Callable[[], None] = lambda: None
     """Called when one was taken, before that is answered."""
     served: Served | None = None
@@ -92,7 +94,8 @@ class TwilioLike:
         """GET Messages/{sid}.json."""
         self.requests += 1
         sid = request.path_params["sid"]
-        return JSONResponse(self.standings.get(sid, {"status": "sent", "error_code": None}))
+        said = self.standings.get(sid, {"status": "sent", "error_code": None})
+        return _error(said) if isinstance(said, Refusal) else JSONResponse(said)
 
     async def account(self, request: Request) -> Response:
         """GET the account."""
