@@ -295,6 +295,72 @@ async def test_what_was_taken_and_got_lost_goes_out_again_by_its_class(
     assert (again.successful, len(phones.sent)) == (1, 2)
 
 
+async def test_a_provider_that_cannot_be_asked_is_never_a_success(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    await send_sms(context, ann.id, "Hi")
+    phones.whereabouts["SM1"] = SmsTrouble("away")
+    clock.advance(minutes(1.1))
+
+    with pytest.raises(SmsTrouble):
+        await process_sms_retries(context)
+
+    assert (await the_sms(context, ann)).status is SmsStatus.ACCEPTED
+
+
+async def test_one_sms_that_cannot_be_asked_for_keeps_no_other_from_it(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    for key in ("one", "two"):
+        await send_sms(context, ann.id, "Hi", key)
+    phones.whereabouts["SM1"] = SmsUnanswered("failed with 500")
+    phones.whereabouts["SM2"] = Whereabouts(Standing.LOST, 30003)
+    clock.advance(minutes(1.1))
+    with pytest.raises(SmsUnanswered):
+        await process_sms_retries(context)
+    await sent_in_vain(context, phones, ann, 30001)
+    clock.advance(minutes(2.1))
+
+    later = await process_sms_retries(context)
+
+    assert (later.lost, later.successful) == (1, 1)
+
+
+async def test_what_is_not_heard_of_is_counted_and_no_whole_success(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    for key in ("one", "two", "three"):
+        await send_sms(context, ann.id, "Hi", key)
+    phones.whereabouts["SM1"] = Whereabouts(Standing.DELIVERED)
+    phones.whereabouts["SM2"] = SmsTrouble("away")
+    clock.advance(minutes(1.1))
+
+    result = await process_sms_retries(context)
+
+    assert (result.status, result.delivered) == (RoundStatus.PARTIAL_SUCCESS, 1)
+    assert result.unheard == 2
+
+
+async def test_a_round_with_a_slow_provider_ends_before_it_is_cut_off(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    for number in range(6):
+        phones.failing = [SmsRejected(30001)]
+        await send_sms(context, ann.id, "Hi", f"key-{number}")
+    clock.advance(minutes(2))
+    phones.on_sent = lambda: clock.advance(minutes(1))
+
+    began = clock.now()
+    first = await process_sms_retries(context)
+    took = clock.now() - began
+    clock.advance(minutes(2.1))
+    second = await process_sms_retries(context)
+
+    assert took < process_sms_retries.timeout - seconds(45)
+    assert first.status is RoundStatus.PARTIAL_SUCCESS
+    assert (first.successful, first.left, second.successful) == (3, 3, 3)
+
+
 async def test_nobody_is_asked_about_an_sms_for_more_than_a_day(
     context: Context, ann: User, clock: ManualClock
 ) -> None:
