@@ -93,7 +93,7 @@ def make_sms(database: Database, parcels: Parcels, client: Client) -> Sms:
         return frozenset(each.place.name for each in await effects.in_doubt(limit=_MANY))
 
     outbox = parcels.sms
-    retries = SmsRetries(outbox, doubts=doubts, why_not=parcels.why_not) if outbox else None
+    retries = SmsRetries(outbox, doubts=doubts, phones=parcels) if outbox else None
     smses = OutgoingSmses(database, now=client.store.clock.now)
     return Sms(smses, outbox=outbox, retries=retries)
 

@@ -9,7 +9,7 @@
 The text is kept as long as it may have to be sent again, and no longer.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -139,6 +139,13 @@ class OutgoingSmses:
                 is_over = status in OVER or (status is SmsStatus.ACCEPTED and next_at is None)
                 row.text = "" if is_over else row.text
         return _sms(row)
+
+    async def readdress(self, sms: OutgoingSms, recipient: str) -> OutgoingSms:
+        """From now on it goes to another number."""
+        async with self._database.write() as session:
+            row = await session.get_one(OutgoingSmsRow, sms.id)
+            row.recipient = recipient
+        return replace(sms, recipient=recipient)
 
     async def claim(
         self, statuses: tuple[SmsStatus, ...], *, limit: int, lease: timedelta

@@ -361,6 +361,45 @@ async def test_a_round_with_a_slow_provider_ends_before_it_is_cut_off(
     assert (first.successful, first.left, second.successful) == (3, 3, 3)
 
 
+async def test_a_retry_goes_to_the_number_that_its_user_has_by_then(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    await sent_in_vain(context, phones, ann, 30001)
+    await give_phone(context, ann, "+4915187654321")
+    clock.advance(minutes(2))
+
+    await process_sms_retries(context)
+
+    assert phones.sent == [("+4915187654321", "Hi")]
+    assert (await the_sms(context, ann)).recipient == "+4915187654321"
+
+
+async def test_a_run_that_comes_again_texts_the_number_that_its_user_has_by_then(
+    context: Context, ann: User, phones: MemorySms
+) -> None:
+    phones.failing = [SmsTrouble("away")]
+    with pytest.raises(SmsTrouble):
+        await send_sms(context, ann.id, "Hi")
+    await give_phone(context, ann, "+4915187654321")
+
+    await send_sms(context, ann.id, "Hi")
+
+    assert phones.sent == [("+4915187654321", "Hi")]
+
+
+async def test_who_has_no_number_any_more_gets_no_retry_at_the_old_one(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    await sent_in_vain(context, phones, ann, 30001)
+    await give_phone(context, ann, "")
+    clock.advance(minutes(2))
+
+    result = await process_sms_retries(context)
+
+    assert (result.dropped, phones.sent) == (1, [])
+    assert (await the_sms(context, ann)).detail == "no phone number of the user is known"
+
+
 async def test_nobody_is_asked_about_an_sms_for_more_than_a_day(
     context: Context, ann: User, clock: ManualClock
 ) -> None:

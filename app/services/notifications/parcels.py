@@ -100,11 +100,16 @@ class Parcels:
         return await check_channel(channel, way, sms=self.sms, posts=self._posts)
 
     async def why_not(self, user_id: int) -> str:
-        """Why a user does not want SMS any more; empty when they do."""
-        way = (await self._ways.of(user_id)).get(Channel.SMS)
+        """Why a user can't be reached by SMS any more; empty when they can."""
         if not (await self._users.get(user_id)).active:
             return "the user is not active"
-        return _UNWANTED if way and not way.is_wanted else ""
+        refusal = self._no_way(Channel.SMS, (await self._ways.of(user_id)).get(Channel.SMS))
+        return refusal.detail if refusal else ""
+
+    async def number(self, user_id: int) -> str:
+        """Where a user's SMS go; empty when that is not known."""
+        way = (await self._ways.of(user_id)).get(Channel.SMS)
+        return way.address if way else ""
 
     def _no_way(self, channel: Channel, way: Way | None) -> Delivered | None:
         outbox = self.sms if channel is Channel.SMS else self._posts

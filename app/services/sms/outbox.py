@@ -58,11 +58,16 @@ class SmsOutbox:
         """
         found = await self.smses.ensure(sms)
         if found.status in (SmsStatus.PENDING, SmsStatus.UNKNOWN):
-            return await self.send(found)
+            return await self.send(found, to=sms.recipient)
         return found
 
-    async def send(self, sms: OutgoingSms) -> OutgoingSms:
-        """Try it once more; raises `Doubtful` when it may have gone out: a person has to say."""
+    async def send(self, sms: OutgoingSms, *, to: str) -> OutgoingSms:
+        """Try it once more, at the number that its user has by now.
+
+        Raises `Doubtful` when it may have gone out: a person has to say.
+        """
+        if to != sms.recipient:
+            sms = await self.smses.readdress(sms, to)
         act = partial(self.provider.send, sms.recipient, sms.text)
         try:
             taken = await self._once(effect_of(sms), act)

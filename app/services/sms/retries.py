@@ -2,7 +2,8 @@
 
 They are claimed before anything is done about them, so that no two workers send one, and each is
 settled by itself: a crash in the middle costs those that were claimed a wait, and nobody an SMS. A
-provider that is away, slow or does not answer ends the round; what is left waits for the next.
+provider that is away, slow or does not answer ends the round; what is left waits for the next. An
+SMS goes to the number that its user has by then.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from app.services.once import Doubtful
 from app.services.sms.errors import SmsError, SmsMisconfigured, SmsTrouble
@@ -28,8 +30,18 @@ _LAST_LOOK = timedelta(days=1)  # a provider that has not said by then says no m
 
 Doubts = Callable[[], Awaitable[Collection[str]]]
 """The names of the effects that wait for a person."""
-MayReach = Callable[[int], Awaitable[str]]
-"""Why a user does not want to be reached by SMS any more; empty when they do."""
+
+
+class Phones(Protocol):
+    """Knows the users' phones as they are now."""
+
+    async def why_not(self, user_id: int) -> str:
+        """Why a user can't be reached by SMS any more; empty when they can."""
+        ...
+
+    async def number(self, user_id: int) -> str:
+        """Where to."""
+        ...
 
 
 class RoundStatus(StrEnum):
@@ -67,11 +79,11 @@ class SmsRetried:
 class SmsRetries:
     """Sees to the SMS of one outbox after their first try."""
 
-    def __init__(self, outbox: SmsOutbox, *, doubts: Doubts, why_not: MayReach) -> None:
+    def __init__(self, outbox: SmsOutbox, *, doubts: Doubts, phones: Phones) -> None:
         self._outbox = outbox
         self._smses = outbox.smses
         self._doubts = doubts
-        self._why_not = why_not
+        self._phones = phones
 
     async def process(self, *, limit: int = BATCH) -> SmsRetried:
         """Do what is due. Raises when the provider lets nothing through at all."""
@@ -109,9 +121,9 @@ class SmsRetries:
         return done
 
     async def _again(self, sms: OutgoingSms) -> OutgoingSms:
-        if reason := await self._why_not(sms.user_id):
+        if reason := await self._phones.why_not(sms.user_id):
             return await self._smses.settle(sms, SmsStatus.DROPPED, detail=reason)
-        return await self._outbox.send(sms)
+        return await self._outbox.send(sms, to=await self._phones.number(sms.user_id))
 
     async def _let_go(self, rest: tuple[OutgoingSms, ...], error: SmsError | None = None) -> None:
         asked = error.retry_after if isinstance(error, SmsTrouble) else None
