@@ -36,6 +36,10 @@ class Remote(Protocol):
         """These things, in this order; of one that can't be had, its `BadItem`."""
         ...
 
+    def listed_as(self, name: str) -> str:
+        """The name that a listing tells of a thing that was made under this one."""
+        ...
+
     async def create(self, name: str, data: bytes) -> Fetched:
         """Make a new thing; returns it as it is there now. Raises `BadItem`, `Clash`."""
         ...

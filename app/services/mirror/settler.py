@@ -122,7 +122,7 @@ class Settler:
             was,
             name=pair.name,
             remote_id=None if is_new else pair.id,
-            asked=pair.name if is_new else pair.asked,
+            asked=self._remote.listed_as(pair.name) if is_new else pair.asked,
             is_pending=True,
         )
         if item != was:

@@ -128,6 +128,10 @@ class NotionPages:
                 raise RemoteUnavailable(str(error)) from error
         return frozenset(found)
 
+    def listed_as(self, name: str) -> str:
+        """What a page of its title is called."""
+        return file_name(title_of(name))
+
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         """The pages as Markdown."""
         found = list[Fetched | Exception]()
@@ -173,7 +177,7 @@ class NotionPages:
         await self._api.ask(
             lambda notion: notion.pages.update(id, properties={self._title: {"title": title}})
         )
-        return file_name(title_of(name))
+        return self.listed_as(name)
 
     async def remove(self, id: str, version: str) -> None:
         """Put the page into Notion's trash, where it can be taken out of again."""

@@ -80,6 +80,9 @@ class Elsewhere:
     async def gone(self, ids: Sequence[str]) -> frozenset[str]:
         return frozenset(ids) - self.things.keys()
 
+    def listed_as(self, name: str) -> str:
+        return name
+
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         self._call("before")
         self._call("after")

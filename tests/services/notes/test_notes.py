@@ -197,9 +197,12 @@ async def test_a_long_wait_ends_the_sync_and_it_goes_on_page_by_page(notes: Note
 
 
 @pytest.mark.parametrize("path", ["/pages", "/markdown"])
-async def test_an_answer_that_is_lost_makes_no_second_page(notes: Notes, path: str) -> None:
+@pytest.mark.parametrize("title", ["Books", "To read: what else?"])
+async def test_an_answer_that_is_lost_makes_no_second_page(
+    notes: Notes, path: str, title: str
+) -> None:
     """As after a crash between the page that was made and the row that says so."""
-    notes.write("Books.md", "Emma")
+    notes.write(f"{title}.md", "Emma")
     method = "POST" if path == "/pages" else "GET"
     lost = Fault(method=method, path=path, status=502, times=3, is_after=True)
     notes.notion.faults = [lost]
@@ -209,7 +212,8 @@ async def test_an_answer_that_is_lost_makes_no_second_page(notes: Notes, path: s
 
     second, third = await notes.sync(), await notes.sync()
 
-    assert notes.notion.texts() == {"Books": "Emma"}
+    assert [page.title for page in notes.notion.pages.values()] == [title]
+    assert notes.here == {f"{title}.md": "Emma"}
     assert (second.failed, third.unchanged, third.sent) == (0, 1, 0)
 
 

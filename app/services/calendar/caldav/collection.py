@@ -77,6 +77,10 @@ class CalDavCollection:
         """A server's listing leaves nothing out."""
         return frozenset(ids)
 
+    def listed_as(self, name: str) -> str:
+        """What its path is called."""
+        return _file_name(self._new_id(name))
+
     async def fetch(self, ids: Sequence[str]) -> Sequence[Fetched | Exception]:
         """These events, in one question."""
         answer = await self._server.report(self._url, contents(ids))
@@ -85,8 +89,7 @@ class CalDavCollection:
 
     async def create(self, name: str, data: bytes) -> Fetched:
         """Put it where nothing is."""
-        id = f"{self._path}{quote(name)}"
-        return await self._put(id, data, {"If-None-Match": "*"})
+        return await self._put(self._new_id(name), data, {"If-None-Match": "*"})
 
     async def replace(self, id: str, data: bytes, version: str) -> Fetched:
         """Put it in place of this version."""
@@ -148,15 +151,20 @@ class CalDavCollection:
 
     def _id(self, answer: Answer) -> str:
         """Its path, spelt the same whoever writes it."""
-        path = urlsplit(self._server.join(self._url, answer.href)).path
-        return quote(
-            unquote(path, errors="surrogateescape"),
-            safe="/@:+,;=!$&'()*~",
-            errors="surrogateescape",
-        )
+        return _spelt(urlsplit(self._server.join(self._url, answer.href)).path)
+
+    def _new_id(self, name: str) -> str:
+        return _spelt(f"{self._path}{quote(name)}")
 
 
 FORMAT: Final = IcsFormat()
+
+
+def _spelt(path: str) -> str:
+    """A path in the one of its spellings that is its id."""
+    return quote(
+        unquote(path, errors="surrogateescape"), safe="/@:+,;=!$&'()*~", errors="surrogateescape"
+    )
 
 
 def _file_name(id: str) -> str:

@@ -148,6 +148,7 @@ async def test_of_two_changes_both_are_kept_on_both_sides(account: Account) -> N
 
     assert (first.conflicts, first.sent, second) == (1, 1, Outward())
     assert sorted(await account.titles()) == ["ours", "theirs"]
+    assert sorted(account.here) == sorted(account.there)
     assert len(account.there) == 2
     assert "SUMMARY:theirs" in account.there["dentist.ics"]
 
