@@ -6,10 +6,11 @@ terminal is steered by it. All the rest goes through `printable`.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
+from app.cli.table import UNKNOWN, draw
 from app.observability.printable import printable
 from app.observability.redaction import Redactor
 
@@ -35,7 +36,7 @@ def show_table(rows: Sequence[Facts], columns: Sequence[str], *, empty: str) -> 
     titles = [each.replace("_", " ") for each in columns]
     cells = [[shown(row.get(each)) for each in columns] for row in rows]
     if sys.stdout.isatty():
-        _rich_table(titles, cells)
+        draw(titles, cells)
     else:
         _columns(titles, cells)
 
@@ -52,7 +53,7 @@ def shown(value: object) -> str:
     """A value as people read it, on one line."""
     match value:
         case None | "":
-            text = "-"
+            text = UNKNOWN
         case bool():
             text = "yes" if value else "no"
         case datetime():
@@ -63,7 +64,7 @@ def shown(value: object) -> str:
             text = ", ".join(map(shown, cast("Sequence[object]", value)))
         case _:
             text = printable(_redacted(str(value)))
-    return text or "-"
+    return text or UNKNOWN
 
 
 def span(length: timedelta) -> str:
@@ -93,15 +94,3 @@ def _columns(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     for row in ([each.upper() for each in titles], *cells):
         padded = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
         print(_GAP.join(padded).rstrip())
-
-
-def _rich_table(titles: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*titles, box=box.SIMPLE_HEAD)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)

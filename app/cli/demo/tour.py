@@ -23,7 +23,7 @@ from app.engine import EngineError, seconds
 
 _WHOLE = seconds(58)  # the demo ends within a minute, whatever happens
 TOUR = (*STOPS, CHANNELS, *SYNC_STOPS, *FILE_STOPS, CRASH)
-_COLUMNS = ("run", "queue", "attempts", "duration", "effect")
+_COLUMNS = ("run", "attempts", "duration", "effect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""A table on a terminal, in which nothing is cut: an id that can't be copied is of no use.
+
+Sentences are wrapped; a word, a number or a moment never is. Where a table is wider than the
+terminal, columns that say nothing are left out; after that its lines go on in the next one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+UNKNOWN = "-"
+
+_MOMENT = len("2026-12-24 18:00:00")  # what has spaces and is longer is a sentence
+_SENTENCE = 20  # the least width for one
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    title: str
+    cells: tuple[str, ...]
+
+    @property
+    def says_nothing(self) -> bool:
+        return all(each == UNKNOWN for each in self.cells)
+
+    @property
+    def is_prose(self) -> bool:
+        return any(" " in each and len(each) > _MOMENT for each in self.cells)
+
+    def width(self) -> int:
+        """Of its longest cell, all on one line."""
+        from rich.cells import cell_len
+
+        return max(map(cell_len, (self.title, *self.cells)))
+
+    def least(self) -> int:
+        """How narrow it may become."""
+        return max(len(self.title), min(_SENTENCE, self.width())) if self.is_prose else self.width()
+
+
+def draw(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], *, width: int | None = None
+) -> None:
+    """Print the table, on a terminal of this width, or of the one there is."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    width = width or Console().width
+    columns = [_Column(*each) for each in zip(titles, zip(*cells, strict=True), strict=True)]
+    if _whole(each.width() for each in columns) > width:
+        columns = [each for each in columns if not each.says_nothing] or columns
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    for column in columns:
+        table.add_column(column.title, no_wrap=not column.is_prose, overflow="fold")
+    for row in zip(*(each.cells for each in columns), strict=True):
+        table.add_row(*map(Text, row))
+    Console(width=max(width, _whole(each.least() for each in columns))).print(table)
+
+
+def _whole(widths: Iterable[int]) -> int:
+    every = [*widths]
+    return sum(every) + _GAP * (len(every) - 1)
