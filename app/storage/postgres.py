@@ -11,6 +11,7 @@ there; and no error quotes the values of a row.
 """
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -78,7 +79,8 @@ class PostgresDatabase:
         try:
             writer = _engine(self.where)
         except ModuleNotFoundError as error:
-            raise UnusableDatabase(self, "that takes asyncpg: pip install 'steward[pg]'") from error
+            advice = f"that takes asyncpg: {sys.executable} -m pip install asyncpg"
+            raise UnusableDatabase(self, advice) from error
         reader = writer.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )

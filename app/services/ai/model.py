@@ -7,6 +7,7 @@ nothing to say in time, it is its own words.
 """
 
 import logging
+import sys
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -64,7 +65,8 @@ class ModelAssistant:
         """Connects when it is first asked. Raises `MissingExtra`."""
         if not (_is_installed("pydantic_ai") and _is_installed("openai")):
             raise MissingExtra(
-                f"the model {account.model!r} needs more packages: pip install 'steward[llm]'"
+                f"the model {account.model!r} needs more packages: "
+                f"{sys.executable} -m pip install 'pydantic-ai-slim[openai]'"
             )
         assistant = cls(account, now=now)
         try:
