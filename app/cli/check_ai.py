@@ -1,5 +1,6 @@
 """What `steward check ai` says: who answers, or which setting to change for somebody to answer."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from app.cli.failures import NotDone
@@ -23,11 +24,11 @@ _ADVICE = {
 _FIRST = (
     "to have a model carry out tasks, put into .env, for OpenAI or anything that speaks its way:",
     "  STEWARD_AI__MODEL=the provider's name for the model",
-    "  STEWARD_AI__API_KEY=your key",
+    "  and the provider's key as STEWARD_AI__API_KEY",
     "or for Ollama on this machine:",
     "  STEWARD_AI__MODEL=llama3.2",
     "  STEWARD_AI__BASE_URL=http://127.0.0.1:11434/v1",
-    "then pip install 'steward[llm]', and call this again",
+    f"then {sys.executable} -m pip install 'pydantic-ai-slim[openai]', and call this again",
 )
 
 

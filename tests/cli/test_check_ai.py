@@ -33,6 +33,8 @@ async def test_without_a_model_it_tells_how_to_have_one(steward: Inside) -> None
 
     assert said.startswith("rules, no model configured\n")
     assert "STEWARD_AI__MODEL=" in said
+    assert "provider's key as STEWARD_AI__API_KEY\n" in said
+    assert "***" not in said
 
 
 async def test_a_model_that_answers_is_named(steward: Inside, model: pytest.MonkeyPatch) -> None:
