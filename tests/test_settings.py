@@ -163,6 +163,8 @@ def test_a_bad_value_is_refused_by_its_variable(
     [
         ("SMS__ACCOUNT_SID", "AC1", "ACCOUNT_SID needs AUTH_TOKEN and SENDER"),
         ("NOTIFY__WEBHOOK_URL", "https://example.com/", "WEBHOOK_URL needs a WEBHOOK_SECRET"),
+        ("NOTES__NOTION__TOKEN", "ntn_1", "TOKEN needs DATABASE"),
+        ("NOTES__NOTION__DATABASE", "d" * 32, "DATABASE needs TOKEN"),
     ],
 )
 def test_what_is_nothing_without_another_setting_is_refused_by_its_name(

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.settings.sections.section import Section
 
@@ -39,6 +39,15 @@ class Notion(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("must be an address that begins with https://")
         return address.strip()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Notion":
+        has_token = bool(self.token.get_secret_value())
+        if has_token and not self.database:
+            raise ValueError("TOKEN needs DATABASE")
+        if self.database and not has_token:
+            raise ValueError("DATABASE needs TOKEN")
+        return self
 
 
 class Notes(Section):
