@@ -10,14 +10,16 @@ from app.settings.sections.section import Section
 class Sms(Section):
     """The provider that takes SMS: Twilio, or one that does as Twilio does."""
 
-    base_url: str = Field(default="https://api.twilio.com", description="where its API is")
+    base_url: str = Field(
+        default="https://api.twilio.com", description="where the API of the SMS provider is"
+    )
     account_sid: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_-]*$",
         max_length=100,
-        description="the account; when empty, no SMS are sent",
+        description="the account there; when empty, no SMS are sent",
     )
-    auth_token: SecretStr = Field(default=SecretStr(""), description="its token")
+    auth_token: SecretStr = Field(default=SecretStr(""), description="the account's token")
     sender: str = Field(
         default="",
         max_length=40,
