@@ -2,7 +2,8 @@
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import App, Parameter
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 metrics = App(name="metrics")
 
-_SHOWN = ("job", "runs", "success_rate", "average", "p50", "p95", "p99", "wait_p95")
+_SPANS = ("average", "p50", "p95", "p99", "wait_p95")  # in seconds, and for people with their unit
+_SHOWN = ("job", "runs", "success_rate", *_SPANS)
 _WORKER = ("worker", "pid", "cpu_percent", "memory_mb", "seen_at", "left_at")
 _MOST = 100_000  # runs of which times are read; the counts are of all
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one at a cell's start
@@ -30,7 +32,7 @@ Csv = Annotated[bool, Parameter(name="--csv", negative=(), help="Print CSV.")]
 async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = False) -> None:
     """Tell what each job's runs took and came to, from the history, and what workers use.
 
-    Times are in seconds; percentiles are exact, of the latest 10,000 runs of a job.
+    Times in JSON and CSV are in seconds; percentiles are exact, of the latest 10,000 runs of a job.
     """
     if json and csv:
         raise Misused("--json or --csv, not both")
@@ -40,7 +42,7 @@ async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = F
     elif csv:
         _print_csv(rows)
     else:
-        show_table(rows, _SHOWN, empty="No run is over yet.")
+        show_table([*map(_for_people, rows)], _SHOWN, empty="No run is over yet.")
         print()
         show_table(workers, _WORKER, empty="No worker has been seen.")
 
@@ -61,6 +63,10 @@ async def _measured(since: str) -> "tuple[Sequence[Facts], Sequence[Facts]]":
 def _worker(sighting: "Sighting") -> Facts:
     facts = asdict(sighting)
     return {**facts, "memory_mb": round(facts["memory_bytes"] / 2**20, 1)}
+
+
+def _for_people(row: Facts) -> Facts:
+    return {**row, **{name: timedelta(seconds=cast("float", row[name])) for name in _SPANS}}
 
 
 def _print_csv(rows: "Sequence[Facts]") -> None:
