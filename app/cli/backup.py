@@ -61,7 +61,7 @@ async def verify_backup(name: Name = "latest", /, *, json: Json = False) -> int:
     if json:
         show_json({"name": kept.name, "files": files, "problems": checked.problems})
     elif not checked.problems:
-        print(f"{kept.name} is whole: {files} files")
+        print(f"{kept.name} is whole: {files} {'file' if files == 1 else 'files'}")
     for line in () if json else checked.problems:
         complain(f"{kept.name}: {line}")
     return FAILED if checked.problems else OK

@@ -102,7 +102,7 @@ async def check_redis(*, json: Json = False) -> int:
             return [*lines, f"it can't be checked: {fitness.unasked}"]
         if lines:
             return [*lines, "it is used as it is, since STEWARD_REDIS__ACCEPT says so"]
-        return ["it is fit"]
+        return ["Redis is fit to keep runs"]
 
     return await _try("redis", attempt, as_json=json)
 

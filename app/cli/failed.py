@@ -45,7 +45,7 @@ async def list_failures(
         )
     if json:
         show_json([asdict(each) for each in found])
-    elif trace:
+    elif trace and found:
         for each in found:
             print(f"{each.run_id} {printable(each.job)}({printable(each.arguments)})")
             print("\n".join(map(printable, each.traceback.splitlines())), end="\n\n")

@@ -90,6 +90,8 @@ def test_there_is_nothing_to_save_in_a_home_nobody_lives_in(steward: Said) -> No
         steward("now")
 
     assert "no backup yet" in steward()
+    with pytest.raises(BackupError, match="yet: `steward backup now` makes one"):
+        steward("verify")
     assert not steward.home.exists()
 
 

@@ -29,7 +29,7 @@ def test_without_a_worker_health_is_bad(steward: Command) -> None:
         ("calendar", "the folder calendar can be read (0 files)"),
         ("notes", "Notion is not configured"),
         ("ai", "rules, no model configured"),
-        ("redis", "it is fit"),
+        ("redis", "Redis is fit to keep runs"),
     ],
 )
 def test_what_works_is_told(steward: Command, service: str, line: str) -> None:

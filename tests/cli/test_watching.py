@@ -11,6 +11,7 @@ import pytest
 from tests.cli.command import Command
 
 NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+NO_FAILURE = "No such attempt has failed.\n"
 RUNS = [  # job, status, seconds it took
     *(("tests.quick", "succeeded", number) for number in (1, 2, 3, 4)),
     ("tests.quick", "dead", 10),
@@ -71,6 +72,13 @@ def test_metrics_are_exact_and_printed_as_json(watched_steward: Command) -> None
     assert quick["wait_average"] == 1
 
 
+def test_metrics_for_people_have_units(watched_steward: Command) -> None:
+    lines = watched_steward("metrics", "--since", "1h").out.splitlines()
+
+    (quick,) = (each for each in lines if each.startswith("tests.quick"))
+    assert quick.split()[:7] == ["tests.quick", "5", "80.0", "4.0", "s", "3.0", "s"]
+
+
 def test_metrics_as_csv_hold_no_formula(watched_steward: Command) -> None:
     done = watched_steward("metrics", "--csv")
 
@@ -106,7 +114,8 @@ def test_failures_are_found_by_words(watched_steward: Command) -> None:
     assert "run-4 tests.quick(text of 7)" in traces
     assert "OSError: line is dead" in traces
     assert "\x1b" not in traces
-    assert watched_steward("failures", "nothing").out == "No such attempt has failed.\n"
+    for options in ((), ("--trace",)):
+        assert watched_steward("failures", "nothing", *options).out == NO_FAILURE
 
 
 def test_advice_comes_from_the_samples(watched_steward: Command) -> None:

@@ -71,6 +71,10 @@ class Shelf:
         """The backup of this name, or the latest; raises `UnknownBackup`."""
         kept = self.kept()
         found = [each for each in kept if name in (each.name, "latest")]
+        if not kept:
+            raise UnknownBackup(
+                f"there is no backup in {self.folder} yet: `steward backup now` makes one"
+            )
         if not found:
             raise UnknownBackup(f"there is no backup {name!a} in {self.folder}")
         return found[0]

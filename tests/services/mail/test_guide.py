@@ -86,6 +86,12 @@ async def test_a_server_that_is_not_there_has_the_usual_ports_as_advice(database
     assert "587 with starttls or 465 with tls" in out.advice
 
 
+def test_a_login_without_a_name_is_told_of(server: Dovecot) -> None:
+    box = ImapMailbox(replace(server.account("ann"), username=""))
+
+    assert "log in as nobody (STEWARD_MAIL__IMAP__USERNAME is empty)" in box.plan
+
+
 async def test_without_any_account_the_settings_are_named(
     database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -51,10 +51,8 @@ class ImapMailbox:
         """Where it will connect, as whom, and where it will look."""
         account = self._account
         where = f"{account.address} with security {account.security}"
-        return (
-            f"incoming mail: connect to {where}, log in as {account.username}, "
-            f"look into {account.folder}"
-        )
+        who = account.username or "nobody (STEWARD_MAIL__IMAP__USERNAME is empty)"
+        return f"incoming mail: connect to {where}, log in as {who}, look into {account.folder}"
 
     @asynccontextmanager
     async def open(self, *, writes: bool) -> AsyncGenerator["OpenImap"]:
