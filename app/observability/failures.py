@@ -31,6 +31,7 @@ _MOST_WAITING = 1_000
 _AT_ONCE = 100  # in one transaction
 _LAST_WRITE = 3.0  # s for what failed last, when the worker ends
 _LONGEST_MESSAGE, _LONGEST_TRACEBACK, _LONGEST_ARGUMENTS = 2_000, 16_000, 1_000  # characters
+_LONGEST_SAID = 20_000  # characters that are looked through, with some texts a thousand times
 _SHORTEST_TEXT = 4  # characters of an argument that is blanked elsewhere
 _LONGEST_TEXT = 10_000  # characters; errors quote less
 _MOST_TEXTS = 1_000
@@ -109,9 +110,14 @@ def _kind(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     try:
-        return _printable(str(error))
+        return _printable(_head(str(error)))
     except Exception:  # one that can't print itself is still an exception
         return f"<unprintable {type(error).__name__}>"
+
+
+def _head(text: str) -> str:
+    """What an error says first, up to the end of a word: half a secret would not be known."""
+    return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID].rsplit(maxsplit=1)[0]
 
 
 def _printable(text: str) -> str:
@@ -136,7 +142,7 @@ def _pages(told: traceback.TracebackException, redact: Redactor) -> Iterator[str
     if told.stack:
         yield "Traceback (most recent call last):\n"
         yield from map(_printable, told.stack.format())
-    yield from (redact(_printable(line)) for line in told.format_exception_only())
+    yield from (redact(_printable(_head(line))) for line in told.format_exception_only())
     for each in told.exceptions or ():
         yield "\n... one of them:\n\n"
         yield from _pages(each, redact)

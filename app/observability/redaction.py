@@ -1,7 +1,8 @@
 """Text without the secrets it may carry: what is logged or printed goes through here.
 
 Messages of libraries quote addresses with their passwords, headers with their tokens. What looks
-like one of these is blanked; so is every secret of the settings, wherever it stands.
+like one of these is blanked; so is every secret of the settings, wherever it stands. The text may
+be anybody's: no pattern looks at a part of it again and again.
 """
 
 import re
@@ -10,8 +11,8 @@ from collections.abc import Iterable
 _BLANK = "***"
 _SHORTEST_SECRET = 4  # characters; blanking shorter ones would blank half of every sentence
 
+_ADDRESS = re.compile(r"://[^\s\"'<>]*")
 _PATTERNS = (
-    re.compile(r"(?P<kept>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>]*(?=@)", re.IGNORECASE),
     re.compile(
         r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"',]+", re.IGNORECASE
     ),
@@ -37,6 +38,12 @@ class Redactor:
         """The text, with `***` in the place of secrets."""
         for secret in self._secrets:
             text = text.replace(secret, _BLANK)
+        text = _ADDRESS.sub(_without_login, text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<kept>{_BLANK}", text)
         return text
+
+
+def _without_login(address: re.Match[str]) -> str:
+    _, at, place = address[0].rpartition("@")
+    return f"://{_BLANK}@{place}" if at else address[0]

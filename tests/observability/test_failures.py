@@ -1,6 +1,7 @@
 """Every failure is kept with where it happened, and never with what it was called with."""
 
 from datetime import timedelta
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,17 @@ def test_what_was_an_argument_is_nowhere_in_the_record(error: Exception) -> None
 
         assert CANARY not in kept
         assert "***" in kept
+
+
+def test_an_error_that_says_millions_of_words_takes_a_moment() -> None:
+    words, error = [f"word-{number}" for number in range(1_000)], ValueError("x word-7 " * 500_000)
+    began = process_time()
+
+    kept = describe(over(Dead(raised(error)), args=(words,)), error)
+
+    assert process_time() - began < 1
+    assert kept.message.startswith("x *** x *** ")
+    assert "word-7" not in kept.message + kept.traceback
 
 
 def test_arguments_are_kept_by_name_and_type() -> None:
