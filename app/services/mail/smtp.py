@@ -2,7 +2,8 @@
 
     the server                                        we raise
     is away, hangs up, is slow, answers 4xx           MailTrouble    try again later
-    does that when it has been given the mail         MailUnanswered it may have taken it
+    has been given the mail, and says neither yes     MailUnanswered it may have taken it
+    nor no: it hangs up, is slow, talks nonsense
     refuses the login, or has no TLS where wanted     LoginRefused   change the settings
     answers 5xx to the sender, a recipient, the mail  MailRefused    never again
 
@@ -39,7 +40,7 @@ _SETTING = "STEWARD_MAIL__SMTP__"
 _WHERE = f"check {_SETTING}HOST, {_SETTING}PORT and {_SETTING}SECURITY"
 _WHO = f"check {_SETTING}USERNAME and {_SETTING}PASSWORD"
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954: 5xx about the login, not the mail
-_PERMANENT = 500
+_REFUSING, _PERMANENT = 400, 500
 _LONGEST_ANSWER = 200
 
 
@@ -89,7 +90,7 @@ class SmtpSender:
                 is_given = True
                 answer = await server.data(content)
         except MailTrouble as error:
-            if is_given and not isinstance(error.__cause__, SMTPResponseException):
+            if is_given and not _says_no(error.__cause__):
                 said = f"smtp: {self._host} has not said whether it takes the mail"
                 raise MailUnanswered(said) from error
             raise
@@ -165,6 +166,11 @@ class SmtpSender:
 
 def _is_distrust(error: BaseException) -> bool:
     return any(isinstance(e, ssl.SSLCertVerificationError) for e in (error, error.__cause__))
+
+
+def _says_no(error: BaseException | None) -> bool:
+    """Whether it answered with a refusal: 200 is neither a yes nor that."""
+    return isinstance(error, SMTPResponseException) and error.code >= _REFUSING
 
 
 def _answer(error: SMTPResponseException) -> str:

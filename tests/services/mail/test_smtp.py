@@ -164,6 +164,15 @@ async def test_a_server_that_has_the_mail_and_says_nothing_may_have_taken_it(wai
             await send(sender_for(port, timeout=timedelta(seconds=0.5)))
 
 
+@pytest.mark.parametrize("answer", [b"200 fine\r\n", b"252 perhaps\r\n", b"OK, thanks\r\n"])
+async def test_a_server_that_has_the_mail_and_talks_nonsense_may_have_taken_it(
+    answer: bytes,
+) -> None:
+    async with server_that(*_UP_TO_DATA, answer) as port:
+        with pytest.raises(MailUnanswered):
+            await send(sender_for(port))
+
+
 @pytest.mark.parametrize("answer", ["451 later", "554 never"])
 async def test_a_server_that_says_no_to_the_mail_has_not_taken_it(
     capture: Capture, answer: str
