@@ -12,7 +12,13 @@ from enum import StrEnum
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifications
+from app.services.notifications import (
+    TOLD_NOW,
+    Channel,
+    Delivered,
+    DeliveryStatus,
+    Notifications,
+)
 from app.services.wall_clock import zone_named
 from app.storage.calendar import Calendars
 from app.storage.calendar_event import StoredOccurrence
@@ -118,7 +124,7 @@ class EventsAhead:
             (told,) = await self._tell(user, event, now)
             if told.status is not DeliveryStatus.DELIVERED:
                 total += EventsEvaluated(skipped=1)
-            elif told.detail == "told now":
+            elif told.detail == TOLD_NOW:
                 total += EventsEvaluated(told=1)
             else:
                 total += EventsEvaluated(told_before=1)

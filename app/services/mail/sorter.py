@@ -15,7 +15,7 @@ from app.services.mail.letter import Letter
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox, OpenMailbox
 from app.services.mail.rules import Category, Verdict, categorize
-from app.services.notifications import Channel, DeliveryStatus, Notifications
+from app.services.notifications import TOLD_NOW, Channel, Notifications
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails, NewIncomingMail
@@ -99,7 +99,7 @@ class Sorter:
             channels=(Channel.IN_APP,),
             dedupe_key=f"mail:{letter.key}",
         )
-        return all(each.status is DeliveryStatus.DELIVERED for each in told)
+        return all(each.detail == TOLD_NOW for each in told)
 
 
 def _row(letter: Letter, verdict: Verdict, owner: User) -> NewIncomingMail:

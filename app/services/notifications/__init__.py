@@ -7,13 +7,21 @@ posts.py       Slack and webhooks, once for each key     hooks.py   what their a
 signature.py   how a webhook is signed
 """
 
-from app.services.notifications.delivered import Delivered, DeliveryStatus, Letter, Parcel, Told
+from app.services.notifications.delivered import (
+    TOLD_NOW,
+    Delivered,
+    DeliveryStatus,
+    Letter,
+    Parcel,
+    Told,
+)
 from app.services.notifications.notifier import Notifications
 from app.services.notifications.parcels import Parcels
 from app.services.notifications.texts import Kind
 from app.storage.ways import Channel
 
 __all__ = [
+    "TOLD_NOW",
     "Channel",
     "Delivered",
     "DeliveryStatus",

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from app.services.notifications.texts import Kind, body_text, headline
 from app.storage.users import User
 from app.storage.ways import Channel
+
+TOLD_NOW: Final = "told now"
+"""What a notice in the application says of itself when it is new."""
 
 
 class DeliveryStatus(StrEnum):

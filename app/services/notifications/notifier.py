@@ -20,6 +20,7 @@ from app.services.mail.errors import MailError
 from app.services.mail.message import Message
 from app.services.mail.outbox import Outbox
 from app.services.notifications.delivered import (
+    TOLD_NOW,
     Delivered,
     DeliveryStatus,
     Letter,
@@ -210,7 +211,7 @@ def _noticed(news: News, *, is_new: bool) -> Delivered:
     if is_new:
         length = len(news.title)
         logger.info("User %s has a notification (a title of %s characters).", news.user.id, length)
-    said = "told now" if is_new else "told before"
+    said = TOLD_NOW if is_new else "told before"
     return Delivered(Channel.IN_APP, DeliveryStatus.DELIVERED, said)
 
 

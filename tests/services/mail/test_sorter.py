@@ -124,6 +124,7 @@ async def test_a_crash_before_the_move_tells_and_records_once(
     result = await sorter(database, mailbox).sort(ann)
 
     assert (result.filed, set(mailbox.filed)) == (1, {"c"})
+    assert result.notified == 0
     assert len(await Notices(database).of(ann.id)) == 1
     assert len(await IncomingMails(database).of(ann.id)) == 1
 
