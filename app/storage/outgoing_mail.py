@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.key_taken import refuse_anothers
 from app.storage.users import UserRow
 
 
@@ -94,9 +95,13 @@ class OutgoingMails:
         return None if row is None else _mail(row)
 
     async def write(self, session: AsyncSession, mail: NewMail) -> tuple[OutgoingMail, bool]:
-        """The same within a transaction, and whether it was written now."""
+        """The same within a transaction, and whether it was written now.
+
+        Raises `KeyTaken` when the key is of something to another user.
+        """
         row = await session.scalar(select(OutgoingMailRow).filter_by(key=mail.key))
         if row is not None:
+            refuse_anothers(mail.key, whose=row.user_id, wanted_by=mail.user_id)
             return _mail(row), False
         row = OutgoingMailRow(
             **asdict(mail), status=MailStatus.PENDING, created_at=self._now(), detail=""

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.storage.base import Base
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.key_taken import refuse_anothers
 from app.storage.users import UserRow
 from app.storage.ways import Channel
 
@@ -81,9 +82,13 @@ class OutgoingPosts:
         return found
 
     async def write(self, session: AsyncSession, post: NewPost) -> tuple[OutgoingPost, bool]:
-        """The same within a transaction, and whether it was written now."""
+        """The same within a transaction, and whether it was written now.
+
+        Raises `KeyTaken` when the key is of something to another user.
+        """
         row = await session.scalar(select(OutgoingPostRow).filter_by(key=post.key))
         if row is not None:
+            refuse_anothers(post.key, whose=row.user_id, wanted_by=post.user_id)
             return _post(row), False
         row = OutgoingPostRow(
             **asdict(post), status=PostStatus.PENDING, detail="", created_at=self._now()

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.storage.base import Base
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.key_taken import refuse_anothers
 from app.storage.users import UserRow
 
 
@@ -102,9 +103,13 @@ class OutgoingSmses:
         return found
 
     async def write(self, session: AsyncSession, sms: NewSms) -> tuple[OutgoingSms, bool]:
-        """The same within a transaction, and whether it was written now."""
+        """The same within a transaction, and whether it was written now.
+
+        Raises `KeyTaken` when the key is of something to another user.
+        """
         row = await session.scalar(select(OutgoingSmsRow).filter_by(key=sms.key))
         if row is not None:
+            refuse_anothers(sms.key, whose=row.user_id, wanted_by=sms.user_id)
             return _sms(row), False
         row = OutgoingSmsRow(
             **asdict(sms),

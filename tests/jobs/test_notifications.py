@@ -5,7 +5,9 @@ import pytest
 from app.context import Context
 from app.engine import Breaker, Job, minutes, seconds
 from app.engine.retry import is_permanent
+from app.jobs.email import send_letter
 from app.jobs.notifications import post, send_slack, send_webhook
+from app.jobs.sms import send_sms
 from app.services.mail.memory import MemorySender
 from app.services.notifications import Channel, Delivered, DeliveryStatus, Kind, Told
 from app.services.notifications.first_steps import NotReady
@@ -14,6 +16,7 @@ from app.services.notifications.memory import MemoryCarrier
 from app.services.once import Doubtful
 from app.services.sms.memory import MemorySms
 from app.services.web_post import PostUnanswered
+from app.storage.key_taken import KeyTaken
 from app.storage.notifications import Notices
 from app.storage.outgoing_posts import OutgoingPosts, PostStatus
 from app.storage.users import User
@@ -75,6 +78,26 @@ async def test_every_channel_is_told_and_each_that_leaves_has_a_run_of_its_own(
         "notifications.send_slack",
         "notifications.send_webhook",
     ]
+
+
+@pytest.mark.parametrize("bring", [send_sms, send_slack, send_webhook, send_letter])
+async def test_a_key_of_one_user_is_not_taken_for_anothers(
+    context: Context,
+    ann: User,
+    phones: MemorySms,
+    carrier: MemoryCarrier,
+    sender: MemorySender,
+    bring: Job[Context, ..., object],
+) -> None:
+    bob = await context.users.add(name="Bob", address="bob@example.org")
+    await Ways(context.database).put(bob.id, PHONE, SLACK, HOOK)
+    given = ("Welcome", "Hi", "key") if bring.name == send_letter.name else ("Welcome", "key")
+    await bring(context, ann.id, *given)
+
+    with pytest.raises(KeyTaken, match="another user"):
+        await bring(other_run(context), bob.id, *given)
+
+    assert len(phones.sent) + len(carrier.sent) + len(sender.sent) == 1
 
 
 async def test_what_is_told_twice_is_brought_once(context: Context, ann: User) -> None:
