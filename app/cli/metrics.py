@@ -32,7 +32,9 @@ Csv = Annotated[bool, Parameter(name="--csv", negative=(), help="Print CSV.")]
 async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = False) -> None:
     """Tell what each job's runs took and came to, from the history, and what workers use.
 
-    Times in JSON and CSV are in seconds; percentiles are exact, of the latest 10,000 runs of a job.
+    A run's time is from its first start to its end, with what lies between attempts; its wait is
+    from when it was enqueued, with any delay that was asked for. Times in JSON and CSV are in
+    seconds; percentiles are exact, of the latest 10,000 runs of a job.
     """
     if json and csv:
         raise Misused("--json or --csv, not both")
