@@ -19,6 +19,7 @@ from sqlalchemy import Connection, event, func, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as Driver
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DisconnectionError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from app.storage.errors import UnusableDatabase
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _CONNECTIONS = 8  # of one process; whoever needs one more waits for it
 _CONNECT_WITHIN = 10.0  # s
 _ANSWER_WITHIN = 60.0  # s: a statement that takes longer is given up; the network may be gone
-_PATIENCE = 30  # s: waiting for other writers
+_PATIENCE = 30  # s: waiting for other writers, or for a connection
 _STANDSTILL = 25  # s: of a process in the middle of a transaction; shorter than others are patient
 
 _TURN = 0x53_54_45_57  # the advisory lock's key in its database: no other program's, it is hoped
@@ -88,7 +89,10 @@ class PostgresDatabase:
 
     async def take_turn(self, session: AsyncSession, *, alone: bool) -> None:
         """Wait for other writers; raises `OperationalError` after some seconds."""
-        await session.execute(_ALONE if alone else _BESIDE)
+        try:
+            await session.execute(_ALONE if alone else _BESIDE)
+        except NoConnection as error:
+            raise OperationalError(None, None, _not_now(error)) from error
 
     async def make_last(self) -> None:
         """A commit has seen to it, unless the server was told otherwise (synchronous_commit)."""
@@ -113,6 +117,7 @@ def _engine(url: str) -> AsyncEngine:
         hide_parameters=True,  # an error quotes its statement, never the mail in it
         pool_size=_CONNECTIONS,
         max_overflow=0,
+        pool_timeout=_PATIENCE,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "before_cursor_execute", _without_nul, retval=True)

@@ -254,6 +254,18 @@ async def test_a_server_that_goes_in_the_middle_is_an_error_to_try_again(
 
 
 @on_postgres
+async def test_a_writer_for_whom_no_connection_is_free_may_try_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.storage.postgres._CONNECTIONS", 1)
+    monkeypatch.setattr("app.storage.postgres._PATIENCE", 0.05)
+
+    async with again(database) as ours, ours.write(in_turn=False):
+        with pytest.raises(OSError, match="can't be written now"):
+            await Effects(ours).swap(MAIL, None, BEGUN, lease="")
+
+
+@on_postgres
 async def test_who_stands_still_is_cut_off_before_others_give_up(database: Database) -> None:
     async with database.read() as session:
         shown = [
