@@ -78,4 +78,6 @@ def _show(rows: list[Facts], columns: tuple[str, ...], *, as_json: bool) -> None
     if as_json:
         show_json(rows)
     else:
+        if all(each["job"] == each["schedule"] for each in rows):
+            columns = tuple(each for each in columns if each != "job")
         show_table(rows, columns, empty="The timetable is empty.")

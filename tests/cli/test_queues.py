@@ -26,6 +26,12 @@ def test_queues_says_when_nobody_works(steward: Command) -> None:
     assert "No worker is running" in done.out
 
 
+def test_a_job_is_named_where_its_schedule_is_called_otherwise(steward: Command) -> None:
+    title, *_ = steward("schedules", "next").out.splitlines()
+
+    assert title.split() == ["NEXT", "AT", "SCHEDULE", "QUEUE"]
+
+
 def test_schedules_lists_the_timetable(steward: Command) -> None:
     rows = {each["schedule"]: each for each in steward("schedules", "--json").json()}
 
