@@ -145,6 +145,13 @@ class OutgoingSmses:
                 row.text = "" if is_over else row.text
         return _sms(row)
 
+    async def drop(self, key: str, *, detail: str) -> None:
+        """Give up the SMS with this key, if nothing is known to have become of it."""
+        row = OutgoingSmsRow
+        new = update(row).where(row.key == key, row.status == SmsStatus.PENDING)
+        async with self._database.write() as session:
+            await session.execute(new.values(status=SmsStatus.DROPPED, text="", detail=detail))
+
     async def readdress(self, sms: OutgoingSms, recipient: str) -> OutgoingSms:
         """From now on it goes to another number."""
         async with self._database.write() as session:

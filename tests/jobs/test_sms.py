@@ -449,6 +449,22 @@ async def test_health_is_the_share_that_went_out_in_the_last_day(
     assert found.counts == {"accepted": 3, "failed": 1}
 
 
+async def test_what_is_not_wanted_any_more_when_its_run_comes_is_under_way_no_longer(
+    context: Context, ann: User, phones: MemorySms
+) -> None:
+    phones.failing = [SmsTrouble("away")]
+    with pytest.raises(SmsTrouble):
+        await send_sms(context, ann.id, "Hi")
+    await take_phone(context, ann)
+
+    delivered = await send_sms(context, ann.id, "Hi")
+
+    sms = await the_sms(context, ann)
+    assert delivered.status is DeliveryStatus.DECLINED
+    assert (sms.status, sms.text, sms.detail) == (SmsStatus.DROPPED, "", delivered.detail)
+    assert (await sms_health(context)).line == "no SMS was sent"
+
+
 async def test_in_quiet_hours_an_sms_waits_unless_it_is_urgent(
     context: Context, ann: User, phones: MemorySms
 ) -> None:

@@ -82,11 +82,12 @@ class Parcels:
     async def deliver(self, parcel: Parcel) -> Delivered:
         """Bring it, if its user still wants it. Raises what keeps it from being brought."""
         user = await self._users.get(parcel.user_id)
-        if not user.active:
-            return Delivered(parcel.channel, DeliveryStatus.DECLINED, "the user is not active")
         way = (await self._ways.of(user.id)).get(parcel.channel)
-        if refusal := self._no_way(parcel.channel, way):
-            return refusal
+        refusal = self._no_way(parcel.channel, way)
+        if not user.active:
+            refusal = Delivered(parcel.channel, DeliveryStatus.DECLINED, "the user is not active")
+        if refusal:
+            return await self._let_be(parcel, refusal)
         assert way
         if parcel.channel is Channel.SMS and self.sms:
             return _settled(await self.sms.post(_new_sms(parcel, way)))
@@ -110,6 +111,11 @@ class Parcels:
         """Where a user's SMS go; empty when that is not known."""
         way = (await self._ways.of(user_id)).get(Channel.SMS)
         return way.address if way else ""
+
+    async def _let_be(self, parcel: Parcel, refusal: Delivered) -> Delivered:
+        if parcel.channel is Channel.SMS and self.sms:
+            await self.sms.smses.drop(parcel.key, detail=refusal.detail)
+        return refusal
 
     def _no_way(self, channel: Channel, way: Way | None) -> Delivered | None:
         outbox = self.sms if channel is Channel.SMS else self._posts

@@ -46,7 +46,7 @@ def judge(counts: Mapping[SmsStatus, int]) -> SmsHealth:
         success_rate=rate,
         counts={status.value: number for status, number in sorted(counts.items())},
         total=total,
-        line=f"{good} of {ended} went out" if ended else _nothing(total),
+        line=f"{good} of {ended} went out" if ended else _nothing(counts),
     )
 
 
@@ -57,5 +57,6 @@ def _level(good: int, ended: int) -> SmsLevel:
     return SmsLevel.WARNING if 100 * good < _WARNING * ended else SmsLevel.HEALTHY
 
 
-def _nothing(total: int) -> str:
-    return f"none has ended yet, {total} are under way" if total else "no SMS was sent"
+def _nothing(counts: Mapping[SmsStatus, int]) -> str:
+    under_way = sum(counts.values()) - counts.get(SmsStatus.DROPPED, 0)
+    return f"none has ended yet, {under_way} are under way" if under_way else "no SMS was sent"
