@@ -146,6 +146,19 @@ async def test_mail_that_somebody_else_has_marked_as_deleted_is_not_expunged() -
         assert server.where(account) == {"": 2, "personal": 1}
 
 
+async def test_mail_behind_much_that_is_marked_as_deleted_waits_all_the_same(
+    server: Dovecot,
+) -> None:
+    account = server.account()
+    server.put(account, LUNCH, LUNCH, NEWS, LUNCH)
+    with server.mailbox(account) as client:
+        client.add_flags([1, 2], ["\\Deleted"])
+
+    async with ImapMailbox(account).open(writes=False) as opened:
+        assert await opened.waiting(limit=1) == ("3",)
+        assert await opened.waiting(limit=9) == ("3", "4")
+
+
 @pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 async def test_the_line_is_protected(
     server: Dovecot, trust: ssl.SSLContext, security: Security

@@ -21,6 +21,7 @@ from app.services.mail.rules import Category
 
 if TYPE_CHECKING:
     from app.services.mail.imap.client import Client, Selected
+    from app.services.mail.imap.client import Slip as Listed
     from app.services.mail.imap.mover import Mover
 
 T = TypeVar("T")
@@ -125,8 +126,7 @@ class OpenImap:
 
     async def slips(self) -> Sequence[Slip]:
         """All that lies in the folder, in order of arrival."""
-        exists = self.selected.exists
-        found = await self._call(lambda client: client.slips(1, exists))
+        found = await self._listed(1, self.selected.exists)
         return [
             Slip(
                 name=str(each.uid),
@@ -150,9 +150,12 @@ class OpenImap:
         """The UIDs of at most `limit` mails in the folder, but those on their way out."""
         from app.services.mail.imap.client import DELETED
 
-        exists = self.selected.exists
-        found = await self._call(lambda client: client.slips(1, min(exists, limit)))
-        return tuple(str(slip.uid) for slip in found if DELETED not in slip.flags)
+        found, last = list[str](), 0
+        while last < self.selected.exists and len(found) < limit:
+            first, last = last + 1, min(last + limit, self.selected.exists)
+            some = await self._listed(first, last)
+            found += [str(slip.uid) for slip in some if DELETED not in slip.flags]
+        return tuple(found[:limit])
 
     async def read(self, name: str) -> Letter:
         """What one says in its header; raises `BadLetter` or `LetterGone`."""
@@ -184,6 +187,9 @@ class OpenImap:
         except MailTrouble:  # a cut line, perhaps: the mail may be there by now, which does no harm
             await self.dial()
             await self._call(move)
+
+    async def _listed(self, first: int, last: int) -> "Sequence[Listed]":
+        return await self._call(lambda client: client.slips(first, last))
 
     async def _some_heads(self, uids: Sequence[int]) -> dict[str, Head | BadLetter]:
         try:
