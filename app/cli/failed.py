@@ -36,7 +36,7 @@ async def list_failures(
     trace: Trace = False,
     json: Json = False,
 ) -> None:
-    """List attempts that failed, the latest first; of arguments no more than their types."""
+    """List attempts that failed, the latest first; of arguments no text, only its length."""
     from app.storage.failures import Failures
 
     async with looking_back() as database:

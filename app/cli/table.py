@@ -11,6 +11,7 @@ UNKNOWN = "-"
 
 _MOMENT = len("2026-12-24 18:00:00")  # what has spaces and is longer is a sentence
 _SENTENCE = 20  # the least width for one
+_WORD = 40  # the longest word that is kept whole in one
 _GAP = 2
 
 
@@ -34,8 +35,13 @@ class _Column:
         return max(map(cell_len, (self.title, *self.cells)))
 
     def least(self) -> int:
-        """How narrow it may become."""
-        return max(len(self.title), min(_SENTENCE, self.width())) if self.is_prose else self.width()
+        """How narrow it may become: a setting's name in a sentence is to be copied, too."""
+        from rich.cells import cell_len
+
+        if not self.is_prose:
+            return self.width()
+        longest = max(cell_len(word) for text in (self.title, *self.cells) for word in text.split())
+        return min(self.width(), max(_SENTENCE, min(longest, _WORD)))
 
 
 def draw(
@@ -52,11 +58,21 @@ def draw(
     if _whole(each.width() for each in columns) > width:
         columns = [each for each in columns if not each.says_nothing] or columns
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
-    for column in columns:
-        table.add_column(column.title, no_wrap=not column.is_prose, overflow="fold")
+    widths = _shared(columns, width)
+    for column, its in zip(columns, widths, strict=True):
+        table.add_column(column.title, width=its, no_wrap=not column.is_prose, overflow="fold")
     for row in zip(*(each.cells for each in columns), strict=True):
         table.add_row(*map(Text, row))
-    Console(width=max(width, _whole(each.least() for each in columns))).print(table)
+    Console(width=max(width, _whole(widths))).print(table)
+
+
+def _shared(columns: Sequence[_Column], width: int) -> list[int]:
+    """A width for each column: what is left beyond the least goes to the first sentences."""
+    widths = [each.least() for each in columns]
+    for place, column in enumerate(columns):
+        left = max(0, width - _whole(widths))
+        widths[place] = min(column.width(), widths[place] + left)
+    return widths
 
 
 def _whole(widths: Iterable[int]) -> int:

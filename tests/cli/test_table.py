@@ -32,3 +32,13 @@ def test_a_column_that_says_nothing_is_the_first_to_go(
     draw(("id", "error"), [("run-1" * 8, "-"), ("run-2", "-")], width=width)
 
     assert capsys.readouterr().out.splitlines()[0].split() == titles
+
+
+def test_a_setting_in_a_sentence_is_kept_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    advice = "lower STEWARD_WORKER__CONCURRENCY, or add a machine with a worker"
+
+    draw(("what", "action"), [("the machine is busy all the time", advice)] * 2, width=50)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 50
+    assert sum("STEWARD_WORKER__CONCURRENCY," in each for each in lines) == 2
