@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from app.services.mail.errors import BadLetter, LetterGone
+from app.services.mail.errors import BadLetter, LetterGone, MailTrouble
 from app.services.mail.letter import Letter
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox, OpenMailbox
@@ -63,7 +63,7 @@ class Sorter:
                     fates.append(await self._sort_one(opened, name, owner))
                 except LetterGone:  # another worker has it
                     continue
-                if all(fate.trouble for fate in fates[-_MOST_TROUBLES:]) and fates[_MOST_TROUBLES:]:
+                if all(map(_is_away, fates[-_MOST_TROUBLES:])) and fates[_MOST_TROUBLES:]:
                     break  # the mailbox is away: what is left waits for the next time
         return _summary(fates)
 
@@ -112,6 +112,11 @@ def _row(letter: Letter, verdict: Verdict, owner: User) -> NewIncomingMail:
         category=verdict.category.value,
         reason=verdict.reason,
     )
+
+
+def _is_away(fate: _Fate) -> bool:
+    """Whether the mailbox was the trouble; a folder that takes no mail is not all of it."""
+    return isinstance(fate.trouble, MailTrouble)
 
 
 def _summary(fates: list[_Fate]) -> MailSorted:
