@@ -184,6 +184,21 @@ def test_what_is_nothing_without_another_setting_is_refused_by_its_name(
     assert missing in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("folder", ["", "var"])
+def test_a_home_is_in_no_folder_that_is_cleared_away(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.settings import read_settings
+
+    monkeypatch.setenv(f"{PREFIX}HOME", str(tmp_path / "var"))
+    monkeypatch.setenv(f"{PREFIX}FILES__TEMP_FOLDERS", f'["{tmp_path / folder}"]')
+
+    with pytest.raises(SystemExit):
+        read_settings()
+
+    assert "none of them may hold STEWARD_HOME" in capsys.readouterr().err
+
+
 def test_a_process_with_a_bad_setting_says_one_line_and_ends(tmp_path: Path) -> None:
     done = read_in_a_process(tmp_path, STEWARD_WORKER__CONCURRENCY="none")
 

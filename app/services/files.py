@@ -63,9 +63,9 @@ class Files:
         temp_keep: timedelta = timedelta(days=1),
         now: Now = utc_now,
     ) -> None:
-        """Raises `UnsafeFolder` for a relative path, the root and the user's home."""
+        """Raises `UnsafeFolder` for a relative path, the user's home and what is above it."""
         for folder in temp_folders:
-            if not folder.is_absolute() or folder.resolve() in (Path("/"), Path.home()):
+            if not folder.is_absolute() or Path.home().is_relative_to(folder.resolve()):
                 raise UnsafeFolder(f"{folder} is no folder to clear away files in")
         self._folders = tuple(temp_folders)
         self._keep = temp_keep

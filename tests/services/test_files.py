@@ -285,7 +285,10 @@ async def test_when_no_folder_can_be_looked_into_it_fails(tmp_path: Path) -> Non
         await clean(write(tmp_path / "broken"))
 
 
-@pytest.mark.parametrize("folder", [Path("/"), Path.home(), Path("relative"), Path("/tmp/..")])
+@pytest.mark.parametrize(
+    "folder",
+    [Path("/"), Path.home(), Path.home().parent, Path("relative"), Path("/tmp/..")],
+)
 def test_folders_that_nobody_means_are_refused(folder: Path) -> None:
     with pytest.raises(UnsafeFolder):
         Files([folder])

@@ -5,7 +5,7 @@ A file a domain; a new group is a class in one of them and a field of `Settings`
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.sections.ai import Ai
@@ -87,3 +87,11 @@ class Settings(BaseSettings):
     log: Log = Log()
     watch: Watch = Watch()
     alerts: Alerts = Alerts()
+
+    @field_validator("files")
+    @classmethod
+    def _home_is_not_temporary(cls, files: Files, others: ValidationInfo) -> Files:
+        home: Path = others.data.get("home", Path("var")).resolve()
+        if any(home.is_relative_to(each.resolve()) for each in files.temp_folders):
+            raise ValueError("TEMP_FOLDERS: none of them may hold STEWARD_HOME, or be it")
+        return files

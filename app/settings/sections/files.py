@@ -54,8 +54,8 @@ class Files(Section):
     @classmethod
     def _safe_to_clean(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         for folder in folders:
-            if not folder.is_absolute() or folder.resolve() in (Path("/"), Path.home()):
-                raise ValueError("each must be an absolute path, and neither / nor your home")
+            if not folder.is_absolute() or Path.home().is_relative_to(folder.resolve()):
+                raise ValueError("each must be an absolute path, and not hold your home")
         return folders
 
 
