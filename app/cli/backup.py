@@ -1,6 +1,6 @@
 """`steward backup`: save the home now, look at what was saved, put it back."""
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ from app.cli.failures import FAILED, OK, NotDone, complain
 from app.cli.options import Json, Yes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from app.services.backup import Backups, Stored
 
@@ -76,8 +76,8 @@ async def restore_backup(
 
     home = read_settings().home.resolve()
     target = home if to is None else to.resolve()
-    _refuse_used(target)
-    restored = await _stored().restore(name, target, may_move_aside=yes)
+    with unused(target):
+        restored = await _stored().restore(name, target, may_move_aside=yes)
     facts = {each: getattr(restored, each) for each in restored.__slots__}
     if json:
         show_json(facts)
@@ -85,19 +85,20 @@ async def restore_backup(
         show_facts(facts)
 
 
-def _refuse_used(target: Path) -> None:
-    """Nobody may work in a home while its database is exchanged."""
-    from app.local.home import START_LOCK, USERS_LOCK
+@contextmanager
+def unused(target: Path) -> "Generator[None]":
+    """Nobody may work in a home, or begin to, while its database is exchanged."""
+    from app.local.home import GATE_LOCK, START_LOCK, USERS_LOCK
     from app.local.lock import Lock
 
     in_use = NotDone(f"{target} is in use: stop Steward there first")
-    for name in (USERS_LOCK, START_LOCK):
-        if (target / name).exists():
-            with Lock(target / name) as lock:
-                if not lock.take():
-                    raise in_use
-    if _is_open(target / "steward.db"):
-        raise in_use
+    with ExitStack() as held:
+        for name in (GATE_LOCK, USERS_LOCK, START_LOCK):
+            if (target / name).exists() and not held.enter_context(Lock(target / name)).take():
+                raise in_use
+        if _is_open(target / "steward.db"):
+            raise in_use
+        yield
 
 
 def _is_open(file: Path) -> bool:

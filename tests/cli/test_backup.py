@@ -16,7 +16,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from app import cli
+from app.cli.backup import unused
 from app.cli.failures import NotDone
+from app.local.home import GATE_LOCK, START_LOCK
+from app.local.lock import Lock
 from app.services.backup import BackupError, BadBackup, TargetInUse
 from app.storage.database import Database
 from app.storage.users import Users
@@ -156,6 +159,18 @@ def test_a_home_in_use_is_not_exchanged(steward: Said, migrated: Path) -> None:
         somebody.execute("SELECT * FROM users").fetchall()
         with pytest.raises(NotDone, match="is in use"):
             steward("restore", "latest", "--yes")
+
+
+@pytest.mark.parametrize("name", [GATE_LOCK, START_LOCK])
+def test_nobody_begins_to_use_a_home_while_it_is_exchanged(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    with unused(tmp_path), Lock(tmp_path / name) as newcomer:
+        during = newcomer.take()
+    with Lock(tmp_path / name) as newcomer:
+        after = newcomer.take()
+
+    assert (during, after) == (False, True)
 
 
 @pytest.mark.case(64)
