@@ -7,19 +7,16 @@ finds that, and calls it interrupted.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
-from sqlalchemy import ForeignKey, Index, String, delete, select, update
+from sqlalchemy import ForeignKey, Index, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.users import UserRow
-
-KEPT: Final = timedelta(days=90)
 
 
 class SyncOutcome(StrEnum):
@@ -111,10 +108,8 @@ class SyncHistory:
         died = update(SyncHistoryRow).filter_by(
             user_id=user_id, kind=self._kind, source=source, outcome=SyncOutcome.RUNNING
         )
-        old = delete(SyncHistoryRow).where(SyncHistoryRow.started_at < self._now() - KEPT)
         async with self._database.write() as session:
             await session.execute(died.values(outcome=SyncOutcome.INTERRUPTED))
-            await session.execute(old)
             session.add(row)
         return row.id
 

@@ -2,7 +2,8 @@
 
 from app.engine import ManualClock, days, seconds
 from app.storage.database import Database
-from app.storage.sync_history import KEPT, SyncCounts, SyncHistory, SyncOutcome
+from app.storage.history import History
+from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
 
 
@@ -43,11 +44,16 @@ async def test_kinds_are_apart(database: Database) -> None:
     assert await SyncHistory(database, "notes").latest() == ()
 
 
-async def test_what_is_old_goes(database: Database, clock: ManualClock) -> None:
-    history = SyncHistory(database, "mail", now=clock.now)
-    await history.begin("imap")
-    clock.advance(KEPT + days(1))
+async def test_what_is_old_stays_as_long_as_the_settings_say(
+    database: Database, clock: ManualClock
+) -> None:
+    syncs = SyncHistory(database, "mail", now=clock.now)
+    await syncs.begin("imap")
+    clock.advance(days(365))
+    await syncs.begin("imap")
 
-    await history.begin("imap")
+    kept = await History(database, keep=days(366), now=clock.now).prune()
+    gone = await History(database, keep=days(364), now=clock.now).prune()
 
-    assert [past.outcome for past in await history.latest()] == [SyncOutcome.RUNNING]
+    assert (kept.removed, gone.removed) == (0, 1)
+    assert [past.outcome for past in await syncs.latest()] == [SyncOutcome.RUNNING]
