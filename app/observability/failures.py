@@ -13,7 +13,7 @@ are secrets of the settings and whatever looks like one. Source lines stay: they
 import logging
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import anyio
@@ -21,6 +21,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.engine import Over, RemoteError, ending_of
+from app.observability.quoted import Quoted, texts_in
 from app.observability.redaction import Redactor
 from app.storage.failures import Failures, NewFailure
 
@@ -31,10 +32,9 @@ _MOST_WAITING = 1_000
 _AT_ONCE = 100  # in one transaction
 _LAST_WRITE = 3.0  # s for what failed last, when the worker ends
 _LONGEST_MESSAGE, _LONGEST_TRACEBACK, _LONGEST_ARGUMENTS = 2_000, 16_000, 1_000  # characters
-_LONGEST_SAID = 20_000  # characters that are looked through, with some texts a thousand times
-_SHORTEST_TEXT = 4  # characters of an argument that is blanked elsewhere
-_LONGEST_TEXT = 10_000  # characters; errors quote less
-_MOST_TEXTS = 1_000
+_LONGEST_SAID = 20_000  # characters that are looked through: more than is kept
+
+Redact = Callable[[str], str]
 
 
 class FailureKeeper:
@@ -86,7 +86,12 @@ class FailureKeeper:
 def describe(over: Over, error: BaseException, *, secrets: Iterable[str] = ()) -> NewFailure:
     """A failed attempt as it may be kept."""
     args, kwargs = _unpacked(over.known.a, []), _unpacked(over.known.k, {})
-    redact = Redactor([*secrets, *_texts([args, kwargs])])
+    quoted = Quoted([*secrets, *texts_in([args, [*kwargs.values()]])])
+    patterns = Redactor()
+
+    def redact(text: str) -> str:
+        return patterns(quoted.blanked(text))
+
     return NewFailure(
         run_id=over.run.id,
         job=over.known.f[:200],
@@ -124,7 +129,7 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _traceback(error: BaseException, redact: Redactor) -> str:
+def _traceback(error: BaseException, redact: Redact) -> str:
     """Where the code was, and what each error of the chain said, without its arguments."""
     try:
         told = traceback.TracebackException.from_exception(error)
@@ -133,7 +138,7 @@ def _traceback(error: BaseException, redact: Redactor) -> str:
         return f"<no traceback: {type(unprintable).__name__}>"
 
 
-def _pages(told: traceback.TracebackException, redact: Redactor) -> Iterator[str]:
+def _pages(told: traceback.TracebackException, redact: Redact) -> Iterator[str]:
     """Like its own `format`, with what is code left as it is, and what is said blanked."""
     before = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
     if before is not None:
@@ -179,19 +184,3 @@ def _shape(value: object) -> str:
             return f"dict of {len(cast('dict[object, object]', value))}"
         case _:
             return type(value).__name__
-
-
-def _texts(values: object) -> list[str]:
-    """Every text in there, long enough to be known again, and each line of it."""
-    found, waiting = set[str](), list[object]([values])
-    while waiting and len(found) < _MOST_TEXTS:
-        value = waiting.pop()
-        if isinstance(value, str):
-            found.update(each for each in (value, *value.split()) if len(each) >= _SHORTEST_TEXT)
-        elif isinstance(value, bytes):
-            waiting.append(value.decode("utf-8", "replace"))
-        elif isinstance(value, list):
-            waiting += cast("list[object]", value)
-        elif isinstance(value, dict):
-            waiting += cast("dict[object, object]", value).values()
-    return [each for each in found if len(each) <= _LONGEST_TEXT]

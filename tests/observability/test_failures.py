@@ -85,6 +85,15 @@ def test_what_was_an_argument_is_nowhere_in_the_record(error: Exception) -> None
         assert "***" in kept
 
 
+@pytest.mark.parametrize("text", ["tab\there", "C:\\secret's", "naïve-Zoë"])
+def test_an_argument_is_known_however_an_error_quotes_it(text: str) -> None:
+    for error in (KeyError(text), ValueError(ascii(text)), KeyError({text: 1})):
+        kept = describe(over(Dead(error), args=({text: "a key of a mapping"},)), error)
+
+        assert all(word[1:-1] not in kept.message for word in map(ascii, text.split()))
+        assert all(word[1:-1] not in kept.message for word in map(repr, text.split()))
+
+
 def test_an_error_that_says_millions_of_words_takes_a_moment() -> None:
     words, error = [f"word-{number}" for number in range(1_000)], ValueError("x word-7 " * 500_000)
     began = process_time()
