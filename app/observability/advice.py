@@ -204,8 +204,8 @@ def _short(courses: Sequence[Course]) -> list[Recommendation]:
                 Recommendation(
                     category=course.name,
                     priority=Priority.HIGH if is_critical else Priority.MEDIUM,
-                    description=f"{course.name} is at {course.average:g} on average,"
-                    f" {course.peak:g} at most",
+                    description=f"{course.name} is at {_amount(course, course.average)} on average,"
+                    f" {_amount(course, course.peak)} at most",
                     impact="runs take longer, and may be killed"
                     if is_critical
                     else "there is little room for a busy hour",
@@ -213,16 +213,22 @@ def _short(courses: Sequence[Course]) -> list[Recommendation]:
                 )
             )
         elif course.full_in_hours is not None and course.peak < kind.critical:
+            slope = _amount(course, course.trend.slope)
             found.append(
                 Recommendation(
                     category=course.name,
                     priority=Priority.LOW,
-                    description=f"{course.name} rises by {course.trend.slope:.2f} an hour",
+                    description=f"{course.name} rises by {slope} an hour",
                     impact=f"it is critical in {course.full_in_hours:.1f} hours if that goes on",
                     action=kind.action,
                 )
             )
     return found
+
+
+def _amount(course: Course, value: float) -> str:
+    """Load is a number of programs, the others are percent."""
+    return f"{value:.1f}" if course.name == "load" else f"{value:.1f} %"
 
 
 def _growing(backlog: dict[str, Trend]) -> list[Recommendation]:

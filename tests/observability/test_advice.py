@@ -66,7 +66,7 @@ def test_what_fills_up_within_a_day_is_told_before_it_is_high() -> None:
 
     (advice,) = found.recommendations
     assert (advice.category, advice.priority) == ("disk", Priority.LOW)
-    assert "5.00 an hour" in advice.description
+    assert "5.0 % an hour" in advice.description
     assert "9.0 hours" in advice.impact  # from 50 to 95
 
 
