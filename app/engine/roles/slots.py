@@ -3,7 +3,8 @@
 A run's task is cancelled for one of three reasons: its time is up, somebody cancelled the run, or
 the worker is stopping. It then has `grace` to clean up. A task that is still there afterwards is
 abandoned: its attempt is reported as over, its slot is free, and whatever it does later counts for
-nothing, because the lease it would commit under is gone.
+nothing, because the lease it would commit under is gone. A run that has stood behind others until
+its time was up never began: it is given back, uncharged.
 
 One timer serves all deadlines: when the next run's time is up it looks at all of them, and there
 are never many. Which task a run is at work in, the `carriers` know: one of its own once it waits.
