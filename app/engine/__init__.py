@@ -31,6 +31,9 @@ application imports these names, and nothing deeper. `dropin`, which runs the jo
 project, has names of its own, for those few who want it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from app.engine.attempt import Attempt, current_attempt
 from app.engine.clock import Clock, ManualClock, days, hours, minutes, seconds
 from app.engine.doors.client import Client, Durable
@@ -41,7 +44,6 @@ from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
 from app.engine.doors.handover import Brought, Handover
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
-from app.engine.doors.plain import arq_functions
 from app.engine.effect import ASK, REPEAT, Effect, EffectState, InDoubt, Place, is_same
 from app.engine.errors import (
     BadArguments,
@@ -87,17 +89,20 @@ from app.engine.redis.codec import Codec
 from app.engine.redis.keys import queue_title
 from app.engine.redis.sentinel import SentinelSettings
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
-from app.engine.roles.arq_worker import ArqWorker, heeding_signals, install
-from app.engine.roles.hooks import Hooks
-from app.engine.roles.in_time import NotInTime, in_time
-from app.engine.roles.over import Over
-from app.engine.roles.process import run_process
-from app.engine.roles.worker import Worker
 from app.engine.run import NewRun
 from app.engine.run_options import Held
 from app.engine.schedule import Cron, Schedule, schedule
 from app.engine.trouble import MENDING, Finding, Trouble
 from app.engine.upcast import Arguments
+
+if TYPE_CHECKING:
+    from app.engine.doors.plain import arq_functions
+    from app.engine.roles.arq_worker import ArqWorker, heeding_signals, install
+    from app.engine.roles.hooks import Hooks
+    from app.engine.roles.in_time import NotInTime, in_time
+    from app.engine.roles.over import Over
+    from app.engine.roles.process import run_process
+    from app.engine.roles.worker import Worker
 
 __all__ = [
     "ASK",
@@ -208,3 +213,20 @@ __all__ = [
     "seconds",
     "settle",
 ]
+
+_LATE = {
+    "arq_functions": "doors.plain",
+    **dict.fromkeys(("ArqWorker", "heeding_signals", "install"), "roles.arq_worker"),
+    **dict.fromkeys(("NotInTime", "in_time"), "roles.in_time"),
+    "Hooks": "roles.hooks",
+    "Over": "roles.over",
+    "Worker": "roles.worker",
+    "run_process": "roles.process",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What only workers need is loaded when it is asked for: a look at a queue goes without."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"app.engine.{_LATE[name]}"), name)

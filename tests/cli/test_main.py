@@ -205,7 +205,7 @@ def test_with_debug_a_failure_tells_where(idle_steward: Command) -> None:
     assert "Traceback" in loud.err
 
 
-@pytest.mark.parametrize("word", ["queues", "runs"])
+@pytest.mark.parametrize("word", ["queues", pytest.param("runs", marks=pytest.mark.tier("T2"))])
 def test_a_command_that_reads_redis_takes_at_most_twice_its_imports(
     started_steward: Command, word: str
 ) -> None:

@@ -118,6 +118,7 @@ async def test_each_jobs_tests_notice_when_it_is_emptied() -> None:
     ]
 
 
+@pytest.mark.tier("T2")
 async def test_a_job_that_works_is_not_taken_for_an_emptied_one() -> None:
     """As if nobody had noticed: its tests pass, and the command fails and names it."""
     done = await _mutate("--itself", "files.cleanup_temp_files")

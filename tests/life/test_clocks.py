@@ -49,6 +49,7 @@ async def test_clocks_that_are_off_neither_shift_a_delay_nor_cost_a_lease(
     assert len(home.ledger.lines("begun")) == len(held)
 
 
+@pytest.mark.tier("T2")
 @pytest.mark.case(28)
 async def test_clocks_that_jump_stall_nothing_and_repeat_nothing(
     home: Home, steward: Services, case: Case

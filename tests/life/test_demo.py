@@ -105,6 +105,7 @@ async def test_a_tour_by_url_touches_nothing_that_is_in_use(
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
 
 
+@pytest.mark.tier("T2")
 async def test_a_promise_that_is_not_kept_is_a_failure_and_the_rest_is_still_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

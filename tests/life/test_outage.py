@@ -91,6 +91,7 @@ async def _enqueuing(steward: Services) -> AsyncGenerator[list[Handle[int]]]:
         group.cancel_scope.cancel()
 
 
+@pytest.mark.tier("T2")
 @pytest.mark.case(13)
 async def test_after_an_outage_longer_than_a_lease_only_a_dead_workers_runs_are_taken_over(
     home: Home, server: Server, steward: Services, case: Case

@@ -161,6 +161,7 @@ async def test_arqs_command_ends_well_and_says_why_when_its_worker_is_spent(
     assert {await each.result() for each in handles} == {worker.pid}
 
 
+@pytest.mark.tier("T2")
 async def test_each_tick_is_run_once_by_three_processes(home: Home, steward: Services) -> None:
     await worked_until(steward, jobs.YEARLY, ago=days(800))
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.plugins.running import pytest_in
 
 TESTS = """
@@ -41,6 +43,7 @@ def test_servers_refuse_what_steward_does_not_need_and_say_so(tmp_path: Path) ->
     assert "1 passed, 1 deselected" in done.stdout, done.stdout
 
 
+@pytest.mark.tier("T2")
 def test_the_processes_of_xdist_have_no_more_of_them(tmp_path: Path) -> None:
     done = pytest_in(tmp_path, TESTS, *OPTIONS, "--rights", "-n1")
 

@@ -25,6 +25,7 @@ def expected_rows(names: Sequence[str], sizes: Sizes) -> list[str]:
     ]
 
 
+@pytest.mark.tier("T2")
 @pytest.mark.parametrize("names", GROUPS)
 def test_every_row_is_measured(names: str, tmp_path: Path) -> None:
     files = ("--json", str(tmp_path / "all.json"), "--svg", str(tmp_path / "all.svg"))
@@ -55,6 +56,7 @@ def test_ours_and_stock_arq_run_everything_exactly_once() -> None:
     assert all(re.match(r"[\d,.]+$", cell) for cell in found["drain, one worker, /s"])
 
 
+@pytest.mark.tier("T2")
 def test_a_run_lost_or_doubled_is_said_in_its_row_and_fails_the_whole() -> None:
     variants = "honest,loses,doubles"
 
