@@ -6,11 +6,10 @@ from time import monotonic
 import pytest
 
 from app.context import Services
-from app.engine import Handle, seconds
+from app.engine import seconds
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home
-from tests.life.processes import WorkerProcess
 from tests.plugins.cases import Case
 
 BLOCK = 4 * LEASE.total_seconds()
@@ -21,10 +20,12 @@ LONG = seconds(40)
 async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_others_go_on(
     home: Home, steward: Services, case: Case
 ) -> None:
-    blocked, handle = await _blocking(home, steward, BLOCK)
+    workers = [await home.worker().ready(steward.client) for _ in range(2)]
+    handle = await steward.client.enqueue(jobs.block, BLOCK)
+    (begun,) = await home.ledger.until("blocking", 1)
+    blocked, other = sorted(workers, key=lambda each: each.pid != begun.pid)
     await eventually(lambda: "does not turn" in blocked.said())
-    named_after = monotonic() - home.ledger.lines("blocking")[0].at
-    other = await home.worker().ready(steward.client)
+    named_after = monotonic() - begun.at
     waits = sorted([await _waited(steward) for _ in range(20)])
     (seen,) = [each for each in await steward.client.workers() if each.pid == blocked.pid]
 
@@ -66,16 +67,6 @@ async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_els
     assert recovered <= 3 + 2 * LEASE.total_seconds() + 5
     assert f"worker process {first.pid} ended with exit code 70" in supervisor.said()
     assert "blocked this worker for 3 s; it ends itself" in supervisor.said()
-
-
-async def _blocking(
-    home: Home, steward: Services, block: float
-) -> tuple[WorkerProcess, Handle[int]]:
-    """A worker in which a job has begun to block."""
-    worker = await home.worker().ready(steward.client)
-    handle = await steward.client.enqueue(jobs.block, block)
-    await home.ledger.until("blocking", 1)
-    return worker, handle
 
 
 async def _waited(steward: Services) -> float:

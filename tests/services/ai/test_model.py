@@ -251,7 +251,7 @@ async def test_a_model_without_its_packages_is_one_clear_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pydantic_ai", None)
 
-    with pytest.raises(MissingExtra, match=r"pip install 'steward\[llm\]'"):
+    with pytest.raises(MissingExtra, match=r"-m pip install 'pydantic-ai-slim\[openai\]'"):
         async with ModelAssistant.open(Account(model="m", base_url="http://x/v1")):
             pass
 
