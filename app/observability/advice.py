@@ -33,6 +33,8 @@ class Kind:
     critical: float
     value: Callable[[MachineSample], float]
     most: float = 100.0
+    impact: str
+    """What comes of it when it is critical."""
     action: str
 
 
@@ -42,6 +44,7 @@ KINDS: Final = (
         high=70,
         critical=90,
         value=lambda each: each.cpu_percent,
+        impact="runs take longer",
         action="lower STEWARD_WORKER__CONCURRENCY, or add a machine with a worker",
     ),
     Kind(
@@ -49,6 +52,7 @@ KINDS: Final = (
         high=80,
         critical=95,
         value=lambda each: each.memory_percent,
+        impact="a worker may be killed in the middle of its runs",
         action="set STEWARD_WORKER__MAX_MEMORY, or run fewer processes",
     ),
     Kind(
@@ -56,6 +60,7 @@ KINDS: Final = (
         high=80,
         critical=95,
         value=lambda each: each.disk_percent,
+        impact="soon nothing can be written: no run, no mail, no history",
         action="look at the home's backups and logs; `steward enqueue files.cleanup_temp_files`",
     ),
     Kind(
@@ -64,6 +69,7 @@ KINDS: Final = (
         critical=1.2,
         value=lambda each: each.load_per_core,
         most=float("inf"),
+        impact="runs take longer",
         action="lower STEWARD_WORKER__CONCURRENCY: more wants a processor than there are",
     ),
 )
@@ -206,9 +212,7 @@ def _short(courses: Sequence[Course]) -> list[Recommendation]:
                     priority=Priority.HIGH if is_critical else Priority.MEDIUM,
                     description=f"{course.name} is at {_amount(course, course.average)} on average,"
                     f" {_amount(course, course.peak)} at most",
-                    impact="runs take longer, and may be killed"
-                    if is_critical
-                    else "there is little room for a busy hour",
+                    impact=kind.impact if is_critical else "there is little room for a busy hour",
                     action=kind.action,
                 )
             )

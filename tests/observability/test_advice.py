@@ -49,6 +49,8 @@ def test_every_recommendation_says_what_why_and_what_to_do() -> None:
         assert each.impact
         assert each.action
     assert found.bottleneck == "load"  # the furthest above what is high
+    killers = {each.category for each in found.recommendations if "killed" in each.impact}
+    assert killers == {"memory"}  # a busy processor makes runs slow, and kills none
 
 
 def test_averages_peaks_and_trends_are_those_of_the_series() -> None:
