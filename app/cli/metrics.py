@@ -33,7 +33,7 @@ async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = F
     """Tell what each job's runs took and came to, from the history, and what workers use.
 
     A run's time is from its first start to its end, with what lies between attempts; its wait is
-    from when it was enqueued, with any delay that was asked for. Times in JSON and CSV are in
+    from when it was due until then. Times in JSON and CSV are in
     seconds; percentiles are exact, of the latest 10,000 runs of a job.
     """
     if json and csv:

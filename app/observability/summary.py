@@ -25,8 +25,8 @@ class JobSummary:
     succeeded: int
     dead: int
     cancelled: int
-    success_rate: float
-    """Percent of those that succeeded or died; zero before the first."""
+    success_rate: float | None
+    """Percent of those that succeeded or died; None before the first."""
     samples: int
     average: float
     least: float
@@ -75,7 +75,7 @@ def _summary(
     )
     decided = succeeded + dead
     tries = [float(run.attempts) for run in runs]
-    waits = sorted(max((run.started_at - run.enqueued_at).total_seconds(), 0) for run in runs)
+    waits = sorted(max((run.started_at - run.due_at).total_seconds(), 0) for run in runs)
     took = sorted(max((run.ended_at - run.started_at).total_seconds(), 0) for run in runs)
     return JobSummary(
         job=job,
@@ -83,7 +83,7 @@ def _summary(
         succeeded=succeeded,
         dead=dead,
         cancelled=cancelled,
-        success_rate=round(100 * succeeded / decided, 2) if decided else 0.0,
+        success_rate=round(100 * succeeded / decided, 2) if decided else None,
         samples=len(runs),
         average=_rounded(_mean(took)),
         least=_rounded(took[0] if took else 0.0),

@@ -22,7 +22,8 @@ class RunTime:
     job: str
     status: Ending
     attempts: int
-    enqueued_at: datetime
+    due_at: datetime
+    """When it was to begin: after any delay, or when it was enqueued."""
     started_at: datetime
     ended_at: datetime
 
@@ -56,7 +57,8 @@ class RunTimes:
     async def latest(self, since: datetime, *, most: int) -> Sequence[RunTime]:
         """The latest runs that are over since then, the newest first, and no more than `most`."""
         row = RunRow
-        columns = (row.job, row.status, row.attempts, row.enqueued_at, row.started_at, row.ended_at)
+        due_at = func.coalesce(row.due_at, row.enqueued_at).label("due_at")
+        columns = (row.job, row.status, row.attempts, due_at, row.started_at, row.ended_at)
         query = (
             select(*columns)
             .where(row.ended_at >= since, row.status.in_(OVER))

@@ -59,6 +59,8 @@ class RunRow(Base):
     parent: Mapped[str]
     error_kind: Mapped[str]
     error_message: Mapped[str]
+    due_at: Mapped[datetime | None]
+    """Unless it was due when it was enqueued."""
 
     __table_args__ = (
         Index(None, "ended_at"),
@@ -164,6 +166,7 @@ def _values(event: RunEvent) -> dict[str, Any]:
     return {
         "id": event.run_id,
         "enqueued_at": event.enqueued_at,
+        "due_at": event.due_at,
         "job": event.job,
         "queue": event.queue,
         "status": event.ending,

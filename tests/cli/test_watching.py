@@ -23,7 +23,7 @@ def fill(connection: sqlite3.Connection) -> None:
     for number, (job, status, took) in enumerate(RUNS):
         ended = NOW - timedelta(minutes=5)
         connection.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, 'email', ?, 1, ?, ?, 'w1', '', '', '', '')",
+            "INSERT INTO runs VALUES (?, ?, ?, 'email', ?, 1, ?, ?, 'w1', '', '', '', '', NULL)",
             (
                 f"run-{number}",
                 str(ended - timedelta(seconds=took + 1)),

@@ -1,5 +1,6 @@
 """Measures are read from the history while others write it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
@@ -81,3 +82,17 @@ async def test_an_export_returns_while_the_recorder_writes(
             group.cancel_scope.cancel()
 
     assert seen == sorted(seen)
+
+
+async def test_a_delay_that_was_asked_for_is_no_wait(
+    database: Database, times: RunTimes, clock: ManualClock
+) -> None:
+    (event,) = batch(clock, 1, 1).events
+    enqueued, due = event.ended_at - hours(2), event.started_at - seconds(3)
+    deferred = replace(event, enqueued_at=enqueued, due_at=due)
+    await Runs(database).record([Batch(entry_id="1-0", first=1, last=1, events=(deferred,))])
+
+    latest = await times.latest(clock.now() - hours(3), most=1)
+
+    (told,) = summarize(await times.totals(clock.now() - hours(3)), latest)
+    assert (told.wait_average, told.wait_p95) == (3.0, 3.0)

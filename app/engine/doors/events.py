@@ -40,6 +40,8 @@ class RunEvent:
     started_at: datetime
     ended_at: datetime
     worker: str
+    due_at: datetime | None = None
+    """Unless it was due when it was enqueued."""
     owner: str = ""
     parent: str = ""
     error_kind: str = ""
@@ -62,6 +64,7 @@ class Event(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     parent: str = ""
     kind: str = ""
     message: str = ""
+    due: int = 0
 
     def pack(self, error: BaseException | None = None) -> bytes:
         """As the scripts append it, with what went wrong."""
@@ -88,6 +91,7 @@ def _unpack_event(data: msgspec.Raw) -> RunEvent | None:
             started_at=from_ms(event.started),
             ended_at=from_ms(event.ended),
             worker=event.worker,
+            due_at=from_ms(event.due) if event.due else None,
             owner=event.owner,
             parent=event.parent,
             error_kind=event.kind,

@@ -170,6 +170,7 @@ class Lookup:
             ending=Ending.CANCELLED,
             attempt=0,
             enqueued=payload.et,
+            due=payload.sf,
             started=now,
             ended=now,
             owner=payload.u,

@@ -234,17 +234,17 @@ class Committer:
 
     def _event(self, over: Over, payload: Payload, error: BaseException | None = None) -> bytes:
         run = over.run
-        event = Event(
+        return Event(
             run_id=run.id,
             job=payload.f,
             queue=run.queue,
             ending=ending_of(over.outcome),
             attempt=run.attempt,
             enqueued=payload.et,
+            due=payload.sf,
             started=over.started_ms,
             ended=over.ended_ms,
             worker=self._worker,
             owner=payload.u,
             parent=payload.p,
-        )
-        return event.pack(error)
+        ).pack(error)

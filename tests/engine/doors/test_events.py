@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import Client, Ending, Events, RunEvent, RunStatus, Unavailable, seconds
+from app.engine import (
+    Client,
+    Ending,
+    Events,
+    ManualClock,
+    RunEvent,
+    RunStatus,
+    Unavailable,
+    minutes,
+    seconds,
+)
 from app.engine.clock import to_ms
 from app.engine.doors import events as events_module
 from app.engine.doors.events import Event
@@ -107,6 +117,7 @@ def test_an_event_comes_back_as_it_was_written(text: str, moment: datetime, atte
         enqueued=to_ms(moment),
         started=to_ms(moment),
         ended=to_ms(moment) + 1000,
+        due=to_ms(moment) - 500,
         worker="w1",
     )
     packed = event.pack(OSError(text))
@@ -120,6 +131,7 @@ def test_an_event_comes_back_as_it_was_written(text: str, moment: datetime, atte
         enqueued_at=moment,
         started_at=moment,
         ended_at=moment + timedelta(seconds=1),
+        due_at=moment - timedelta(seconds=0.5),
         worker="w1",
         error_kind="builtins.OSError",
         error_message=text,
@@ -152,3 +164,19 @@ async def test_a_long_wait_for_nothing_is_no_error(client: Client) -> None:
     await events.join()
 
     assert await events.read(within=seconds(60)) == []
+
+
+async def test_an_event_tells_when_a_delayed_run_was_due(
+    workshop: Open, clock: ManualClock
+) -> None:
+    async with workshop(hurry) as shop:
+        events = Events(shop.client.store)
+        await events.join()
+        await shop.client.enqueue(hurry.with_options(delay=minutes(5)), "x")
+        clock.advance(minutes(6))
+        await shop.drain()
+
+        (event,) = (await events.read(within=seconds(1)))[0].events
+
+        assert event.due_at is not None
+        assert abs(event.due_at - event.enqueued_at - minutes(5)) < seconds(1)
