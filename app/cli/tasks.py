@@ -90,7 +90,7 @@ async def show_stats(*, user: User = None, json: Json = False) -> None:
         "pending": counts.pending,
         "completed": counts.completed,
         "failed": counts.failed,
-        "success_rate": round(counts.success_rate, 1),
+        "success_rate": counts.success_rate and round(counts.success_rate, 1),
     }
     types: list[Facts] = [
         {
@@ -108,7 +108,8 @@ async def show_stats(*, user: User = None, json: Json = False) -> None:
     if json:
         show_json({**total, "types": types})
         return
-    show_table([total], tuple(total), empty="")
+    told = total if counts.success_rate is not None else {**total, "success_rate": "none yet"}
+    show_table([told], tuple(total), empty="")
     print()
     show_table(types, tuple(types[0]) if types else (), empty="No run yet.")
 

@@ -162,7 +162,7 @@ class TaskCounts:
         return self.active + self.paused
 
     @property
-    def success_rate(self) -> float:
-        """The percentage completed of those that are over; 0 when none is."""
+    def success_rate(self) -> float | None:
+        """The percentage completed of those that are over; None before the first is."""
         over = self.completed + self.failed
-        return 100 * self.completed / over if over else 0.0
+        return 100 * self.completed / over if over else None

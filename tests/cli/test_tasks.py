@@ -71,7 +71,7 @@ async def test_one_users_tasks_are_another_users_secret(steward: Inside) -> None
 
     stats = await steward.json(show_stats, user=bob)
     mine = await steward.json(show_task, made["task_id"], user=1)
-    counts = {"total": 0, "pending": 0, "completed": 0, "failed": 0, "success_rate": 0.0}
+    counts = {"total": 0, "pending": 0, "completed": 0, "failed": 0, "success_rate": None}
     assert stats == {**counts, "types": []}
     assert (mine["status"], mine["log"]) == ("active", [])
-    assert "1      1        0          0       0.0" in await steward.text(show_stats, user=1)
+    assert "1      1        0          0       none yet" in await steward.text(show_stats, user=1)

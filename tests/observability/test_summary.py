@@ -21,7 +21,7 @@ def runs(*seconds: float, job: str = "tests.work", wait: float = 0.5) -> list[Ru
             job=job,
             status=Ending.SUCCEEDED,
             attempts=2,
-            enqueued_at=NOON - timedelta(seconds=wait),
+            due_at=NOON - timedelta(seconds=wait),
             started_at=NOON,
             ended_at=NOON + timedelta(seconds=each),
         )
@@ -73,7 +73,7 @@ def test_a_summary_by_hand() -> None:
 def test_a_job_without_a_decided_run_has_no_rate() -> None:
     (told,) = summarize({("tests.work", Ending.CANCELLED): 3}, [])
 
-    assert (told.success_rate, told.samples, told.p99) == (0, 0, 0)
+    assert (told.success_rate, told.samples, told.p99) == (None, 0, 0)
 
 
 def test_samples_of_a_job_are_bounded_to_the_latest() -> None:

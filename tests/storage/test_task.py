@@ -37,12 +37,12 @@ def test_an_occurrence_has_one_id_wherever_it_is_named() -> None:
 @pytest.mark.parametrize(
     ("counts", "total", "pending", "rate"),
     [
-        (TaskCounts(), 0, 0, 0.0),
-        (TaskCounts(active=2, paused=1), 3, 3, 0.0),
+        (TaskCounts(), 0, 0, None),
+        (TaskCounts(active=2, paused=1), 3, 3, None),
         (TaskCounts(active=1, completed=3, failed=1), 5, 1, 75.0),
     ],
 )
 def test_the_success_rate_is_of_what_is_over(
-    counts: TaskCounts, total: int, pending: int, rate: float
+    counts: TaskCounts, total: int, pending: int, rate: float | None
 ) -> None:
     assert (counts.total, counts.pending, counts.success_rate) == (total, pending, rate)
