@@ -1,5 +1,6 @@
 """Which calendars the settings ask for."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from app.storage.users import User
 def calendar_sources(
     settings: Settings, home: Path, owner: User, database: Database
 ) -> dict[int, list[CalendarSource]]:
-    """Where each user's events come from."""
+    """Where each user's events come from; makes the folder for those that need no account."""
+    with suppress(FileExistsError):  # a link to a disk that is away just now
+        (home / "calendar").mkdir(mode=0o700, exist_ok=True)
     cache = Cache(database)
     feeds = [FeedCalendar(e.get_secret_value(), cache=cache) for e in settings.calendar.feeds]
     sources: list[CalendarSource] = [FolderCalendar(home / "calendar"), *feeds]

@@ -26,6 +26,8 @@ def test_it_shows_where_its_data_is_and_what_to_type_next(steward: Command) -> N
 
     assert f"Steward is running in {steward.home}" in told
     assert f"database   {steward.home}/steward.db" in told
+    assert f"calendars  {steward.home}/calendar" in told
+    assert (steward.home / "calendar").is_dir()
     assert "scripts/steward remind" in told
 
 
