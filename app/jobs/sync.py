@@ -24,14 +24,17 @@ from app.storage.users import User
     retry=Fixed(minutes(5), attempts=4),
     limits=(AtOnce(1),),
 )
-async def sync_calendar_events(ctx: Context) -> CalendarSynced:
+async def sync_calendar_events(ctx: Context, *, removals: str = "") -> CalendarSynced:
     """Bring every user's calendars in step. Safe to repeat: what has not changed is unchanged.
 
+    Where a whole side is suddenly empty nothing is done; the result says which `removals` it takes.
     Fails, to be tried again, only when there are calendars and none of them could be read.
     """
     total = CalendarSynced()
     for user in await ctx.users.active():
-        total += await ctx.calendar.sync(user, announce=partial(_announce, ctx, user))
+        total += await ctx.calendar.sync(
+            user, announce=partial(_announce, ctx, user), removals=removals
+        )
     total.raise_if_all_failed()
     return total.shortened()
 
@@ -58,13 +61,14 @@ async def sync_email_services(ctx: Context) -> MailSynced:
     retry=Fixed(minutes(10), attempts=4),
     limits=(AtOnce(1), Breaker(name="notion")),
 )
-async def sync_notion_pages(ctx: Context) -> NotesSynced:
+async def sync_notion_pages(ctx: Context, *, removals: str = "") -> NotesSynced:
     """Bring the owner's notes in step with Notion, both ways. Safe to repeat, page by page.
 
+    Where a whole side is suddenly empty nothing is done; the result says which `removals` it takes.
     Fails, to be tried again, when Notion can't be reached, or asks to be left alone for long; what
     was done until then stays done.
     """
-    return await ctx.notes.sync(await ctx.users.owner())
+    return await ctx.notes.sync(await ctx.users.owner(), removals=removals)
 
 
 @job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))

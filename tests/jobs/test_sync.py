@@ -131,6 +131,30 @@ async def test_notes_are_brought_in_step_with_notion(context: Context, tmp_path:
     assert (tmp_path / "notes" / "Tea.md").read_text() == "green\n"
 
 
+async def test_an_emptied_folder_of_notes_removes_no_page_until_somebody_says_so(
+    context: Context, tmp_path: Path
+) -> None:
+    async with notion() as server:
+        server.add("Tea", "green")
+        server.add("Plan", "x")
+        now = context.client.store.clock.now
+        account = notion_account(TOKEN, DATABASE, address=server.url, now=now)
+        notes = NotesSync(context.database, tmp_path / "notes", account)
+        ctx = replace(context, notes=notes)
+        await sync_notion_pages(ctx)
+        for name in ("Tea.md", "Plan.md"):
+            (tmp_path / "notes" / name).unlink()
+
+        held = await sync_notion_pages(ctx)
+
+        assert (held.status, held.sent_deleted) == (NotesStatus.PARTIAL_SUCCESS, 0)
+        assert server.texts() == {"Tea": "green", "Plan": "x"}
+        word = "`steward enqueue sync.sync_notion_pages removals="
+        _, _, mark = held.errors[0].removesuffix("`").partition(word)
+        assert (await sync_notion_pages(ctx, removals=mark)).sent_deleted == 2
+        assert server.texts() == {}
+
+
 async def test_having_no_account_for_notes_is_an_outcome_of_its_own(context: Context) -> None:
     synced = await sync_notion_pages(context)
 

@@ -73,8 +73,9 @@ class FeedCalendar:
         self.label = f"the feed of {httpx2.URL(self._url).host} ({digest[:4]})"
         self.setting = "STEWARD_CALENDAR__FEEDS"
 
-    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+    async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """The calendar, if it is not the one we know. Raises `CalendarError`."""
+        del removals  # nothing of ours goes there
         kept = None if known else await self._kept()
         answer = await self._ask(known or (kept.state if kept else SourceState()))
         if answer.status == HTTPStatus.NOT_MODIFIED and known is not None:

@@ -46,8 +46,9 @@ class FolderCalendar:
         self.label = f"the folder {folder.name}"
         self.setting = "STEWARD_HOME"
 
-    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+    async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """The files in the order of their names; raises `SourceUnavailable`."""
+        del removals  # nothing of ours goes there
         files, problems = await anyio.to_thread.run_sync(self._files)
         state = SourceState(digest=digest_of(files))
         if known is not None and known.digest == state.digest and not problems:

@@ -19,8 +19,9 @@ class MemoryCalendar:
         self.setting = "the test"
         self.error: CalendarError | None = None
 
-    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+    async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """The files as they are now."""
+        del removals  # nothing of ours goes there
         if self.error is not None:
             raise self.error
         files = tuple(File(name, text.encode()) for name, text in self.files.items())

@@ -97,10 +97,10 @@ class CalendarSource(Protocol):
         """Whether somebody named it in the settings."""
         ...
 
-    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+    async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """Its files, or `Unchanged` if `known` still holds; None asks for the files in any case.
 
-        Raises `CalendarError`.
+        `removals` is the mark of what is suddenly gone and is to be. Raises `CalendarError`.
         """
         ...
 

@@ -54,23 +54,27 @@ class CalendarSync:
         self._reader = Reader(limits)
         self._now = now
 
-    async def sync(self, user: User, *, announce: Announce | None = None) -> CalendarSynced:
+    async def sync(
+        self, user: User, *, announce: Announce | None = None, removals: str = ""
+    ) -> CalendarSynced:
         """Read all of a user's sources. Safe to repeat: the second time nothing changes.
 
+        `removals` is the mark of what is suddenly gone from an account or its folder and is to be.
         `announce` is told of new events, but of none from a source that is read the first time.
         Never raises for a source that fails: see `CalendarSynced.raise_if_all_failed`.
         """
         number = await self._history.begin("all", user_id=user.id)
-        synced = await self._sync(user, announce)
+        synced = await self._sync(user, announce, removals)
         await self._history.end(number, _outcome(synced), _counts(synced), synced.errors)
         return synced
 
-    async def _sync(self, user: User, announce: Announce | None) -> CalendarSynced:
+    async def _sync(self, user: User, announce: Announce | None, removals: str) -> CalendarSynced:
         sources = self._sources.get(user.id, ())
         view = View.around(self._now(), zone=user.timezone)
         gone = await self._calendars.drop_others(user.id, [each.name for each in sources])
         total = CalendarSynced(deleted=gone)
-        for source, answer in zip(sources, await self._ask(user, sources, view), strict=True):
+        answers = await self._ask(user, sources, view, removals)
+        for source, answer in zip(sources, answers, strict=True):
             total += await self._take(user, source, answer, view, announce)
         return total.shortened()
 
@@ -79,7 +83,7 @@ class CalendarSync:
         return await guide(self._sources.get(user.id, ()))
 
     async def _ask(
-        self, user: User, sources: Sequence[CalendarSource], view: View
+        self, user: User, sources: Sequence[CalendarSource], view: View, removals: str
     ) -> list[_Answer]:
         """What each source says, some of them asked at a time: a slow one holds up no other."""
         answers: list[_Answer] = [Unchanged()] * len(sources)
@@ -90,7 +94,7 @@ class CalendarSync:
             async with turns:
                 try:
                     fresh = known if known.view == str(view) else None
-                    answers[position] = await source.read(fresh)
+                    answers[position] = await source.read(fresh, removals=removals)
                 except CalendarError as error:
                     answers[position] = error
 

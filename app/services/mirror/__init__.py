@@ -4,6 +4,7 @@ item.py      what lies on either side, and what can go wrong with it
 remote.py    Remote: anything that holds things under ids and tells their versions
 folder.py    MirrorFolder: the files on this side
 plan.py      what has to happen to one thing: pure
+landslide.py what is too much to be gone at once: pure
 namesake.py  which new file belongs to which new thing there, and what was only renamed
 mirror.py    Mirror: asks both sides, decides, acts, and writes down what it did
 mirrored.py  Mirrored: what a sync did

@@ -21,6 +21,8 @@ class Mirrored:
     """Things that were changed on both sides: both are kept."""
     failed: int = 0
     errors: list[str] = field(default_factory=list[str])
+    is_held: bool = False
+    """Whether nothing was done, as a person has to say first what is meant."""
 
     @property
     def outward(self) -> int:
@@ -36,3 +38,9 @@ class Mirrored:
         """Count a thing that could not be synced, and say why."""
         self.failed += 1
         self.errors.append(f"{name}: {reason}")
+
+    def hold(self, reason: str) -> None:
+        """Say why nothing is done, and what a person can say to that."""
+        self.is_held = True
+        self.failed += 1
+        self.errors.append(reason)

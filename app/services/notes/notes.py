@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Final
 
 from app.services.mirror import (
     BadItem,
@@ -25,6 +26,8 @@ from app.storage.mirror import MirrorBook
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
 
+_COMMAND: Final = "steward enqueue sync.sync_notion_pages"
+
 
 class NotesSync:
     """The notes of one home. Without `account` they are in the folder, and nowhere else."""
@@ -42,9 +45,10 @@ class NotesSync:
         self._account = account
         self._history = SyncHistory(database, "notes", now=now)
 
-    async def sync(self, user: User) -> NotesSynced:
+    async def sync(self, user: User, *, removals: str = "") -> NotesSynced:
         """Bring both sides in step. Safe to repeat: the second time nothing changes.
 
+        `removals` is the mark of what is suddenly gone and is to be: see `Mirror.sync`.
         Raises `RemoteError` when the account can't be reached; what was done until then stays.
         """
         if self._account is None:
@@ -52,9 +56,10 @@ class NotesSync:
         async with self._account() as remote:
             number = await self._history.begin(remote.name, user_id=user.id)
             book = MirrorBook(self._database, user.id, remote.name)
-            mirror = Mirror(MirrorFolder(self._folder, MarkdownFormat()), remote, book)
+            folder = MirrorFolder(self._folder, MarkdownFormat())
+            mirror = Mirror(folder, remote, book, command=_COMMAND)
             try:
-                done = await mirror.sync()
+                done = await mirror.sync(removals=removals)
             except RemoteError as error:
                 await self._end(number, SyncOutcome.FAILED, synced_of(mirror.done), str(error))
                 raise

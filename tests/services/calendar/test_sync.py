@@ -373,12 +373,14 @@ async def test_sources_are_asked_at_the_same_time(database: Database, ann: User,
     asked: list[str] = []
 
     class Patient(MemoryCalendar):
-        async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+        async def read(
+            self, known: SourceState | None, *, removals: str = ""
+        ) -> Snapshot | Unchanged:
             asked.append(self.name)
             if len(asked) == 3:
                 everybody_asks.set()
             await everybody_asks.wait()
-            return await super().read(known)
+            return await super().read(known, removals=removals)
 
     sources = [Patient({"a.ics": calendar(DENTIST)}, name=name) for name in "abc"]
 

@@ -1,5 +1,6 @@
 """Both sides of a mirror end alike, nothing is lost, and what died is simply done again."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -23,10 +24,19 @@ class Both:
         self._database = database
         self._user = user
 
-    async def sync(self) -> Mirrored:
+    async def sync(self, removals: str = "") -> Mirrored:
         """As a new process does it: nothing is known but what is written down."""
         book = MirrorBook(self._database, self._user.id, self.there.name)
-        return await Mirror(MirrorFolder(self.here, Plain()), self.there, book).sync()
+        folder = MirrorFolder(self.here, Plain())
+        mirror = Mirror(folder, self.there, book, command="sync it")
+        return await mirror.sync(removals=removals)
+
+    async def sync_as_meant(self) -> Mirrored:
+        """The same by somebody who means all that they have removed."""
+        done = await self.sync()
+        while done.is_held:
+            done = await self.sync(mark_in(done))
+        return done
 
     def write(self, name: str, text: str) -> None:
         self.here.mkdir(exist_ok=True)
@@ -108,6 +118,7 @@ async def test_who_changes_it_between_our_look_and_our_change_is_not_overwritten
     both: Both, is_removed_here: bool, meanwhile: bytes | None
 ) -> None:
     both.there.edit("plan.txt", b"first")
+    both.there.edit("stays.txt", b"stays")
     await both.sync()
     if is_removed_here:
         (both.here / "plan.txt").unlink()
@@ -117,7 +128,7 @@ async def test_who_changes_it_between_our_look_and_our_change_is_not_overwritten
 
     done, again = await both.sync(), await both.sync()
 
-    kept = ["theirs"] if meanwhile else []
+    kept = ["stays", "theirs"] if meanwhile else ["stays"]
     if not is_removed_here:
         kept.append("copy of ours" if meanwhile else "ours")
     assert (done.failed, again.changes) == (0, 0)
@@ -128,6 +139,7 @@ async def test_who_changes_it_between_our_look_and_our_change_is_not_overwritten
 @pytest.mark.parametrize("who_edits", ["here", "there"])
 async def test_a_change_wins_over_a_removal(both: Both, who_edits: str) -> None:
     both.there.edit("plan.txt", b"first")
+    both.there.edit("stays.txt", b"stays")
     await both.sync()
     if who_edits == "here":
         both.write("plan.txt", "edited")
@@ -139,7 +151,7 @@ async def test_a_change_wins_over_a_removal(both: Both, who_edits: str) -> None:
     done = await both.sync()
 
     assert done.conflicts == 1
-    assert both.files == both.things == {"plan.txt": "edited"}
+    assert both.files == both.things == {"plan.txt": "edited", "stays.txt": "stays"}
 
 
 async def test_the_same_on_both_sides_is_linked_and_not_doubled(both: Both) -> None:
@@ -179,22 +191,78 @@ async def test_a_folder_that_is_missing_is_filled_again_and_deletes_nothing(both
     assert both.files == both.things == {"a.txt": "a"}
 
 
-@pytest.mark.parametrize("side", ["here", "there"])
-async def test_a_landslide_is_stopped_and_told(both: Both, side: str) -> None:
-    for number in range(12):
-        both.there.edit(f"{number}.txt", b"x")
-    await both.sync()
-    for number in range(11):
+def mark_in(done: Mirrored) -> str:
+    """What a held sync says that a person is to repeat."""
+    told = re.search(r"`sync it removals=(\w+)`", done.errors[-1])
+    assert told
+    return told[1]
+
+
+def remove(both: Both, side: str, *names: str) -> None:
+    for name in names:
         if side == "here":
-            (both.here / f"{number}.txt").unlink()
+            (both.here / name).unlink()
         else:
-            both.there.edit(f"{number}.txt", None)
+            both.there.edit(name, None)
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+@pytest.mark.parametrize(("known", "gone"), [(1, 1), (2, 2), (10, 10), (12, 11)])
+async def test_a_side_that_lost_all_or_most_is_not_followed_until_somebody_says_so(
+    both: Both, side: str, known: int, gone: int
+) -> None:
+    names = [f"{number}.txt" for number in range(known)]
+    for name in names:
+        both.there.edit(name, b"x")
+    await both.sync()
+    remove(both, side, *names[:gone])
+
+    held, again = await both.sync(), await both.sync("another")
+
+    assert (held.changes, held.failed, again.changes, again.is_held) == (0, 1, 0, True)
+    assert f"{gone} of {known} are suddenly gone from the" in held.errors[0]
+    assert len(both.things if side == "here" else both.files) == known
+    done = await both.sync(mark_in(held))
+    assert (done.deleted + done.sent_deleted, done.failed) == (gone, 0)
+    assert len(both.files) == len(both.things) == known - gone
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+async def test_what_comes_to_an_emptied_side_makes_no_removals_of_the_rest(
+    both: Both, side: str
+) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        both.there.edit(name, b"first")
+    await both.sync()
+    remove(both, side, "a.txt", "b.txt", "c.txt")
+    both.write("new.txt", "here")
+    both.there.edit("newer.txt", b"there")
+    if side == "here":
+        both.there.edit("a.txt", b"changed")
+
+    first, second = await both.sync(), await both.sync()
+
+    assert (first.changes, second.changes, first.is_held, second.is_held) == (0, 0, True, True)
+    for name in ("a.txt", "b.txt", "c.txt"):  # the disk is back
+        if side == "here":
+            both.write(name, "first")
+        else:
+            both.there.edit(name, b"first")
+    done = await both.sync()
+    assert (done.deleted, done.sent_deleted, done.new, done.sent_new) == (0, 0, 1, 1)
+    assert both.are_alike()
+    assert len(both.files) == 5
+
+
+async def test_what_is_gone_on_both_sides_is_no_question(both: Both) -> None:
+    both.there.edit("a.txt", b"x")
+    await both.sync()
+    remove(both, "here", "a.txt")
+    remove(both, "there", "a.txt")
 
     done = await both.sync()
 
-    assert (done.deleted, done.sent_deleted, done.failed) == (0, 0, 1)
-    assert "11 of 12 are suddenly gone" in done.errors[0]
-    assert len(both.things if side == "here" else both.files) == 12
+    assert (done.is_held, done.failed, both.files, both.things) == (False, 0, {}, {})
 
 
 async def test_what_a_listing_lacks_is_not_gone_if_it_is_there(both: Both) -> None:
@@ -251,9 +319,9 @@ async def test_nothing_is_lost_or_doubled_whatever_fails(both: Both, tier: Tier,
         both.there.calls = 0
         both.there.fails_at = (random.randrange(1, 8), random.choice(["before", "after"]))
         with suppress(RemoteUnavailable):
-            await both.sync()
+            await both.sync_as_meant()
         both.there.fails_at = (0, "")
-        await both.sync()
+        await both.sync_as_meant()
         kept = " ".join(both.files.values())
         assert both.are_alike()
         assert [text for text in latest if text not in kept] == []

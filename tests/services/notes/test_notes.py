@@ -231,11 +231,12 @@ async def test_two_pages_of_one_title_are_two_files(notes: Notes) -> None:
 
 async def test_a_page_in_the_trash_is_removed_here(notes: Notes) -> None:
     page = notes.notion.add("Tea", "green")
+    notes.notion.add("Plan", "x")
     await notes.sync()
     page.in_trash = True
 
     assert (await notes.sync()).deleted == 1
-    assert notes.here == {}
+    assert notes.here == {"Plan.md": "x"}
 
 
 async def test_a_refused_token_is_told_and_never_shown(notes: Notes) -> None:

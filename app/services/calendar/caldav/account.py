@@ -1,9 +1,10 @@
 """All calendars of a CalDAV account, as a source of events: first mirrored, then read as files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import anyio
 
@@ -25,6 +26,7 @@ from app.services.ics.event import cleaned
 from app.services.mirror import (
     BadItem,
     Mirror,
+    Mirrored,
     MirrorFolder,
     RemoteError,
     RemoteRefused,
@@ -34,6 +36,8 @@ from app.storage.calendar_event import SourceState
 from app.storage.mirror import MirrorBook
 
 OpenBook = Callable[[str], MirrorBook]
+
+_COMMAND: Final = "steward enqueue sync.sync_calendar_events"
 
 
 class CalDavAccount:
@@ -51,23 +55,26 @@ class CalDavAccount:
         self.label = f"the CalDAV account at {server.host}"
         self.setting = "STEWARD_CALENDAR__CALDAV__URL, __USERNAME and __PASSWORD"
 
-    async def read(self, known: SourceState | None) -> Snapshot | Unchanged:
+    async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """Bring the folders in step with the server, both ways, and give the files in them.
 
         Raises `CalendarError` when none of the calendars could be reached.
         """
         outward, folders, errors = Outward(), list[Path](), list[CalendarError]()
-        calendars = await self._calendars()
+        calendars, held = await self._calendars(), list[str]()
         for found, folder in calendars:
             folders.append(folder)
             try:
-                outward += await self._mirror(found, folder)
+                done = await self._mirror(found, folder, removals)
+                told = [f"{cleaned(found.title, LONGEST)}: {each}" for each in done.errors]
+                outward += _outward(done, () if done.is_held else told)
+                held += told if done.is_held else ()
             except CalendarError as error:
                 errors.append(error)
                 outward += Outward(errors=(f"{found.title}: {error}",))
         if errors and len(errors) == len(calendars):
             raise errors[0]
-        return replace(await self._files(folders, known), outward=outward)
+        return replace(await self._files(folders, known, held), outward=outward)
 
     async def check(self) -> tuple[str, ...]:
         """Find the calendars; raises `CalendarError`."""
@@ -87,25 +94,23 @@ class CalDavAccount:
             raise _ours(error) from error
         return await anyio.to_thread.run_sync(folders_of, found, self._folder)
 
-    async def _mirror(self, found: Found, folder: Path) -> Outward:
+    async def _mirror(self, found: Found, folder: Path, removals: str) -> Mirrored:
         collection = CalDavCollection(self._server, found)
-        mirror = Mirror(MirrorFolder(folder, FORMAT), collection, self._book(collection.name))
+        book = self._book(collection.name)
+        mirror = Mirror(MirrorFolder(folder, FORMAT), collection, book, command=_COMMAND)
         try:
-            done = await mirror.sync()
+            return await mirror.sync(removals=removals)
         except RemoteError as error:
             raise _ours(error) from error
         except BadItem as error:
             raise SourceUnavailable(str(error)) from error
         finally:
             await anyio.to_thread.run_sync(mark, folder, found)
-        return Outward(
-            sent=done.outward,
-            conflicts=done.conflicts,
-            failed=done.failed,
-            errors=tuple(f"{cleaned(found.title, LONGEST)}: {each}" for each in done.errors),
-        )
 
-    async def _files(self, folders: list[Path], known: SourceState | None) -> Snapshot | Unchanged:
+    async def _files(
+        self, folders: list[Path], known: SourceState | None, held: list[str]
+    ) -> Snapshot | Unchanged:
+        """What is in the folders; `held` says of which nobody knows whether that is all."""
         parts = [(folder, await FolderCalendar(folder).read(None)) for folder in folders]
         snapshots = [(folder.name, part) for folder, part in parts if isinstance(part, Snapshot)]
         files = tuple(
@@ -113,11 +118,18 @@ class CalDavAccount:
             for name, part in snapshots
             for file in part.files
         )
-        problems = tuple(f"{name}/{e}" for name, part in snapshots for e in part.problems)
+        unread = (f"{name}/{e}" for name, part in snapshots for e in part.problems)
+        problems = (*held, *unread)
         state = SourceState(digest=await anyio.to_thread.run_sync(digest_of, files))
         if known is not None and known.digest == state.digest and not problems:
             return Unchanged()
         return Snapshot(files=files, state=state, problems=problems)
+
+
+def _outward(done: Mirrored, errors: Iterable[str]) -> Outward:
+    return Outward(
+        sent=done.outward, conflicts=done.conflicts, failed=done.failed, errors=tuple(errors)
+    )
 
 
 def _ours(error: RemoteError) -> CalendarError:

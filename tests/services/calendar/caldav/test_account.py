@@ -1,5 +1,6 @@
 """Calendars on a real CalDAV server are brought in step, both ways."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from app.services.calendar import (
     Snapshot,
     SourceRefused,
     SourceUnavailable,
+    SyncStatus,
 )
 from app.services.calendar.caldav import CalDavAccount, CalDavServer
 from app.services.calendar.caldav.discovery import Found
@@ -48,10 +50,10 @@ class Account:
         book = partial(MirrorBook, self.database, self.user.id)
         return CalDavAccount(server, USER, self.home, book)
 
-    async def sync(self) -> CalendarSynced:
+    async def sync(self, removals: str = "") -> CalendarSynced:
         """As a new process does it."""
         sync = CalendarSync(self.database, {self.user.id: [self.source()]}, now=lambda: NOW)
-        return await sync.sync(self.user)
+        return await sync.sync(self.user, removals=removals)
 
     async def mirror(self) -> Outward:
         """The same without storing the events: what went outward."""
@@ -151,6 +153,36 @@ async def test_of_two_changes_both_are_kept_on_both_sides(account: Account) -> N
     assert sorted(account.here) == sorted(account.there)
     assert len(account.there) == 2
     assert "SUMMARY:theirs" in account.there["dentist.ics"]
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+async def test_a_calendar_that_is_suddenly_empty_is_kept_until_somebody_says_so(
+    account: Account, side: str
+) -> None:
+    for name, text in (("walk", WALK), ("dentist", DENTIST)):
+        await account.put(name, text)
+    await account.sync()
+    for name in ("walk", "dentist"):
+        if side == "here":
+            (account.folder / f"{name}.ics").unlink()
+        else:
+            await account.delete(name)
+
+    held, again = await account.sync(), await account.sync()
+
+    assert (counts(held), counts(again), held.failed) == ((0, 0, 0, 0, 0), (0, 0, 0, 0, 0), 1)
+    assert (held.status, held.sources_failed) == (SyncStatus.PARTIAL_SUCCESS, 0)
+    assert len(account.there if side == "here" else account.here) == 2
+    assert sorted(set(await account.titles())) == ["dentist", "walk"]
+    mark = re.search(r"`steward enqueue sync.sync_calendar_events removals=(\w+)`", held.errors[0])
+    assert mark
+    done = await account.sync(mark[1])
+    assert (done.deleted, done.sent, account.here, account.there) == (
+        2,
+        2 if side == "here" else 0,
+        {},
+        {},
+    )
 
 
 async def test_an_alarm_set_elsewhere_outlives_a_change_from_here(account: Account) -> None:

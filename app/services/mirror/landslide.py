@@ -1,0 +1,49 @@
+"""Notices that a side has suddenly lost everything, or most of it: a disk that is not mounted, a
+wrong path, an empty answer. None of that is taken for removals until a person says so.
+
+While nobody has, nothing of the mirror is synced: whatever came to the emptied side would make the
+rest look like single removals. So things are as they were once the disk is back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from app.services.mirror.pair import Pair
+
+_FEW = 10  # things may go at once without a question, unless they are all; of more, not the half
+_MARK = 8  # characters that a person repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landslide:
+    """What is gone from one side, and not from the other."""
+
+    where: str
+    gone: int
+    known: int
+    mark: str
+    """What to say so that it is taken for removals: no other mirror, and no other side, has it."""
+
+    def told(self, command: str) -> str:
+        """What has happened, and how to go on; `command` is what syncs by hand."""
+        return (
+            f"{self.gone} of {self.known} are suddenly gone from {self.where}, so nothing was "
+            f"synced: bring them back or, to remove them on the other side too, "
+            f"`{command} removals={self.mark}`"
+        )
+
+
+def landslides(pairs: Sequence[Pair], name: str) -> list[Landslide]:
+    """Those of a mirror of this name, one a side at most."""
+    known = [each for each in pairs if each.known and each.known.remote_id]
+    here = {each.name for each in known if each.here is None}
+    there = {each.name for each in known if each.is_gone}
+    found = list[Landslide]()
+    for where, gone, too in (("the folder", here, there), ("the account", there, here)):
+        alone = len(gone - too)
+        is_most = alone > _FEW and 2 * alone > len(known)
+        if alone and (is_most or len(gone) == len(known)):
+            mark = sha256(f"{name}\n{where}".encode()).hexdigest()[:_MARK]
+            found.append(Landslide(where=where, gone=alone, known=len(known), mark=mark))
+    return found
