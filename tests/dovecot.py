@@ -51,6 +51,7 @@ mail_location = maildir:{folder}/mail/%u
 mail_fsync = never
 auth_failure_delay = 0
 {capability}
+{more}
 service anvil {{
   chroot =
   unix_listener anvil-auth-penalty {{
@@ -141,8 +142,11 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(*, offers: str = "", tls: bool = False) -> Generator[Dovecot]:
-    """Run it on free ports of this machine; `offers` is all that it says it can do."""
+def dovecot(*, offers: str = "", tls: bool = False, more: str = "") -> Generator[Dovecot]:
+    """Run it on free ports of this machine; `offers` is all that it says it can do.
+
+    `more` is appended to its settings.
+    """
     if _PROGRAM is None:
         pytest.skip("needs Dovecot: apt-get install dovecot-imapd")
     uid, gid = _somebody()
@@ -158,6 +162,7 @@ def dovecot(*, offers: str = "", tls: bool = False) -> Generator[Dovecot]:
         port=server.port,
         tls_port=server.tls_port if tls else 0,
         password=PASSWORD,
+        more=more,
     )
     (folder / "dovecot.conf").write_text(config)
     for each in (folder, *folder.iterdir()):

@@ -5,6 +5,7 @@
     mailbox.py   Mailbox: where mail comes in
     sync.py      MailSync: keeps the database in step with mailboxes   synced.py  what that did
     filing.py    files what lies in mailboxes: a Sorter for each, by the rules in rules.py
+    refused.py   Refused: the mails that their folders did not take
     message.py   Message: a mail we write      letter.py   Letter: a mail that came in
     local.py     both directions in Maildirs, the default      maildir.py   one such folder
     smtp.py      out through a server                          memory.py    both, for tests
@@ -17,6 +18,7 @@ the header alone, the first rule that fits names its folder, and what can't be r
 
 from app.services.mail.errors import (
     BadLetter,
+    FolderRefused,
     LetterGone,
     LoginRefused,
     MailError,
@@ -36,6 +38,7 @@ from app.services.mail.sender import MailSender, Receipt
 __all__ = [
     "BadLetter",
     "Category",
+    "FolderRefused",
     "Letter",
     "LetterGone",
     "LoginRefused",

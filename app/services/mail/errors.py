@@ -5,6 +5,7 @@
     ├── LoginRefused  (PermissionError)  the server doesn't let us in, or not in the way we ask for
     ├── MailTrouble   (ConnectionError)  the server or folder is away or busy: try again later
     ├── MailUnanswered (ConnectionError) it has the mail, and did not say whether it takes it
+    ├── FolderRefused (OSError)          the folder does not take this mail now: a quota, perhaps
     ├── MailInDoubt   (ValueError)       nobody can tell whether it was sent: a person has to
     ├── BadLetter     (ValueError)       what came in can't be read as a mail
     └── LetterGone    (LookupError)      it is not in the mailbox any more
@@ -31,6 +32,10 @@ class MailTrouble(MailError, ConnectionError):
 
 class MailUnanswered(MailError, ConnectionError):
     """The server was given the mail and did not say whether it takes it: it may have."""
+
+
+class FolderRefused(MailError, OSError):
+    """The folder that a mail belongs into does not take it; the mailbox is well otherwise."""
 
 
 class MailInDoubt(MailError, ValueError):

@@ -7,7 +7,7 @@ mail/aside         what could not be read
 """
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Sequence, Set
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from app.services.mail.letter import HEAD, Letter
 from app.services.mail.mailbox import Head, Slip
 from app.services.mail.maildir import Maildir, key_of
 from app.services.mail.message import Message, is_control
+from app.services.mail.refused import Refused
 from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, parse_address
@@ -70,6 +71,7 @@ class MaildirMailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inbox = Maildir(folder / "inbox")
+        self.refused = Refused()
 
     @property
     def plan(self) -> str:
@@ -99,10 +101,10 @@ class MaildirMailbox:
                 found[name] = error
         return found
 
-    async def waiting(self, *, limit: int) -> tuple[str, ...]:
+    async def waiting(self, *, limit: int, but: Set[str] = frozenset()) -> tuple[str, ...]:
         """The names of at most `limit` mails in the inbox."""
         names = await run_sync(self._inbox.names)
-        return tuple(names[:limit])
+        return tuple([each for each in names if each not in but][:limit])
 
     async def read(self, name: str) -> Letter:
         """What one says in its header; raises `BadLetter` or `LetterGone`."""

@@ -24,6 +24,8 @@ class MailSorted:
     categorized: int = 0
     filed: int = 0
     failed: int = 0
+    refused: int = 0
+    """Mails that their folder did not take, now or within the last hour: they are tried again."""
     notified: int = 0
     """How many notices of important mail the owner got."""
     categories: dict[str, int] = field(default_factory=dict[str, int])
@@ -41,6 +43,7 @@ class MailSorted:
             categorized=self.categorized + other.categorized,
             filed=self.filed + other.filed,
             failed=self.failed + other.failed,
+            refused=self.refused + other.refused,
             notified=self.notified + other.notified,
             categories=dict(Counter(self.categories) + Counter(other.categories)),
             priorities=dict(Counter(self.priorities) + Counter(other.priorities)),

@@ -1,12 +1,13 @@
 """Mail that came in, whatever it lies in: a Maildir, an IMAP account, a test's memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.services.mail.errors import BadLetter
 from app.services.mail.letter import Letter
+from app.services.mail.refused import Refused
 from app.services.mail.rules import Category
 
 
@@ -58,8 +59,8 @@ class OpenMailbox(Protocol):
         """How these begin. Those that are gone are missing; raises `MailTrouble`."""
         ...
 
-    async def waiting(self, *, limit: int) -> tuple[str, ...]:
-        """The names of at most `limit` mails that are not filed yet."""
+    async def waiting(self, *, limit: int, but: Set[str] = frozenset()) -> tuple[str, ...]:
+        """The names of at most `limit` mails that are not filed yet, and not among those."""
         ...
 
     async def read(self, name: str) -> Letter:
@@ -67,7 +68,10 @@ class OpenMailbox(Protocol):
         ...
 
     async def file(self, name: str, category: Category) -> None:
-        """Move it to the folder of that name; one that is gone is no error."""
+        """Move it to the folder of that name; one that is gone is no error.
+
+        Raises `FolderRefused` when only that folder is the trouble.
+        """
         ...
 
     async def set_aside(self, name: str) -> None:
@@ -86,6 +90,11 @@ class Mailbox(Protocol):
     @property
     def is_sorted(self) -> bool:
         """Whether what lies in it is to be filed into folders."""
+        ...
+
+    @property
+    def refused(self) -> Refused:
+        """The mails that their folders did not take."""
         ...
 
     @property

@@ -1,14 +1,15 @@
 """Mail that never leaves the process: for tests, ours and those of whoever builds on Steward."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.services.mail.errors import BadLetter, LetterGone, MailError
+from app.services.mail.errors import BadLetter, FolderRefused, LetterGone, MailError
 from app.services.mail.letter import Letter
 from app.services.mail.mailbox import Head, Slip
 from app.services.mail.message import Message
+from app.services.mail.refused import Refused
 from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
 from app.storage.address import Address
@@ -48,6 +49,9 @@ class MemoryMailbox:
     filed: dict[str, Category] = field(default_factory=dict[str, Category])
     aside: list[str] = field(default_factory=list[str])
     failing: Exception | None = None
+    full: set[Category] = field(default_factory=set[Category])
+    """Folders that take no mail."""
+    refused: Refused = field(default_factory=Refused)
     name: str = "memory"
     is_sorted: bool = True
     epoch: str = "1"
@@ -73,9 +77,9 @@ class MemoryMailbox:
         inbox = self.inbox
         return {name: Head(key=name, content=inbox[name]) for name in names if name in inbox}
 
-    async def waiting(self, *, limit: int) -> tuple[str, ...]:
+    async def waiting(self, *, limit: int, but: Set[str] = frozenset()) -> tuple[str, ...]:
         """The names of at most `limit` mails in the inbox."""
-        return tuple(self.inbox)[:limit]
+        return tuple(each for each in self.inbox if each not in but)[:limit]
 
     async def read(self, name: str) -> Letter:
         """What one says in its header; raises `BadLetter` or `LetterGone`."""
@@ -87,6 +91,8 @@ class MemoryMailbox:
         """Note where it went, and take it out of the inbox."""
         if self.failing is not None:
             raise self.failing
+        if category in self.full:
+            raise FolderRefused(f"{category} is full")
         if self.inbox.pop(name, None) is not None:
             self.filed[name] = category
 

@@ -10,10 +10,11 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from app.services.mail.errors import BadLetter, LetterGone, MailTrouble
+from app.services.mail.errors import BadLetter, FolderRefused, LetterGone, MailTrouble
 from app.services.mail.letter import Letter
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox, OpenMailbox
+from app.services.mail.refused import Refused
 from app.services.mail.rules import Category, Verdict, categorize
 from app.services.notifications import TOLD_NOW, Channel, Notifications
 from app.storage.clock import Now, utc_now
@@ -53,19 +54,27 @@ class Sorter:
         self._mails = IncomingMails(database, now=now)
         self._mailbox = mailbox
         self._notifications = notifications
+        self._now = now
 
     async def sort(self, owner: User, *, limit: int = _LIMIT) -> MailSorted:
-        """File what is waiting; safe to repeat. Raises the trouble when nothing could be filed."""
+        """File what is waiting; safe to repeat. Raises the trouble when nothing could be filed.
+
+        What its folder does not take keeps no other mail from being filed.
+        """
         fates: list[_Fate] = []
+        refused, now = self._mailbox.refused, self._now()
         async with self._mailbox.open(writes=True) as opened:
-            for name in await opened.waiting(limit=limit):
+            left = refused.left_alone(opened.epoch, now=now)
+            for name in await opened.waiting(limit=limit, but=left):
                 try:
                     fates.append(await self._sort_one(opened, name, owner))
                 except LetterGone:  # another worker has it
                     continue
+                if isinstance(fates[-1].trouble, FolderRefused):
+                    refused.note(opened.epoch, name, fates[-1].trouble, now=now)
                 if all(map(_is_away, fates[-_MOST_TROUBLES:])) and fates[_MOST_TROUBLES:]:
                     break  # the mailbox is away: what is left waits for the next time
-        return _summary(fates)
+        return _summary(fates, refused)
 
     async def _sort_one(self, opened: OpenMailbox, name: str, owner: User) -> _Fate:
         try:
@@ -119,23 +128,26 @@ def _is_away(fate: _Fate) -> bool:
     return isinstance(fate.trouble, MailTrouble)
 
 
-def _summary(fates: list[_Fate]) -> MailSorted:
+def _summary(fates: list[_Fate], refused: Refused) -> MailSorted:
     filed = sum(fate.filed for fate in fates)
-    troubles = [fate.trouble for fate in fates if fate.trouble is not None]
-    if troubles and not filed:
-        raise troubles[0]
+    troubles = [each for fate in fates if (each := fate.trouble) is not None]
+    others = [each for each in troubles if not isinstance(each, FolderRefused)]
+    if others and not filed:
+        raise others[0]
     for error in troubles[:1]:
         logger.warning("%s mails could not be moved: %s.", len(troubles), type(error).__name__)
+    is_all = filed == len(fates) and not refused
     categories = Counter(fate.category.value for fate in fates if fate.category is not None)
     return MailSorted(
         mailboxes=1,
-        status=SortStatus.SUCCESS if filed == len(fates) else SortStatus.PARTIAL_SUCCESS,
+        status=SortStatus.SUCCESS if is_all else SortStatus.PARTIAL_SUCCESS,
         processed=len(fates),
         categorized=categories.total(),
         filed=filed,
         failed=len(fates) - filed,
+        refused=len(refused),
         notified=sum(fate.notified for fate in fates),
         categories=dict(categories),
         priorities=dict(Counter(Category(each).priority.value for each in categories.elements())),
-        errors=tuple(sorted({str(error) for error in troubles}))[:_TOLD],
+        errors=(*refused.lines(), *sorted({str(error) for error in others}))[:_TOLD],
     )

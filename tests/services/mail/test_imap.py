@@ -8,10 +8,14 @@ from dataclasses import replace
 import pytest
 
 from app.services.mail.errors import BadLetter, LetterGone, LoginRefused, MailTrouble
+from app.services.mail.filing import file_all
 from app.services.mail.imap import Account, ImapMailbox
 from app.services.mail.mailbox import Head
 from app.services.mail.rules import Category
 from app.services.mail.security import Security
+from app.services.notifications import Notifications
+from app.storage.database import Database
+from app.storage.users import User
 from tests.dovecot import CERTIFICATE, PASSWORD, Dovecot, dovecot
 
 LUNCH = b"From: Bob <bob@example.org>\r\nSubject: Lunch\r\nMessage-ID: <1@x>\r\n\r\nHi"
@@ -128,6 +132,41 @@ async def test_a_copy_that_a_crash_has_left_is_the_move_half_done() -> None:
             await opened.file("2", Category.PERSONAL)
 
         assert server.where(account) == {"": 0, "personal": 2}
+
+
+RIGHTS = """
+mail_plugins = acl
+plugin {
+  acl = vfile
+}
+"""
+
+
+@pytest.mark.parametrize("offers", KINDS[:2], ids=["MOVE", "UIDPLUS"])
+async def test_a_folder_that_takes_no_mail_holds_up_no_other_and_no_other_account(
+    database: Database, ann: User, offers: str
+) -> None:
+    with dovecot(offers=offers, more=RIGHTS) as server:
+        account, other = server.account(), server.account()
+        server.put(account, *[NEWS + b"%d" % number for number in range(7)], LUNCH)
+        server.put(other, LUNCH)
+        with server.mailbox(account) as client:
+            client.create_folder("Steward.newsletters")
+        home = server.folder / "mail" / account.username
+        (home / ".Steward.newsletters/dovecot-acl").write_text("owner lr\n")
+        boxes = [ImapMailbox(account), ImapMailbox(other)]
+
+        done = await file_all(database, boxes, Notifications(database), ann)
+        again = await file_all(database, boxes, Notifications(database), ann)
+
+        assert server.where(account) == {"": 7, "newsletters": 0, "personal": 1}
+        assert server.where(other) == {"": 0, "personal": 1}
+    assert (done.filed, done.refused, done.mailboxes_failed) == (2, 7, 0)
+    assert (again.processed, again.refused, again.errors) == (0, 7, done.errors)
+    (line,) = done.errors
+    assert line.startswith("imap: localhost: Steward/newsletters does not take it: ")
+    assert "[NOPERM]" in line
+    assert line.endswith("tried again in an hour: mail 1, 2, 3, 4, 5 and 2 more")
 
 
 async def test_mail_that_somebody_else_has_marked_as_deleted_is_not_expunged() -> None:

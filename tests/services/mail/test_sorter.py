@@ -1,9 +1,11 @@
 import logging
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.engine import ManualClock
 from app.services.mail.errors import MailTrouble
 from app.services.mail.local import MaildirMailbox
 from app.services.mail.mail_sorted import MailSorted, SortStatus
@@ -112,6 +114,30 @@ async def test_mail_that_can_not_be_moved_stays_and_the_rest_are_done(
     assert (result.status, result.filed, result.failed) == (SortStatus.PARTIAL_SUCCESS, 1, 6)
     assert result.categorized == 7
     assert sorted(os.listdir(new)) == [*"123456"]
+
+
+async def test_a_folder_that_takes_no_mail_holds_up_no_other_and_is_tried_again_later(
+    database: Database, ann: User, clock: ManualClock
+) -> None:
+    mailbox = MemoryMailbox({f"n{n}": NEWS for n in range(7)} | {"a": LUNCH})
+    mailbox.full.add(Category.NEWSLETTERS)
+    sorter = Sorter(database, mailbox, Notifications(database), now=clock.now)
+
+    first = await sorter.sort(ann, limit=7)
+    second = await sorter.sort(ann, limit=7)
+    third = await sorter.sort(ann, limit=7)
+
+    assert (first.status, first.refused, first.filed) == (SortStatus.PARTIAL_SUCCESS, 7, 0)
+    assert (second.status, second.refused, second.filed) == (SortStatus.PARTIAL_SUCCESS, 7, 1)
+    assert (third.status, third.refused, third.processed) == (SortStatus.PARTIAL_SUCCESS, 7, 0)
+    assert third.errors == (
+        "newsletters is full; left where they are, and tried again in an hour: "
+        "mail n0, n1, n2, n3, n4 and 2 more",
+    )
+    mailbox.full.clear()
+    clock.advance(timedelta(minutes=61))
+    last = await sorter.sort(ann)
+    assert (last.status, last.refused, last.filed, mailbox.inbox) == (SortStatus.SUCCESS, 0, 7, {})
 
 
 async def test_a_crash_before_the_move_tells_and_records_once(

@@ -5,18 +5,25 @@ sense, the server is called again, and they are asked for one by one: the one it
 is unreadable, and the others are had.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence, Set
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from app.services.mail.errors import BadLetter, LetterGone, LoginRefused, MailTrouble
+from app.services.mail.errors import (
+    BadLetter,
+    FolderRefused,
+    LetterGone,
+    LoginRefused,
+    MailTrouble,
+)
 from app.services.mail.imap.account import Account
-from app.services.mail.imap.wire import Wire, dialled
+from app.services.mail.imap.wire import Wire, dialled, printable
 from app.services.mail.letter import HEAD, Letter
 from app.services.mail.mailbox import Head, Slip
+from app.services.mail.refused import Refused
 from app.services.mail.rules import Category
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ class ImapMailbox:
     def __init__(self, account: Account, *, is_sorted: bool = True) -> None:
         self._account = account
         self.is_sorted = is_sorted
+        self.refused = Refused()
         self._refusal: LoginRefused | None = None
         self._refused_until = 0.0
 
@@ -146,7 +154,7 @@ class OpenImap:
             found |= await self._some_heads(some)
         return found
 
-    async def waiting(self, *, limit: int) -> tuple[str, ...]:
+    async def waiting(self, *, limit: int, but: Set[str] = frozenset()) -> tuple[str, ...]:
         """The UIDs of at most `limit` mails in the folder, but those on their way out."""
         from app.services.mail.imap.client import DELETED
 
@@ -154,7 +162,8 @@ class OpenImap:
         while last < self.selected.exists and len(found) < limit:
             first, last = last + 1, min(last + limit, self.selected.exists)
             some = await self._listed(first, last)
-            found += [str(slip.uid) for slip in some if DELETED not in slip.flags]
+            names = [str(slip.uid) for slip in some if DELETED not in slip.flags]
+            found += [name for name in names if name not in but]
         return tuple(found[:limit])
 
     async def read(self, name: str) -> Letter:
@@ -178,15 +187,18 @@ class OpenImap:
     async def _move(self, name: str, folder: str) -> None:
         from app.services.mail.imap.mover import Mover
 
-        def move(client: "Client") -> None:
+        def move(client: "Client") -> str:
             mover = self._mover = self._mover or Mover(client, self._account.folder)
-            mover.move(int(name), mover.folder(_ROOM, folder))
+            return mover.move(int(name), mover.folder(_ROOM, folder))
 
         try:
-            await self._call(move)
+            refusal = await self._call(move)
         except MailTrouble:  # a cut line, perhaps: the mail may be there by now, which does no harm
             await self.dial()
-            await self._call(move)
+            refusal = await self._call(move)
+        if refusal:
+            said = f"{_ROOM}/{folder} does not take it: {printable(refusal)}"
+            raise FolderRefused(f"imap: {self._account.host}: {said}")
 
     async def _listed(self, first: int, last: int) -> "Sequence[Listed]":
         return await self._call(lambda client: client.slips(first, last))

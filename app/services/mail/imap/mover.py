@@ -5,6 +5,10 @@ in between leaves it in both places. So before it is copied, the other folder is
 of the same size, arrival and beginning: that is the copy, and only the deleting is left to do.
 """
 
+import imaplib
+
+from imapclient.exceptions import ProtocolError
+
 from app.services.mail.imap.client import DELETED, Client, Slip
 from app.services.mail.letter import HEAD
 
@@ -22,8 +26,21 @@ class Mover:
         """The full name of one of our folders on this server."""
         return self._beginning + self._between.join(parts)
 
-    def move(self, uid: int, folder: str) -> None:
-        """Move a mail there; one that is gone is no error."""
+    def move(self, uid: int, folder: str) -> str:
+        """Move a mail there; one that is gone is no error.
+
+        Returns what the server says if it refuses that, as when a quota is reached. The mail is
+        where it was then, and the conversation goes on.
+        """
+        try:
+            self._move(uid, folder)
+        except (imaplib.IMAP4.abort, ProtocolError):  # a cut line, or nonsense
+            raise
+        except imaplib.IMAP4.error as error:
+            return str(error) or "it says no"
+        return ""
+
+    def _move(self, uid: int, folder: str) -> None:
         self._ensure(folder)
         if self._client.offers("MOVE"):
             self._client.move([uid], folder)

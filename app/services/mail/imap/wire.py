@@ -71,7 +71,7 @@ class Wire:
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:
-                said = _printable(str(error))
+                said = printable(str(error))
                 raise LoginRefused(f"imap: no folder {folder!r}: {said}; {_FOLDER}") from error
 
         return await self.call(select)
@@ -154,7 +154,7 @@ def _meaning(account: Account, error: Exception) -> LoginRefused | MailTrouble:
         return _locked_out(account, "its certificate can't be verified", hint)
     if isinstance(error, OSError):
         return MailTrouble(f"imap: no answer from {account.address}; {_WHERE}")
-    said = _printable(str(error)) or type(error).__name__
+    said = printable(str(error)) or type(error).__name__
     return MailTrouble(f"imap: {account.host} can't be understood: {said}")
 
 
@@ -162,5 +162,6 @@ def _locked_out(account: Account, what: str, hint: str) -> LoginRefused:
     return LoginRefused(f"imap: {account.address}: {what}; {hint}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a server said, on one line of bounded length."""
     return "".join(" " if is_control(each) else each for each in text)[:_LONGEST_ANSWER]
