@@ -45,7 +45,7 @@ LATE = {"cli": {"worker", "web"}}  # imported where they are used: `--help` is q
 
 PARTS = ("redis", "doors", "roles", "dropin")  # of the engine, each on those before it
 INSIDE = {
-    "app.observability.health": {"app.engine.redis.keys"},  # its key stands in the list of all keys
+    "app.observability.stores": {"app.engine.redis.keys"},  # its key stands in the list of all keys
     "app.observability.probe": {"app.engine.redis.keys"},  # ... and it reads a schedule's cursor
     "app.cli.dropin": {"app.engine.dropin"},  # nobody else loads it
 }

@@ -160,6 +160,7 @@ async def _try(service: str, attempt: Try, *, as_json: bool, told: list[str] | N
             lines += await attempt(services)
         except Exception as error:  # whatever it is, it is the answer
             failure = explain(error)
+        await services.health.providers.forget(service)
     if as_json:
         show_json({"service": service, "ok": not failure, "lines": lines, "failure": failure})
     for line in () if as_json else lines:

@@ -42,7 +42,7 @@ async def check_health(*, worker: Worker = False, json: Json = False) -> int:
         summary = {"overall": report.overall.value, "checked_at": report.checked_at}
         show_json({**summary, "took": report.took, "parts": parts})
     else:
-        show_table(parts, ("part", "level", "line"), empty="")
+        show_table([*map(_for_people, parts)], ("part", "level", "line"), empty="")
         print(f"\nSteward is {report.overall}.")
     return FAILED if report.overall is Level.UNHEALTHY else OK
 
@@ -82,3 +82,7 @@ def _facts(part: "Part") -> Facts:
         "measured": part.measured,
         "unit": part.unit,
     }
+
+
+def _for_people(facts: Facts) -> Facts:
+    return {**facts, "level": str(facts["level"]).replace("_", " ")}

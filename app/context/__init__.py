@@ -13,8 +13,9 @@ from typing import ParamSpec, TypeVar, TypeVarTuple
 from app.connection import database_at, make_codec, open_client, open_redis, redis_at
 from app.context.ai import open_assistant
 from app.context.alerts import alert_channels
-from app.context.calendar import calendar_sources
+from app.context.calendar import open_calendar
 from app.context.files import open_backups, open_file_sync, open_files, open_organizer
+from app.context.health import open_health, providers_of
 from app.context.mail import mail_once, open_mail
 from app.context.notes import open_notes
 from app.context.notifications import ensure_ways, open_notifications
@@ -158,6 +159,9 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         await ensure_ways(settings, database, owner)
         mail = open_mail(settings, home, database, client)
         notifications, sms = open_notifications(settings, database, client, mail)
+        calendar = open_calendar(settings, home, owner, database, now)
+        notes = open_notes(settings, home, database, now)
+        providers = providers_of(settings, ai, mail, calendar, notes, sms)
         alerts = Alerts(
             database, cooldown=settings.alerts.cooldown, repeat=settings.alerts.repeat, now=now
         )
@@ -171,10 +175,8 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             ),
             ai=ai,
             mail=mail,
-            calendar=CalendarSync(
-                database, calendar_sources(settings, home, owner, database), now=now
-            ),
-            notes=open_notes(settings, home, database, now),
+            calendar=calendar,
+            notes=notes,
             preferences=open_preferences(settings, home, database, now),
             files=open_files(settings, home, client),
             backups=open_backups(settings, home, database, now=now),
@@ -184,14 +186,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=notifications,
             sms=sms,
-            health=Health(
-                database,
-                client,
-                home,
-                accepted=settings.redis.accept,
-                providers={"mail": mail.check},
-                now=now,
-            ),
+            health=open_health(settings, home, database, client, providers),
             probe=Probe(database, client, now=now),
             failures=Failures(database, now=now),
             alerting=Alerting(database, client, alerts, now=now),

@@ -8,14 +8,23 @@ from app.services.calendar.caldav import CalDavAccount, CalDavServer
 from app.services.calendar.feed import FeedCalendar
 from app.services.calendar.folder import FolderCalendar
 from app.services.calendar.source import CalendarSource
+from app.services.calendar.sync import CalendarSync
 from app.settings import Settings
 from app.storage.cache import Cache
+from app.storage.clock import Now
 from app.storage.database import Database
 from app.storage.mirror import MirrorBook
 from app.storage.users import User
 
 
-def calendar_sources(
+def open_calendar(
+    settings: Settings, home: Path, owner: User, database: Database, now: Now
+) -> CalendarSync:
+    """The users' calendars."""
+    return CalendarSync(database, _sources(settings, home, owner, database), now=now)
+
+
+def _sources(
     settings: Settings, home: Path, owner: User, database: Database
 ) -> dict[int, list[CalendarSource]]:
     """Where each user's events come from; makes the folder for those that need no account."""

@@ -43,7 +43,7 @@ def watching(
     listeners = [keeper.heard, *([also] if also else [])]
     if settings.watch.port:
         tally = Tally()
-        roles.append(_server(settings, services, worker, tally))
+        roles += [services.health.providers.run, _server(settings, services, worker, tally)]
         listeners.append(tally.heard)
     return Watching(roles=roles, heard=_each(listeners))
 
@@ -55,7 +55,11 @@ def _server(
     from app.observability.watch_server import WatchServer
 
     readiness = Readiness(
-        worker, services.client, services.database, accepted=settings.redis.accept
+        worker,
+        services.client,
+        services.database,
+        accepted=settings.redis.accept,
+        providers=services.health.providers,
     )
     watched = Watched(
         client=services.client,

@@ -2,7 +2,7 @@
 
 recorder.py     the engine's event stream becomes the history of runs
 health.py       the health check: every part is asked for something real
-machine.py      disk, memory and processors, for the health check; providers.py: those outside
+                its parts: stores, work, machine, and providers, which are those outside
 watch.py        what a worker serves over HTTP, with watch_server; readiness: whether it can work
 tally.py        runs counted as they happen; exposition.py: for Prometheus
 sampler.py      how busy machine and process are, every minute (machine_sample, process)

@@ -5,6 +5,9 @@ Its own state counts: that Redis takes and gives back and is still fit to be tru
 worker's own sign of life is there, that no job blocks it, and that it is not stopping. Whatever
 does not answer within `_ANSWER` is a reason by itself. What was found holds for `_FRESH`, so that
 many who ask cost no more than one: a breakage shows after four seconds at most.
+
+A provider that can't be used is named, and no reason: the worker works, and another one in its
+place would have the same trouble.
 """
 
 import logging
@@ -16,6 +19,7 @@ from typing import Protocol
 import anyio
 
 from app.engine import Client, Unavailable, examine
+from app.observability.providers import Providers
 from app.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -45,6 +49,8 @@ class Ready:
     """Why it can't work, if it can't: a line for each reason, without addresses or passwords."""
 
     reasons: Reasons = ()
+    degraded: Reasons = ()
+    """Providers that can't be used; it works all the same."""
 
     @property
     def is_so(self) -> bool:
@@ -62,12 +68,14 @@ class Readiness:
         database: Database,
         *,
         accepted: Collection[str] = (),
+        providers: Providers | None = None,
     ) -> None:
-        """`accepted` is what Redis may lack."""
+        """`accepted` is what Redis may lack; of `providers` it tells what they know already."""
         self._worker = worker
         self._client = client
         self._database = database
         self._accepted = accepted
+        self._providers = providers or Providers()
         self._found, self._found_at = Ready(), float("-inf")
         self._turn = anyio.Lock()
 
@@ -93,7 +101,8 @@ class Readiness:
         async with anyio.create_task_group() as group:
             for name in parts:
                 group.start_soon(ask, name)
-        return Ready(tuple(f"{name}: {line}" for name in parts for line in found[name]))
+        reasons = tuple(f"{name}: {line}" for name in parts for line in found[name])
+        return Ready(reasons, self._providers.troubles)
 
     async def _worker_part(self) -> Reasons:
         worker = self._worker()

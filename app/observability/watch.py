@@ -1,7 +1,8 @@
 """What a worker serves over HTTP, to whoever watches it.
 
     /live      200 as long as the process's loop turns; nothing else is asked
-    /ready     200, or 503 with the reasons: whether this worker can do its work (see readiness)
+    /ready     200, or 503 with the reasons: whether this worker can do its work (see readiness);
+               providers that can't be used are named, and no reason
     /health    200, or 503 when unhealthy: every part of Steward, as `steward health` tells it
     /metrics   for Prometheus (see exposition)
 
@@ -113,7 +114,7 @@ class _Pages:
 
     async def ready(self, _request: Request) -> Response:
         ready = await self._watched.readiness.look()
-        told = {"ready": ready.is_so, "reasons": ready.reasons}
+        told = {"ready": ready.is_so, "reasons": ready.reasons, "degraded": ready.degraded}
         return _json(told, status=200 if ready.is_so else 503)
 
     async def health(self, _request: Request) -> Response:

@@ -9,6 +9,8 @@ from enum import StrEnum
 class Level(StrEnum):
     """How a part is, from good to bad."""
 
+    NOT_CONFIGURED = "not_configured"
+    """Nobody asked for it, and nothing is wrong."""
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     """It works, and somebody should look at it."""
@@ -39,6 +41,15 @@ class Part:
     """None when there was no answer."""
     unit: str = ""
 
+    @property
+    def is_issue(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.level in (Level.DEGRADED, Level.UNHEALTHY)
+
+    def __str__(self) -> str:
+        """What is wrong with it."""
+        return f"{self.name}: {self.line}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
@@ -52,8 +63,8 @@ class HealthReport:
 
     @property
     def issues(self) -> tuple[str, ...]:
-        """The lines of the parts that are not healthy."""
-        return tuple(f"{p.name}: {p.line}" for p in self.parts if p.level is not Level.HEALTHY)
+        """The lines of the parts that somebody should look at."""
+        return tuple(str(part) for part in self.parts if part.is_issue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,19 @@ class Thresholds:
 
 
 USUAL = Thresholds()
+
+
+def answered(name: str, seconds: float, line: str, limits: Thresholds) -> Part:
+    """A part that took so long to answer."""
+    slow, silent = limits.answer.total_seconds(), limits.no_answer.total_seconds()
+    milliseconds = round(seconds * 1000, 1)
+    return Part(
+        name=name,
+        level=graded(seconds, degraded=slow, unhealthy=silent),
+        measured=milliseconds,
+        unit="ms",
+        line=f"{line} in {milliseconds:g} ms",
+    )
 
 
 def graded(value: float, *, degraded: float, unhealthy: float | None) -> Level:

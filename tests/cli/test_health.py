@@ -11,6 +11,8 @@ def test_health_is_good_while_steward_runs(started_steward: Command) -> None:
     told = done.json()
     parts = {each["part"]: each["level"] for each in told["parts"]}
     assert {parts["database"], parts["redis"], parts["workers"]} == {"healthy"}
+    providers = ("ai", "mail", "calendar", "notes", "sms")
+    assert {parts[each] for each in providers} == {"not_configured"}
     assert done.code == (1 if told["overall"] == "unhealthy" else 0)
 
 
@@ -19,6 +21,7 @@ def test_without_a_worker_health_is_bad(steward: Command) -> None:
 
     assert done.code == 1
     assert "nobody serves" in done.out
+    assert "not configured  no account; `steward check notes` leads to one" in done.out
     assert done.out.endswith("Steward is unhealthy.\n")
 
 

@@ -160,6 +160,10 @@ class Counting:
         """Pass it on."""
         return await self.assistant.check()
 
+    async def reach(self) -> None:
+        """Pass it on."""
+        await self.assistant.reach()
+
 
 async def test_a_last_try_that_is_told_to_wait_is_no_failure(
     context: Context, services: Services, owner: User

@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import os
 from pathlib import Path
@@ -14,6 +15,8 @@ from app.jobs.maintenance import (
     keep_effects,
     system_health_check,
 )
+from app.observability.health import Health
+from app.observability.providers import Provider, Providers
 from app.services.health_report import Level, ReportStatus
 
 
@@ -75,6 +78,21 @@ async def test_what_is_unhealthy_is_a_warning_and_no_failed_job(context: Context
 
     assert (report.status, report.overall) == (ReportStatus.WARNING, Level.UNHEALTHY)
     assert report.issues[0].startswith("database: ")
+
+
+async def test_a_provider_that_fails_is_a_warning_and_no_failed_job(
+    context: Context, tmp_path: Path
+) -> None:
+    async def away() -> None:
+        raise ConnectionError
+
+    providers = Providers([Provider(name="notes", attempt=away)])
+    health = Health(context.database, context.client, tmp_path, providers=providers)
+
+    report = await system_health_check(dataclasses.replace(context, health=health))
+
+    assert report.status is ReportStatus.WARNING
+    assert report.issues[-1].startswith("notes: it can't be used (ConnectionError)")
 
 
 def begun_by(run_id: str, state: EffectState = EffectState.DONE) -> Effect:

@@ -15,6 +15,7 @@ from app.engine import Client, Codec, ManualClock, job, minutes
 from app.engine.outcome import Dead, Succeeded
 from app.engine.redis.connection import open_redis
 from app.engine.redis.store import Store
+from app.observability.providers import Provider, Providers
 from app.queues import NAMES
 from app.storage.database import Database
 from tests.observability.overs import over
@@ -65,7 +66,10 @@ async def numbers(site: Site) -> dict[tuple[str, frozenset[str]], float]:
 async def test_a_worker_that_works_is_alive_and_ready(site: Site) -> None:
     assert (await site.ask.get("/live")).status_code == 200
     ready = await site.ask.get("/ready")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": []})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "reasons": [], "degraded": []},
+    )
 
 
 async def test_a_worker_that_stops_is_alive_and_not_ready(site: Site) -> None:
@@ -104,6 +108,25 @@ async def test_the_health_check_is_served(site: Site) -> None:
     assert report.status_code == 503  # nobody serves the queues
     assert told["overall"] == "unhealthy"
     assert {part["name"] for part in told["parts"]} > {"database", "redis", "workers", "queues"}
+
+
+async def test_a_provider_that_fails_is_named_and_the_worker_is_ready(
+    client: Client, database: Database, tmp_path: Path
+) -> None:
+    async def away() -> None:
+        raise ConnectionError("at secret.example.org")
+
+    await alive(client, *NAMES)
+    providers = Providers([Provider(name="mail", attempt=away)])
+    async with watched(client, database, tmp_path, providers=providers) as site:
+        report = await site.ask.get("/health")
+        ready = await site.ask.get("/ready")
+
+    line = "it can't be used (ConnectionError): `steward check mail` tells why"
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    assert ready.json()["degraded"] == [f"mail: {line}"]
+    assert (report.status_code, report.json()["overall"]) == (200, "degraded")
+    assert report.json()["parts"][-1]["line"] == line
 
 
 async def test_metrics_tell_of_runs_and_of_this_process(site: Site) -> None:

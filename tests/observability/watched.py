@@ -11,13 +11,17 @@ import httpx2
 from app.engine import Client, WorkerSeen
 from app.engine.redis import keys
 from app.observability.health import Health
+from app.observability.providers import Providers
 from app.observability.readiness import Readiness
 from app.observability.tally import Tally
 from app.observability.watch import Watched, watch_app
 from app.observability.watch_server import WatchServer
+from app.services.health_report import Thresholds
 from app.storage.database import Database
 from tests.eventually import eventually
 from tests.servers import free_port
+
+ROOMY = Thresholds(disk=1, disk_full=0, memory=101, memory_full=102, cpu=101)
 
 
 @dataclass
@@ -55,15 +59,34 @@ async def alive(client: Client, *queues: str, blocked_ms: int = 0) -> None:
 
 @asynccontextmanager
 async def watched(
-    client: Client, database: Database, home: Path, *, token: str = "", port: int = 0
+    client: Client,
+    database: Database,
+    home: Path,
+    *,
+    token: str = "",
+    port: int = 0,
+    providers: Providers | None = None,
 ) -> AsyncGenerator[Site]:
     """Serve while the block lasts."""
     somebody, tally = Somebody(), Tally()
     app = watch_app(
         Watched(
             client=client,
-            readiness=Readiness(lambda: somebody, client, database, accepted=["no-persistence"]),
-            health=Health(database, client, home),
+            readiness=Readiness(
+                lambda: somebody,
+                client,
+                database,
+                accepted=["no-persistence"],
+                providers=providers,
+            ),
+            health=Health(
+                database,
+                client,
+                home,
+                limits=ROOMY,
+                accepted=["no-persistence"],
+                providers=providers,
+            ),
             tally=tally,
             slots=7,
         ),

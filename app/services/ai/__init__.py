@@ -4,6 +4,7 @@ errors      an answer that did not come: for now, or for good
 assistant   what it is asked, what it says, and the contract
 rules       without any model: deterministic, and says so
 model       asks a model (account) in its words (prompts), through a provider (capped)
+model_list  asks the provider what costs nothing
 scripted    as told, for tests
 """
 

@@ -56,3 +56,7 @@ class Assistant(Protocol):
     async def check(self) -> str:
         """Say in one line what answers here; raises `AssistantError` when it can't."""
         ...
+
+    async def reach(self) -> None:
+        """Raise what keeps it from answering, as far as that can be learned for nothing."""
+        ...

@@ -28,6 +28,7 @@ from app.services.ai.errors import (
     RefusedByAssistant,
     UnusableAnswer,
 )
+from app.services.ai.model_list import list_models
 from app.services.ai.prompts import content, instructions
 from app.services.ai.rules import RuleAssistant
 from app.storage.clock import Now, utc_now
@@ -94,6 +95,11 @@ class ModelAssistant:
         answer = await self._ask(_greeting(self._now()))
         took, host = monotonic() - started, urlsplit(self._account.base_url).hostname
         return f"{answer.method} at {host} answered in {took:.1f} s, for {answer.tokens} tokens"
+
+    async def reach(self) -> None:
+        """Look whether the provider is there and takes the key; it is not asked to answer."""
+        self._refuse_while_resting()
+        await list_models(self._account)
 
     async def _ask(self, request: AiRequest) -> Answer:
         self._refuse_while_resting()

@@ -26,6 +26,9 @@ class RuleAssistant:
         """There is nothing that could be missing."""
         return "rules, no model configured"
 
+    async def reach(self) -> None:
+        """Nothing keeps it."""
+
 
 def _reminder(request: AiRequest) -> str:
     about = f"Reminder: {request.title}"

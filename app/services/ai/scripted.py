@@ -21,3 +21,8 @@ class ScriptedAssistant:
     async def check(self) -> str:
         """Say what this is."""
         return "scripted, for tests"
+
+    async def reach(self) -> None:
+        """Raise the next error, as `answer` would, and keep it."""
+        if self.errors:
+            raise self.errors[0]

@@ -82,6 +82,27 @@ class CalendarSync:
         """Try all of a user's sources, storing nothing, and say what to do next."""
         return await guide(self._sources.get(user.id, ()))
 
+    async def try_accounts(self) -> None:
+        """Ask everybody's accounts and feeds, storing no event. Raises the first `CalendarError`.
+
+        Folders of the home are no accounts.
+        """
+        accounts = [e for sources in self._sources.values() for e in sources if e.is_account]
+        errors, turns = list[CalendarError](), anyio.Semaphore(_AT_ONCE)
+
+        async def try_one(source: CalendarSource) -> None:
+            async with turns:
+                try:
+                    await source.check()
+                except CalendarError as error:
+                    errors.append(error)
+
+        async with anyio.create_task_group() as group:
+            for each in accounts:
+                group.start_soon(try_one, each)
+        if errors:
+            raise errors[0]
+
     async def _ask(
         self, user: User, sources: Sequence[CalendarSource], view: View, removals: str
     ) -> list[_Answer]:

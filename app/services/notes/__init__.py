@@ -2,6 +2,7 @@
 
 notes.py      NotesSync: brings the folder and Notion in step, and writes it down
 guide.py      leads to a first real account
+account.py    Account: what an account can do, and how it is opened
 synced.py     NotesSynced: what a sync did
 markdown.py   MarkdownFormat: one note a file
 titles.py     a page's title as a file's name, and back

@@ -1,16 +1,13 @@
 """Leads to a first real account for notes: what was tried, what came of it, what to do next."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
 
-from app.services.mirror import Remote, RemoteError, RemoteRefused
+from app.services.mirror import RemoteError, RemoteRefused
+from app.services.notes.account import OpenRemote
 from app.services.step import Step
-
-OpenRemote = Callable[[], AbstractAsyncContextManager[Remote]]
 
 _ACCOUNT: Final = (
     "next: make an integration at notion.so/my-integrations, share a database with it (its menu, "

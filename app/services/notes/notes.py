@@ -10,11 +10,11 @@ from app.services.mirror import (
     BadItem,
     Mirror,
     MirrorFolder,
-    Remote,
     RemoteError,
     RemoteUnavailable,
 )
-from app.services.notes.guide import OpenRemote, guide
+from app.services.notes.account import Account, OpenRemote
+from app.services.notes.guide import guide
 from app.services.notes.markdown import MarkdownFormat
 from app.services.notes.notion import NotionPages
 from app.services.notes.notion_api import NotionApi
@@ -74,6 +74,12 @@ class NotesSync:
         """Try the folder and the account, changing nothing, and say what to do next."""
         return await guide(self._folder, self._account)
 
+    async def try_account(self) -> None:
+        """Ask the account for its database, changing nothing. Raises `RemoteError`."""
+        if self._account is not None:
+            async with self._account() as remote:
+                await remote.open()
+
     async def _not_configured(self, user: User) -> NotesSynced:
         number = await self._history.begin("none", user_id=user.id)
         await self._history.end(number, SyncOutcome.NOT_CONFIGURED)
@@ -92,7 +98,7 @@ def notion_account(token: str, database: str, *, address: str, now: Now) -> Open
     """How to open the pages of a database in Notion."""
 
     @asynccontextmanager
-    async def opened() -> AsyncGenerator[Remote]:
+    async def opened() -> AsyncGenerator[Account]:
         async with NotionApi(token, address=address) as api:
             yield NotionPages(api, database, now=now)
 

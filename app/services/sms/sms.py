@@ -33,6 +33,11 @@ class Sms:
         """Send those no more that were tried in vain for so long; returns how many."""
         return await self._smses.expire(before=self._smses.now() - older_than)
 
+    async def try_provider(self) -> None:
+        """Ask the provider for the account, which costs nothing. Raises `SmsError`."""
+        if self.outbox is not None:
+            await self.outbox.provider.check()
+
     async def health(self) -> SmsHealth:
         """How many of the last day's went out."""
         return judge(await self._smses.count(since=self._smses.now() - WINDOW))

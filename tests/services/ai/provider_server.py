@@ -23,6 +23,8 @@ class ProviderServer:
     url: str
     answers: list[Say]
     asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    looked: list[str] = field(default_factory=list[str])
+    """What was asked for and costs nothing."""
     keys: list[str] = field(default_factory=list[str])
 
     async def serve(self, stream: SocketStream) -> None:
@@ -33,8 +35,11 @@ class ProviderServer:
                 head = (await received.receive_until(b"\r\n\r\n", 65536)).decode()
                 pairs = (line.partition(": ") for line in head.split("\r\n")[1:])
                 headers = {name.lower(): value for name, _, value in pairs}
-                body = await received.receive_exactly(int(headers["content-length"]))
-                self.asked.append(json.loads(body))
+                if head.startswith("GET "):
+                    self.looked.append(head.split()[1])
+                else:
+                    size = int(headers["content-length"])
+                    self.asked.append(json.loads(await received.receive_exactly(size)))
                 self.keys.append(headers.get("authorization", ""))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 await answer(stream)
