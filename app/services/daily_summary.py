@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from app.services.digest import Digest
-from app.services.mail.errors import MailError
+from app.services.mail.errors import MailError, MailInDoubt
 from app.services.mail.message import Message
 from app.services.mail.outbox import Outbox
 from app.services.quiet import quiet_until
@@ -50,7 +50,7 @@ class Fate(StrEnum):
     NOT_YET = "not_yet"
     UNWANTED = "unwanted"
     REFUSED = "refused"
-    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,8 @@ class SummariesSent:
     """They want no mail."""
     refused: int = 0
     """Refused for good before, today: not tried again."""
+    in_doubt: int = 0
+    """Perhaps sent, and told so before, today: a person has to say (`steward effects`)."""
     errors: tuple[str, ...] = ()
 
 
@@ -92,8 +94,9 @@ class DailySummary:
                 troubles.append((user, error))
         if troubles and not fates[Fate.SENT] + fates[Fate.HAD_IT]:
             raise troubles[0][1]
+        is_all = not troubles and not fates[Fate.IN_DOUBT]
         return SummariesSent(
-            status=SummaryStatus.PARTIAL_SUCCESS if troubles else SummaryStatus.SUCCESS,
+            status=SummaryStatus.SUCCESS if is_all else SummaryStatus.PARTIAL_SUCCESS,
             users=fates.total() + len(troubles),
             sent=fates[Fate.SENT],
             failed=len(troubles),
@@ -101,6 +104,7 @@ class DailySummary:
             not_yet=fates[Fate.NOT_YET],
             unwanted=fates[Fate.UNWANTED],
             refused=fates[Fate.REFUSED],
+            in_doubt=fates[Fate.IN_DOUBT],
             errors=tuple(f"user {user.id}: {error}" for user, error in troubles[:_TOLD]),
         )
 
@@ -118,7 +122,12 @@ class DailySummary:
         mail = Message(
             to=(user.address,), subject=digest.subject, body=digest.text(), html=digest.html()
         )
-        await self._outbox.post(mail, user_id=user.id, key=key)
+        try:
+            await self._outbox.post(mail, user_id=user.id, key=key)
+        except MailInDoubt:
+            if known is None or not known.detail:
+                raise
+            return Fate.IN_DOUBT  # it was told; once a day is enough
         return Fate.SENT
 
     async def digest(self, user: User, day: date) -> Digest:

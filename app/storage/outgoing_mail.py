@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, select
+from sqlalchemy import ForeignKey, String, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,7 +45,7 @@ class OutgoingMailRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     detail: Mapped[str]
-    """What the server answered; empty while pending."""
+    """What the server answered; of a pending mail, why nobody can tell whether it was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +125,13 @@ class OutgoingMails:
             if row.status is not MailStatus.SENT:
                 row.status, row.detail = MailStatus.REFUSED, detail
         return _mail(row)
+
+    async def doubted(self, mail_id: int, *, detail: str) -> None:
+        """Record that a person has to say whether a pending mail was sent."""
+        row = OutgoingMailRow
+        pending = update(row).where(row.id == mail_id, row.status == MailStatus.PENDING)
+        async with self._database.write() as session:
+            await session.execute(pending.values(detail=detail))
 
     async def of(self, user_id: int, *, limit: int = 50) -> tuple[OutgoingMail, ...]:
         """This user's mails, the newest first; nobody else's."""

@@ -1,6 +1,6 @@
 """`send_daily_summary`: each user their day, once, at eight where they are."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,12 +12,12 @@ from app.jobs.email import process_email_queue, send_daily_summary
 from app.jobs.sync import sync_calendar_events
 from app.services.calendar import MemoryCalendar
 from app.services.daily_summary import SummaryStatus
-from app.services.mail.errors import MailRefused, MailTrouble
+from app.services.mail.errors import MailInDoubt, MailRefused, MailTrouble
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.message import Message
 from app.services.mail.outbox import Outbox
 from app.services.mail.sender import Receipt
-from app.storage.outgoing_mail import OutgoingMails
+from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import User
 from app.storage.ways import Channel, Way, Ways
 
@@ -162,6 +162,40 @@ async def test_a_summary_that_was_refused_for_good_is_not_tried_all_day(
 
     assert (again.status, again.refused, again.had_it) == (SummaryStatus.SUCCESS, 1, 1)
     assert to_whom(sender) == [bob.address]
+
+
+async def test_a_summary_in_doubt_is_an_error_once_a_day_and_goes_on_when_it_is_settled(
+    context: Context, owner: User, clock: ManualClock, go: Go
+) -> None:
+    is_settled = False
+
+    async def once(_key: str, _send: Callable[[], Awaitable[Receipt]], /) -> None:
+        if not is_settled:
+            raise MailInDoubt("unknown, needs review")
+
+    outbox = Outbox(context.database, MemorySender(), now=clock.now, once=once)
+    ctx = replace(context, mail=replace(context.mail, outbox=outbox))
+    go("8:00")
+
+    for _ in range(2):
+        with pytest.raises(MailInDoubt):
+            await send_daily_summary(ctx)
+        for _ in range(3):
+            clock.advance(timedelta(minutes=15))
+            later = await send_daily_summary(ctx)
+            assert (later.status, later.in_doubt, later.sent, later.failed) == (
+                SummaryStatus.PARTIAL_SUCCESS,
+                1,
+                0,
+                0,
+            )
+        clock.advance(timedelta(days=1))
+    clock.advance(timedelta(days=-1))
+    is_settled = True
+    assert (await send_daily_summary(ctx)).sent == 1
+    assert (await send_daily_summary(ctx)).had_it == 1
+    (today, yesterday) = await OutgoingMails(context.database).of(owner.id)
+    assert (today.status, yesterday.status) == (MailStatus.SENT, MailStatus.PENDING)
 
 
 async def test_who_wants_no_mail_or_has_quiet_hours_gets_none(

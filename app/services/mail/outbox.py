@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.services.mail.errors import MailRefused
+from app.services.mail.errors import MailInDoubt, MailRefused
 from app.services.mail.message import Message
 from app.services.mail.sender import MailSender, Receipt
 from app.storage.address import domain_of
@@ -92,6 +92,9 @@ class Outbox:
             receipt = await self._once(mail.key, send)
         except MailRefused as error:
             await self._mails.refused(mail.id, detail=str(error))
+            raise
+        except MailInDoubt as error:
+            await self._mails.doubted(mail.id, detail=str(error))
             raise
         logger.info("Mail %s to user %s was accepted.", mail.message_id, mail.user_id)
         return await self._mails.accepted(mail.id, detail=receipt.detail if receipt else _SETTLED)

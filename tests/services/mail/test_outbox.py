@@ -1,5 +1,6 @@
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -50,6 +51,16 @@ async def test_a_repeat_sends_nothing_and_tells_the_same(
     sender.failing = AssertionError("nothing may be sent")
 
     assert await outbox.post(HELLO, user_id=ann.id, key="run:1") == first
+
+
+async def test_all_recipients_are_recorded(outbox: Outbox, sender: MemorySender, ann: User) -> None:
+    everybody = (*HELLO.to, Address("bob@example.org"), Address("cy@example.org"))
+    message = replace(HELLO, to=everybody)
+
+    mail = await outbox.post(message, user_id=ann.id, key="run:1")
+
+    assert mail.recipients == "ann@example.org, bob@example.org, cy@example.org"
+    assert sender.sent[mail.message_id].to == everybody
 
 
 async def test_each_key_is_a_mail_of_its_own(
