@@ -17,6 +17,9 @@ from app.services.preferences import PreferencesSynced
 from app.storage.calendar_event import StoredEvent
 from app.storage.users import User
 
+_FAULT = "Preferences that can't be applied"
+_WHERE = "the home's folder `preferences`"
+
 
 @job(
     queue=SYNC,
@@ -73,8 +76,18 @@ async def sync_notion_pages(ctx: Context, *, removals: str = "") -> NotesSynced:
 
 @job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
 async def sync_user_preferences(ctx: Context) -> PreferencesSynced:
-    """Apply what users have written down. Safe to repeat: what has not changed is left alone."""
-    return await ctx.preferences.sync()
+    """Apply what users have written down. Safe to repeat: what has not changed is left alone.
+
+    A file that can't be applied is in the result each time, and told the owner once.
+    """
+    owner = await ctx.users.owner()
+
+    async def announce(fault: str, mark: str) -> None:
+        title, body = _FAULT, f"{fault}. Correct it in {_WHERE}: it is read again each hour."
+        key = f"preferences:{mark}"
+        await ctx.notifications.send(owner, title, body, channels=(Channel.IN_APP,), dedupe_key=key)
+
+    return await ctx.preferences.sync(announce=announce)
 
 
 async def _announce(

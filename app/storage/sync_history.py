@@ -126,6 +126,14 @@ class SyncHistory:
         async with self._database.write() as session:
             await session.execute(ended.values(ended_at=self._now(), **values))
 
+    async def last_ended(self) -> PastSync | None:
+        """The last sync of this kind that came to its end."""
+        wanted = select(SyncHistoryRow).filter_by(kind=self._kind)
+        wanted = wanted.where(SyncHistoryRow.ended_at.is_not(None))
+        async with self._database.read() as session:
+            row = await session.scalar(wanted.order_by(SyncHistoryRow.id.desc()).limit(1))
+        return None if row is None else _past(row)
+
     async def latest(self, *, limit: int = 20) -> tuple[PastSync, ...]:
         """The last syncs of this kind, the latest first."""
         wanted = select(SyncHistoryRow).filter_by(kind=self._kind)

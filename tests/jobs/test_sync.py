@@ -175,6 +175,21 @@ async def test_what_users_prefer_is_applied_to_them(
     assert (await sync_user_preferences(context)).status is PreferencesStatus.NOT_CONFIGURED
 
 
+async def test_preferences_that_can_not_be_applied_are_told_once(
+    context: Context, owner: User, tmp_path: Path
+) -> None:
+    (tmp_path / "preferences").mkdir()
+    (tmp_path / "preferences" / "owner.toml").write_text("wants_mail = 1\n")
+
+    for _ in range(3):
+        synced = await sync_user_preferences(context)
+
+        assert (synced.status, synced.failed) == (PreferencesStatus.FAILED, 1)
+        assert synced.errors == ("owner.toml: wants_mail: must be true or false",)
+    (notice,) = await Notices(context.database).of(owner.id)
+    assert notice.body.startswith("owner.toml: wants_mail: must be true or false. Correct it in")
+
+
 async def test_a_user_without_calendars_is_no_failure(
     context: Context, calendar: MemoryCalendar
 ) -> None:

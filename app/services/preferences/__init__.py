@@ -17,7 +17,7 @@ preferences.py   PreferenceSync: reads the files, and applies them to the users
 synced.py        PreferencesSynced: what a sync did
 """
 
-from app.services.preferences.preferences import NothingApplied, PreferenceSync
+from app.services.preferences.preferences import PreferenceSync
 from app.services.preferences.synced import PreferencesStatus, PreferencesSynced
 
-__all__ = ["NothingApplied", "PreferenceSync", "PreferencesStatus", "PreferencesSynced"]
+__all__ = ["PreferenceSync", "PreferencesStatus", "PreferencesSynced"]

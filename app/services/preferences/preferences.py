@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,8 @@ _OWNER: Final = "owner.toml"
 _SUFFIX: Final = ".toml"
 
 
-class NothingApplied(ValueError):
-    """There are files of preferences, and none of them could be applied."""
+Announce = Callable[[str, str], Awaitable[None]]
+"""Tells the owner of a fault: what it is, and a key that it has for as long as it is there."""
 
 
 class PreferenceSync:
@@ -47,11 +48,12 @@ class PreferenceSync:
         self._ways = Ways(database)
         self._history = SyncHistory(database, "preferences", now=now)
 
-    async def sync(self) -> PreferencesSynced:
+    async def sync(self, *, announce: Announce | None = None) -> PreferencesSynced:
         """Apply every file. Safe to repeat: the second time nothing is updated.
 
-        Raises `NothingApplied` when there are files and none of them can be.
+        `announce` is told of each fault that was not there the last time.
         """
+        before = await self._history.last_ended()
         number = await self._history.begin("files")
         files = await anyio.to_thread.run_sync(self._files)
         errors, seen, updated = list[str](), set[int](), 0
@@ -65,11 +67,12 @@ class PreferenceSync:
             except BadField as error:
                 errors.append(f"{shown(name)}: {error}")
         synced = _synced(len(files), updated, errors)
+        for each in errors[:_TOLD] if announce else ():
+            if before is None or each not in before.errors:
+                mark = sha256(f"{before and before.started_at}\n{each}".encode()).hexdigest()
+                await announce(each, mark)
         counts = SyncCounts(updated=updated, failed=len(errors), unchanged=synced.users_synced)
-        outcome = SyncOutcome(synced.status) if synced.users_synced or not files else None
-        await self._history.end(number, outcome or SyncOutcome.FAILED, counts, synced.errors)
-        if outcome is None:
-            raise NothingApplied("; ".join(synced.errors))
+        await self._history.end(number, SyncOutcome(synced.status), counts, synced.errors)
         return synced
 
     async def _whose(self, name: str, text: str | BadPreference) -> tuple[User, Preference]:
@@ -136,10 +139,11 @@ class PreferenceSync:
 def _synced(files: int, updated: int, errors: list[str]) -> PreferencesSynced:
     if not files:
         return PreferencesSynced(status=PreferencesStatus.NOT_CONFIGURED)
+    status = PreferencesStatus.PARTIAL_SUCCESS if errors else PreferencesStatus.SUCCESS
     more = len(errors) - _TOLD
     told = (*errors[:_TOLD], *([f"and {more} more"] if more > 0 else []))
     return PreferencesSynced(
-        status=PreferencesStatus.PARTIAL_SUCCESS if errors else PreferencesStatus.SUCCESS,
+        status=PreferencesStatus.FAILED if len(errors) == files else status,
         users_synced=files - len(errors),
         preferences_updated=updated,
         failed=len(errors),

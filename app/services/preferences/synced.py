@@ -10,6 +10,8 @@ class PreferencesStatus(StrEnum):
     SUCCESS = "success"
     PARTIAL_SUCCESS = "partial_success"
     """Some files could not be applied; the others are."""
+    FAILED = "failed"
+    """There are files, and none of them could be applied."""
     NOT_CONFIGURED = "not_configured"
     """There is no file of preferences."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from app.services.preferences import (
-    NothingApplied,
     PreferencesStatus,
     PreferencesSynced,
     PreferenceSync,
@@ -137,8 +136,37 @@ async def test_a_link_is_not_followed(sync: PreferenceSync, folder: Path, tmp_pa
     (tmp_path / "elsewhere").write_text("wants_mail = false\n")
     (folder / "owner.toml").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(NothingApplied, match=r"owner\.toml: the file"):
-        await sync.sync()
+    synced = await sync.sync()
+
+    assert (synced.status, synced.failed) == (PreferencesStatus.FAILED, 1)
+    assert synced.errors[0].startswith("owner.toml: the file")
+
+
+async def test_when_no_file_can_be_applied_it_says_so_and_tells_each_fault_once(
+    sync: PreferenceSync, folder: Path, database: Database
+) -> None:
+    told = list[tuple[str, str]]()
+
+    async def announce(fault: str, mark: str) -> None:
+        told.append((fault, mark))
+
+    (folder / "owner.toml").write_text("wants_mail = 1\n")
+    (folder / "x.toml").write_text("wants_mail =\n")
+    for _ in range(3):
+        synced = await sync.sync(announce=announce)
+        assert (synced.status, synced.users_synced, synced.failed) == ("failed", 0, 2)
+        assert len(synced.errors) == 2
+    (past,) = await SyncHistory(database, "preferences").latest(limit=1)
+    assert (past.outcome, past.errors) == (SyncOutcome.FAILED, synced.errors)
+    assert [fault.partition(":")[0] for fault, _ in told] == ["owner.toml", "x.toml"]
+
+    (folder / "owner.toml").write_text("wants_mail = false\n")
+    assert (await sync.sync(announce=announce)).status is PreferencesStatus.PARTIAL_SUCCESS
+    (folder / "owner.toml").write_text("wants_mail = 1\n")
+    await sync.sync(announce=announce)
+
+    assert [fault.partition(":")[0] for fault, _ in told] == ["owner.toml", "x.toml", "owner.toml"]
+    assert len({mark for _, mark in told}) == 3
 
 
 async def test_no_file_at_all_is_an_outcome_of_its_own(
