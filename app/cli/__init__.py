@@ -1,7 +1,7 @@
 """The `steward` command. Each file is a noun and what one can do with it.
 
     start worker recorder service                keep Steward running
-    enqueue remind tasks                         give it work
+    enqueue remind tasks users                   give it work, and somebody to do it for
     runs dead effects outbox queues schedules    look at the work, retry it, cancel it
     health doctor check backup                   look at Steward itself, and save it
     alerts metrics failures advise               what was wrong, how long runs took, what to do
@@ -38,7 +38,7 @@ from app.cli.failures import (
 
 _GROUPS = {
     "Keep Steward running": ("start", "worker", "recorder", "service"),
-    "Give it work": ("enqueue", "remind", "tasks"),
+    "Give it work": ("enqueue", "remind", "tasks", "users"),
     "Look at the work": (
         *("runs", "show", "retry", "cancel", "dead"),
         *("effects", "outbox", "queues", "schedules"),

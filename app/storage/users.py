@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, select
+from sqlalchemy import String, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.address import Address, parse_address
@@ -26,7 +27,7 @@ class UnknownUser(LookupError, ValueError):
 
 
 class InvalidUser(ValueError):
-    """A name or time zone that can't be one."""
+    """A name, address or time zone that can't be theirs."""
 
 
 class UserRow(Base):
@@ -72,16 +73,18 @@ class Users:
     async def get(self, user_id: int) -> User:
         """The user with this id; raises `UnknownUser`."""
         async with self._database.read() as session:
-            row = await session.get(UserRow, user_id)
-        if row is None:
-            raise UnknownUser(f"there is no user {user_id}")
-        return _user(row)
+            return _user(await _known(session, user_id))
 
     async def active(self) -> tuple[User, ...]:
         """Everybody Steward still works for, the oldest first."""
         wanted = select(UserRow).where(UserRow.active.is_(True)).order_by(UserRow.id)
         async with self._database.read() as session:
             return tuple(map(_user, await session.scalars(wanted)))
+
+    async def everybody(self) -> tuple[User, ...]:
+        """All users, the oldest first."""
+        async with self._database.read() as session:
+            return tuple(map(_user, await session.scalars(select(UserRow).order_by(UserRow.id))))
 
     async def only(self) -> User:
         """The one active user; raises `UnknownUser` when there are none or several."""
@@ -121,6 +124,8 @@ class Users:
         )
         async with self._database.write() as session:
             session.add(row)
+            await session.flush()
+            await _refuse_twin(session, row)
         return _user(row)
 
     async def ensure_owner(
@@ -141,17 +146,6 @@ class Users:
                 setattr(row, field, value)
         return _user(row)
 
-    async def set_quiet_hours(self, user_id: int, quiet_hours: str) -> User:
-        """Have them as `22:00-07:30`, or none when empty; raises `UnknownUser`, `InvalidUser`."""
-        given = _quiet(quiet_hours)
-        async with self._database.write() as session:
-            row = await session.get(UserRow, user_id)
-            if row is None:
-                raise UnknownUser(f"there is no user {user_id}")
-            for field, value in given.items():
-                setattr(row, field, value)
-        return _user(row)
-
     async def prefer(
         self,
         user_id: int,
@@ -164,19 +158,61 @@ class Users:
 
         Raises `UnknownUser` or `InvalidUser`, and changes nothing then.
         """
+        before, names = await self.get(user_id), ("timezone", "wants_mail", "quiet_hours")
+        after = await self.change(
+            user_id, timezone=timezone, wants_mail=wants_mail, quiet_hours=quiet_hours
+        )
+        return frozenset(each for each in names if getattr(before, each) != getattr(after, each))
+
+    async def change(
+        self,
+        user_id: int,
+        *,
+        name: str | None = None,
+        address: str | None = None,
+        timezone: str | None = None,
+        wants_mail: bool | None = None,
+        quiet_hours: str | None = None,
+        active: bool | None = None,
+    ) -> User:
+        """The user as they are from now on; None leaves a thing as it is.
+
+        Raises `UnknownUser`, `InvalidUser` or `InvalidAddress`, and changes nothing then.
+        """
         async with self._database.write() as session:
-            row = await session.get(UserRow, user_id)
-            if row is None:
-                raise UnknownUser(f"there is no user {user_id}")
-            before = _user(row)
-            given = dict[str, object](_checked(row.name, row.address, timezone or row.timezone))
+            row = await _known(session, user_id)
+            given = dict[str, object](
+                _checked(name or row.name, address or row.address, timezone or row.timezone)
+            )
             given |= {} if wants_mail is None else {"wants_mail": wants_mail}
             given |= {} if quiet_hours is None else _quiet(quiet_hours)
+            given |= {} if active is None else {"active": active}
             for field, value in given.items():
                 setattr(row, field, value)
-            after = _user(row)
-        names = ("timezone", "wants_mail", "quiet_hours")
-        return frozenset(each for each in names if getattr(before, each) != getattr(after, each))
+            if address or active:
+                await _refuse_twin(session, row)
+        return _user(row)
+
+    async def delete(self, user_id: int) -> None:
+        """Forget a user and all that is theirs. Raises `UnknownUser`, also for the owner."""
+        of_them = delete(UserRow).where(UserRow.id == user_id, UserRow.is_owner.is_(None))
+        async with self._database.write() as session:
+            gone = await session.scalar(of_them.returning(UserRow.id))
+        if gone is None:
+            raise UnknownUser(f"there is no user {user_id} that can be deleted")
+
+
+async def _known(session: AsyncSession, user_id: int) -> UserRow:
+    if row := await session.get(UserRow, user_id):
+        return row
+    raise UnknownUser(f"there is no user {user_id}")
+
+
+async def _refuse_twin(session: AsyncSession, row: UserRow) -> None:
+    """An address says whose preferences a file holds, so it is one active user's."""
+    twins = select(UserRow.id).where(UserRow.address == row.address, UserRow.active.is_(True))
+    if row.active and (twin := await session.scalar(twins.where(UserRow.id != row.id))):
+        raise InvalidUser(f"address is that of user {twin} already")
 
 
 def _checked(name: str, address: str, timezone: str) -> dict[str, str]:

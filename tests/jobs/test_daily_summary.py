@@ -204,7 +204,7 @@ async def test_who_wants_no_mail_or_has_quiet_hours_gets_none(
     await context.users.add(name="Cy", address="cy@example.org", wants_mail=False)
     eve = await context.users.add(name="Eve", address="eve@example.org")
     await Ways(context.database).put(eve.id, Way(channel=Channel.EMAIL, is_wanted=False))
-    await context.users.set_quiet_hours(bob.id, "22:00-09:00")
+    await context.users.change(bob.id, quiet_hours="22:00-09:00")
     go("8:00")
     first = await send_daily_summary(context)
     go("9:00")

@@ -257,7 +257,7 @@ async def quiet(context: Context, user: User) -> User:
     """Quiet hours that began an hour ago and end in two."""
     now = context.client.store.clock.now()
     hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
-    return await context.users.set_quiet_hours(user.id, hours)
+    return await context.users.change(user.id, quiet_hours=hours)
 
 
 async def test_in_quiet_hours_a_notification_waits_until_they_end(
@@ -309,7 +309,7 @@ async def test_a_worker_lets_it_wait_without_using_up_an_attempt(
 ) -> None:
     now = clock.now()
     hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
-    await services.users.set_quiet_hours(owner.id, hours)
+    await services.users.change(owner.id, quiet_hours=hours)
     async with working(services, clean_redis, JOBS):
         handle = await services.client.enqueue(send_notification, owner.id, "Hi", "Call Bob.")
 

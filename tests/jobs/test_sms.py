@@ -470,7 +470,7 @@ async def test_in_quiet_hours_an_sms_waits_unless_it_is_urgent(
 ) -> None:
     now = context.client.store.clock.now()
     hours = f"{now - minutes(30):%H:%M}-{now + minutes(30):%H:%M}"
-    await context.users.set_quiet_hours(ann.id, hours)
+    await context.users.change(ann.id, quiet_hours=hours)
 
     with pytest.raises(RetryLater) as waits:
         await send_sms(context, ann.id, "Hi")

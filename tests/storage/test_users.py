@@ -104,7 +104,7 @@ async def test_quiet_hours_are_kept_with_the_user(users: Users) -> None:
     ann = await users.add(name="Ann", address="ann@example.org", quiet_hours="22:00-07:30")
 
     assert str((await users.get(ann.id)).quiet_hours) == "22:00-07:30"
-    assert (await users.set_quiet_hours(ann.id, "")).quiet_hours is None
+    assert (await users.change(ann.id, quiet_hours="")).quiet_hours is None
     assert await users.get(ann.id) == replace(ann, quiet_hours=None)
 
 
@@ -123,4 +123,4 @@ async def test_quiet_hours_that_are_none_are_refused(users: Users, hours: str) -
 
 async def test_nobody_has_no_quiet_hours_to_set(users: Users) -> None:
     with pytest.raises(UnknownUser, match="there is no user 7"):
-        await users.set_quiet_hours(7, "22:00-07:30")
+        await users.change(7, quiet_hours="22:00-07:30")

@@ -15,7 +15,7 @@ from app.services.preferences.preference import BadPreference, Preference, parse
 from app.services.preferences.synced import PreferencesStatus, PreferencesSynced
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
+from app.storage.sync_history import PastSync, SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import InvalidUser, User, Users
 from app.storage.ways import Ways
 
@@ -67,10 +67,8 @@ class PreferenceSync:
             except BadField as error:
                 errors.append(f"{shown(name)}: {error}")
         synced = _synced(len(files), updated, errors)
-        for each in errors[:_TOLD] if announce else ():
-            if before is None or each not in before.errors:
-                mark = sha256(f"{before and before.started_at}\n{each}".encode()).hexdigest()
-                await announce(each, mark)
+        if announce:
+            await _announce(announce, errors[:_TOLD], before)
         counts = SyncCounts(updated=updated, failed=len(errors), unchanged=synced.users_synced)
         await self._history.end(number, SyncOutcome(synced.status), counts, synced.errors)
         return synced
@@ -134,6 +132,14 @@ class PreferenceSync:
             return BadPreference("the file", "it is not text in UTF-8")
         except OSError as error:
             return BadPreference("the file", error.strerror or "it can't be read")
+
+
+async def _announce(announce: Announce, faults: list[str], before: PastSync | None) -> None:
+    """Tell those that the last sync had not, under a key that a crash before its end repeats."""
+    for each in faults:
+        if before is None or each not in before.errors:
+            since = before.started_at if before else ""
+            await announce(each, sha256(f"{since}\n{each}".encode()).hexdigest())
 
 
 def _synced(files: int, updated: int, errors: list[str]) -> PreferencesSynced:
