@@ -15,11 +15,12 @@ from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
-from tests.rights import asked
+from tests.rights import are_limited, asked
 from tests.servers import PROGRAMS, Server
 
 SOON = seconds(15)
 PASSWORD = "rotated"
+_LOADING_DELAY = "key-load-delay"
 Refusing = Callable[[Server], Any]
 
 
@@ -54,7 +55,7 @@ async def unable_to_save(server: Server) -> AsyncGenerator[str]:
 async def with_another_password(server: Server) -> AsyncGenerator[str]:
     """Nobody told us."""
     await asked(server.nearby, "CONFIG", "SET", "requirepass", PASSWORD)
-    known = replace(server.nearby, password=PASSWORD)
+    known = server.nearby if are_limited() else replace(server.nearby, password=PASSWORD)
     for kind in ("normal", "pubsub"):  # who hears of runs is of the second
         await asked(known, "CLIENT", "KILL", "TYPE", kind)
     yield "Authentication"
@@ -63,15 +64,17 @@ async def with_another_password(server: Server) -> AsyncGenerator[str]:
 
 @asynccontextmanager
 async def loading(server: Server) -> AsyncGenerator[str]:
-    """It reads its data back, which takes a while."""
-    fill = "for n = 1, 200 do redis.call('SET', 'arq:result:' .. n, string.rep('x', 100)) end"
+    """It reads its data back, which takes a while: it looks up from it after each key."""
+    fill = "for n = 1, 3000 do redis.call('SET', 'arq:result:' .. n, string.rep('x', 1024)) end"
     await asked(server.nearby, "EVAL", fill, 0)
-    for name, value in (("key-load-delay", 5_000), ("loading-process-events-interval-bytes", 1024)):
-        await asked(server.nearby, "CONFIG", "SET", name, value)  # 5 ms a key
+    await asked(server.nearby, "CONFIG", "SET", "rdbcompression", "no")
+    await asked(server.nearby, "CONFIG", "SET", "loading-process-events-interval-bytes", 1024)
+    await asked(server.nearby, "CONFIG", "SET", _LOADING_DELAY, 5_000)  # 5 ms a key
     async with anyio.create_task_group() as group:
         group.start_soon(asked, server.nearby, "DEBUG", "RELOAD")
         await eventually(lambda: _says(server, "loading", 1))
         yield "LOADING"
+        await asked(server.nearby, "CONFIG", "SET", _LOADING_DELAY, 0)
 
 
 @asynccontextmanager
@@ -116,9 +119,7 @@ async def _says(server: Server, fact: str, expected: object) -> bool:
 @pytest.mark.parametrize(
     "refusing",
     [
-        *(demoted, masterless, unable_to_save, busy),
-        pytest.param(loading, marks=pytest.mark.more_rights("DEBUG RELOAD; not tried without")),
-        pytest.param(with_another_password, marks=pytest.mark.more_rights("it changes who may")),
+        *(demoted, masterless, unable_to_save, busy, loading, with_another_password),
     ],
 )
 async def test_a_refusal_is_an_error_in_time_and_the_worker_waits_for_its_end(
