@@ -111,20 +111,18 @@ class RedisLedger:
         found = 0
         for line, packed in told.items():
             effect = _told(line, packed)
-            if effect is None or not await self._is_there(effect.place.run_id):
-                found += await self._doubt(line, effect)
+            if effect is not None and await self._is_there(effect.place.run_id):
+                continue
+            if effect is not None and await self._doubt(effect):
+                found += 1
+            else:  # it is known, gone or nonsense
+                await self._store.steps.run("unmark", line, packed)
         return found
 
-    async def _doubt(self, line: bytes, effect: Effect | None) -> bool:
-        """Whether it is in doubt; what is known, gone or nonsense is not looked for any more."""
-        if effect is not None:
-            then = doubted(effect)
-            if is_same(await self.swap(effect.place, effect, then, lease=""), then):
-                return True
-        forget: Any = self._store.redis.hdel
-        async with answering():
-            await forget(keys.BEGUN, line)
-        return False
+    async def _doubt(self, effect: Effect) -> bool:
+        """Whether it is in doubt now: nobody has said meanwhile how it went."""
+        then = doubted(effect)
+        return is_same(await self.swap(effect.place, effect, then, lease=""), then)
 
     async def _is_there(self, run_id: str) -> bool:
         async with answering():

@@ -50,6 +50,7 @@ STEPS: Final = (
     "relay",
     "relayed",
     "note",
+    "unmark",
     "begin",
     "acquit",
     "doubt",
@@ -69,7 +70,7 @@ _ARM = ("CLIENT", "CACHING", "YES")  # the keys of the next command are tracked,
 _BROKEN = (RedisError, OSError, TimeoutError)
 _OFF_QUEUES = {
     *("claim", "unpark", "withdraw", "sweep", "lift", "hold", "depth", "let_go", "drop"),
-    *("outdate", "relayed", "note", "admit"),
+    *("outdate", "relayed", "note", "unmark", "admit"),
     *("begin", "acquit", "doubt", "try", "say"),
 }
 _ON_QUEUES = frozenset(STEPS) - _OFF_QUEUES

@@ -26,6 +26,7 @@ OTHER = replace(MAIL, name="call")
 BEGUN = Effect(
     place=MAIL, state=EffectState.BEGUN, by="a", job="t.t", attempt=1, worker="w1", since=0
 )
+ASKS = replace(BEGUN, asks=True)
 DONE = replace(BEGUN, state=EffectState.DONE, result=b"\x01")
 DOUBT = replace(BEGUN, state=EffectState.IN_DOUBT)
 LEASE = "w1:1"
@@ -111,9 +112,8 @@ async def test_a_doubt_is_told_even_when_the_book_is_gone_and_until_it_is_settle
 async def test_what_a_run_was_in_the_middle_of_is_in_doubt_once_the_run_is_dead(
     ledger: RedisLedger, emptied: Any
 ) -> None:
-    asks, repeats = replace(BEGUN, asks=True), replace(BEGUN, place=OTHER)
-    await ledger.swap(MAIL, None, asks, lease=LEASE)
-    await ledger.swap(OTHER, None, repeats, lease=LEASE)
+    await ledger.swap(MAIL, None, ASKS, lease=LEASE)
+    await ledger.swap(OTHER, None, replace(BEGUN, place=OTHER), lease=LEASE)
     await emptied.set(keys.payload("run-1"), b"it is there")
 
     while_it_runs = await ledger.find_doubts()
@@ -123,6 +123,40 @@ async def test_what_a_run_was_in_the_middle_of_is_in_doubt_once_the_run_is_dead(
 
     assert (while_it_runs, once_it_is_dead, again) == (0, 1, 0)
     assert [each.place for each in await ledger.in_doubt(limit=10)] == [MAIL]
+
+
+class _Overtaken(RedisLedger):
+    """Before it says that an effect is in doubt, a run of the same id begins it anew."""
+
+    async def swap(
+        self, place: Place, known: Effect | None, then: Effect | None, *, lease: str
+    ) -> Effect | None:
+        if known == ASKS:
+            await super().swap(place, ASKS, None, lease="")
+            await super().swap(place, None, replace(ASKS, by="b"), lease=LEASE)
+        return await super().swap(place, known, then, lease=lease)
+
+
+@pytest.mark.usefixtures("emptied")
+async def test_what_was_begun_anew_while_the_doubt_was_found_is_still_looked_for(
+    client: Client, codec: Codec, ledger: RedisLedger
+) -> None:
+    await ledger.swap(MAIL, None, ASKS, lease=LEASE)
+
+    overtaken = await _Overtaken(client.store, codec).find_doubts()
+    later = await ledger.find_doubts()
+
+    assert (overtaken, later) == (0, 1)
+    assert [each.by for each in await ledger.in_doubt(limit=10)] == ["b"]
+
+
+async def test_a_mark_that_says_nothing_is_looked_for_once(
+    ledger: RedisLedger, emptied: Any
+) -> None:
+    await emptied.hset(keys.BEGUN, "run-2|effect mail", b"\xff")
+
+    assert await ledger.find_doubts() == 0
+    assert not await emptied.exists(keys.BEGUN)
 
 
 async def test_what_was_altered_in_redis_is_no_effect_of_ours(
