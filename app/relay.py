@@ -9,8 +9,9 @@ is refused by Redis (the engine's Handover tells how). No transaction is open wh
 It wakes when this process has committed something, and looks for what others wrote every second.
 While Redis or the database is out of reach it waits, and nothing is lost. A run that can't be
 brought, since its queue is full or nobody has it any more, stays and says why, in the log and in
-the health check, and the others go on; `steward outbox drop` gives up what never will be. That a
-row is gone is on the disk before its mark goes: after a power cut none comes back to be run again.
+the health check, and the others go on; `steward outbox drop` gives up what never will be. A row
+that was just committed is on the disk before its run is in Redis, and that it is gone is there
+before its mark goes: a power cut leaves no run without its transaction, and has none run again.
 """
 
 import logging
@@ -115,6 +116,7 @@ class Relay:
         runs, troubles = self._sorted(rows)
         brought = set[str]()
         if runs:
+            await self._outbox.make_last()
             brought |= await _Bringing(self._client, handover, runs, troubles).done()
         await self.delete(brought)
         for row in rows:

@@ -140,6 +140,10 @@ class Outbox:
             rows = await session.scalars(due.order_by(OutboxRow.id).limit(most))
             return list(map(_waiting, rows))
 
+    async def make_last(self) -> None:
+        """Return once what was read of it would survive a power cut: its writer may still sync."""
+        await self._database.place.make_last()
+
     async def brought(self, marks: Iterable[str]) -> None:
         """Delete these: they are on their queues. Safe to repeat."""
         async with self._database.write(in_turn=False) as session:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.engine import Client, Effect, EffectState, Place
 from app.jobs.maintenance import prune_history
+from app.relay import Relay
 from app.storage.database import Database
 from app.storage.effects import Effects
 from app.storage.outbox import Outbox
@@ -67,6 +68,27 @@ async def test_a_run_in_the_outbox_is_on_the_disk_when_its_transaction_ends(
     synced.clear()
     await outbox.brought([row.mark for row in await outbox.next(most=10)])
     assert "-wal" in synced[0]
+
+
+async def test_no_run_is_in_redis_before_its_row_is_on_the_disk(
+    database: Database, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(database, client)
+    async with database.write() as session:
+        await outbox.enqueue(session, prune_history)
+
+    relay = Relay(outbox, client, queues=[prune_history.queue])
+
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="no disk"):
+        await relay.round()
+
+    assert await client.queues() == []
+    assert len(await outbox.next(most=10)) == 1
+
+
+def _fail(_descriptor: int) -> None:
+    raise OSError("no disk")
 
 
 async def test_what_may_be_lost_waits_for_no_disk(database: Database, synced: list[str]) -> None:
