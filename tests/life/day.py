@@ -123,7 +123,7 @@ async def a_day(
                     Relay(services.outbox, client, queues=NAMES).run,
                     Recorder(Events(client.store), Runs(services.database)).run,
                 ],
-                options=WorkerOptions(poll=seconds(0.05), grace=seconds(5), concurrency=10),
+                options=WorkerOptions(poll=seconds(0.05), grace=seconds(5), concurrency=2),
                 ledger=services.effects,
                 heard=partial(day.hear, name),
             )

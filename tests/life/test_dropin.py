@@ -206,6 +206,7 @@ async def test_cron_jobs(start: Start, client: Client) -> None:
         assert await job.result(**SOON) == job.job_id
 
 
+@pytest.mark.more_rights("to keys of the project's own names")
 async def test_custom_serializers(start: Start, client: Client) -> None:
     async with client("msgpack") as plain:
         job = await enqueue(plain, "count", ["a", "pear"])
