@@ -1,12 +1,20 @@
 """Runs that workers may have died of: who is charged, who is tried, who goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from time import monotonic
 
+import anyio
 import pytest
 
 from app.engine import NEVER, Client, DeadLetters, Fixed, RunStatus, job, seconds
+from app.engine.outcome import Outcome, Succeeded
 from app.engine.redis.store import Store
 from app.engine.redis.suspects import Suspects
+from app.engine.roles.running import Running
+from app.engine.roles.slots import Slots
+from app.engine.roles.trials import Place
 from app.engine.run import Claimed
 from tests.engine.conftest import Bench, Open
 from tests.engine.jobs import AT_ONCE, pass_gate, write
@@ -19,8 +27,13 @@ from tests.engine.steps import (
     completed,
     dies,
     put_back,
+    running,
+    trials_of,
 )
 from tests.eventually import eventually
+
+NAP = 0.1  # s
+TIMER = 0.002  # s by which one may be early
 
 
 @job(name="test.twice", queue="default", retry=Fixed(AT_ONCE, attempts=2))
@@ -147,6 +160,64 @@ async def test_a_worker_tries_suspects_and_all_innocents_are_done(workshop: Open
         assert sorted(shop.page) == [*"abcde"]
         assert [await each.result() for each in handles] == [1] * 5
         assert await DeadLetters(shop.client).count() == 0
+
+
+class _Timed(Slots):
+    """Slots that note when they were closed, and for how long."""
+
+    def __init__(self) -> None:
+        super().__init__(10, grace=seconds(1), ended=lambda running, _: self.done.append(running))
+        self.done = list[Running]()
+        self.closings = list[tuple[float, float]]()
+
+    @contextmanager
+    def closed(self) -> Generator[None]:
+        """Note it."""
+        began = monotonic()
+        with super().closed():
+            yield
+        self.closings.append((began, monotonic()))
+
+
+async def test_each_worker_leaves_others_as_much_time_as_its_trials_take(
+    client: Client, store: Store
+) -> None:
+    fleet = {"w1": _Timed(), "w2": _Timed()}
+    handles = [await client.enqueue(write, text) for text in "abcdef"]
+    await crash(store, "doomed1")
+    await crash(store, "doomed2", begun=[each.id for each in handles])
+    await claim(store)
+
+    async with anyio.create_task_group() as group:
+        for name, slots in fleet.items():
+            group.start_soon(_try_all, store, name, slots)
+        await eventually(lambda: sum(len(each.closings) for each in fleet.values()) == 6)
+        group.cancel_scope.cancel()
+
+    for slots in fleet.values():
+        trials = slots.closings
+        assert len(trials) > 1
+        for (began, ended), (next_began, _) in pairwise(trials):
+            assert ended - began >= NAP
+            assert next_began - ended >= ended - began - TIMER
+    tried = [running.run for slots in fleet.values() for running in slots.done]
+    await store.commit([completed(run) for run in tried])
+
+
+async def _try_all(store: Store, worker: str, slots: Slots) -> None:
+    def start(run: Claimed) -> None:
+        slots.start(running(run, write), _nap)
+
+    await trials_of(store, worker).run(Place(slots=slots, settled=_at_once, start=start))
+
+
+async def _at_once() -> None:
+    """Wait for nothing: there are no claims."""
+
+
+async def _nap(_: Running) -> Outcome:
+    await anyio.sleep(NAP)
+    return Succeeded(None)
 
 
 async def test_one_that_goes_on_for_longer_than_it_lived_is_cleared(workshop: Open) -> None:
