@@ -13,6 +13,8 @@ from app.engine.ended import Buried, Completed, Ended, PutBack, SetAside
 from app.engine.redis import fields
 from app.engine.redis.ground import BATCH, LONGEST_STREAM, Ground, chunks
 
+_KINDS = (Completed, PutBack, Buried, SetAside)
+
 
 class Endings(Ground):
     """How runs leave, or go back to wait."""
@@ -63,5 +65,8 @@ class Endings(Ground):
 
 def in_parts(ended: Sequence[Ended]) -> Iterable[Sequence[Ended]]:
     """What goes in one step each: of one kind, and not too many."""
-    for kind in (Completed, PutBack, Buried, SetAside):
-        yield from chunks([each for each in ended if type(each) is kind], BATCH)
+    kinds = set(map(type, ended))
+    for kind in _KINDS:
+        if kind in kinds:
+            alike = [each for each in ended if type(each) is kind] if len(kinds) > 1 else ended
+            yield from chunks(alike, BATCH)

@@ -136,11 +136,8 @@ def _special(run: NewRun) -> str:
 
 
 def _kind_of_completed(each: Completed) -> tuple[str, str, int, bool, int, str, str]:
-    run = each.run
-    return (
-        *(run.queue, run.worker, run.attempt, run.is_counted),
-        *(each.keep_ms, each.ending, each.key),
-    )
+    run, keep_ms, ending, key = each.run, each.keep_ms, each.ending, each.key
+    return (run.queue, run.worker, run.attempt, run.is_counted, keep_ms, ending, key)
 
 
 def _held(run: Claimed) -> tuple[str, str, str]:

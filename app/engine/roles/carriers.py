@@ -75,7 +75,8 @@ class Carriers:
             if self._turn != turn:  # another had its own meanwhile
                 self._waits.setdefault(running.job.name, 0)
                 return
-            self._waits.pop(running.job.name, None)
+            if self._waits:
+                self._waits.pop(running.job.name, None)
             if is_known or not _is_still(clean) or monotonic() > until:
                 return
 

@@ -1,7 +1,8 @@
 """Taking runs off the queues, whenever there are free slots.
 
-What a claim may take of which queue, `urgency` says. While claims bring all they ask for, two are
-under way, each for half of the slots at most: Redis and Python both work. A claim that brings less
+What a claim may take of which queue, `urgency` says, and how many runs beyond its free slots,
+`ahead`. While claims bring all they ask for, two are under way, each for half of what may be here:
+Redis and Python both work. A claim that brings less
 is the last for now: the `pacer` knows when to claim again. What to make of answers that were lost,
 `doubts` knows.
 
@@ -23,6 +24,7 @@ from app.engine.clock import jittered
 from app.engine.errors import Unavailable
 from app.engine.redis.steps import Listener
 from app.engine.redis.store import Store
+from app.engine.roles.ahead import Ahead
 from app.engine.roles.doubts import Doubts
 from app.engine.roles.pacer import Pacer
 from app.engine.roles.slots import Slots
@@ -46,15 +48,14 @@ class Claimer:
         *,
         worker: str,
         urgency: Urgency,
-        most: int,
+        ahead: Ahead,
         poll: timedelta,
         patience: timedelta,
         fatal: int = 3,
-        start: Callable[[Claimed], None],
         mine: Callable[[], Collection[str]],
         show: Callable[[], Awaitable[None]],
     ) -> None:
-        """`most`: runs in one claim. `mine`: the ids of all runs here that are not committed.
+        """`mine`: the ids of all runs here that are not committed.
 
         `patience`: how long others may take to come back after the connection broke. `fatal`: how
         many crashes a run dies of. `show` sees first that the worker has its sign of life: else
@@ -66,10 +67,9 @@ class Claimer:
         self._urgency = urgency
         self._absences = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, patience.total_seconds() / _LOOKS))
         self._fatal = fatal
-        self._start = start
         self._mine = mine
         self._show = show
-        self._most = most
+        self._ahead = ahead
         self._pacer = Pacer(store.clock, poll=poll)
         self._doubts = Doubts(urgency.queues, patience=patience)
         self._asked = 0
@@ -98,6 +98,7 @@ class Claimer:
             finally:
                 with anyio.move_on_after(_LAST_WORD, shield=True):
                     await self._withdraw()
+                self._ahead.close()
 
     async def settled(self) -> None:
         """Wait until nothing is under way that may bring runs: no claim, and no offer of ours."""
@@ -119,7 +120,7 @@ class Claimer:
         """Start a run that was handed over; one that is here already was told of twice."""
         self._is_offering = False
         if run_id not in self._mine():
-            self._start(Claimed(id=run_id, queue=queue, payload=payload, worker=self._worker))
+            self._ahead.add(Claimed(id=run_id, queue=queue, payload=payload, worker=self._worker))
 
     async def _withdraw(self) -> None:
         """Take the offer back; what is handed over until then is started here."""
@@ -157,10 +158,15 @@ class Claimer:
         While wary, wait for the other claim too: what it is about to bring is not in `mine`.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()  # a claim is shielded: here is where it ends
-        while (room := self._slots.free - self._asked) <= 0 or self._waits_for_the_other:
+        while (room := self._free) <= 0 or self._waits_for_the_other:
             self._slots.changed.clear()
             await self._slots.changed.wait()
-        return min(room, self._most)
+        return min(room, self._ahead.most)
+
+    @property
+    def _free(self) -> int:
+        """How many runs may be asked for."""
+        return self._slots.free + self._ahead.room - self._asked
 
     @property
     def _waits_for_the_other(self) -> bool:
@@ -168,7 +174,7 @@ class Claimer:
 
     async def _claim(self, want: int) -> Claim | None:
         """One claim and what it brings; None when there was no answer."""
-        shares = self._urgency.shares(self._slots.free - self._asked, self._busy)
+        shares = self._urgency.shares(self._free, self._busy)
         self._asked += want
         self._under_way.append(shares)
         self._pacer.asked()
@@ -188,7 +194,7 @@ class Claimer:
     def _busy(self, queue: str) -> int:
         """How many slots a queue has, or may be about to get."""
         asked = (each.most for shares in self._under_way for each in shares if each.queue == queue)
-        return self._slots.busy_with(queue) + sum(asked)
+        return self._slots.busy_with(queue) + self._ahead.busy_with(queue) + sum(asked)
 
     async def _hand_out(self, runs: Sequence[Claimed]) -> None:
         """Start what came; what came at the same time waits until this is at work.
@@ -199,7 +205,7 @@ class Claimer:
         here = self._mine() if self._doubts.are_wary else ()
         for run in runs:
             if run.id not in here:  # an offer that was taken may have brought it, too
-                self._start(run)
+                self._ahead.add(run)
         self._slots.changed.set()  # there may be room again
         await asyncio.sleep(0)  # a run that does nothing has ended by then
 

@@ -1,9 +1,9 @@
 """Writing down how attempts ended: what the runner decided is performed here.
 
-Two commits are under way at most; runs that end meanwhile travel together in the next. A commit
-that could not be confirmed is sent again as it is: the scripts compare leases, and until then the
-claimer leaves these runs alone, so what had landed is not done twice, and what another worker took
-over in the meantime is refused. That refusal is logged and counted: the other's result stands.
+Runs that end while a commit is under way travel together in the next; many do not wait for that. A
+commit that could not be confirmed is sent again as it is: the scripts compare leases, and until
+then the claimer leaves these runs alone, so what had landed is not done twice, and what another
+worker took over in the meantime is refused. That is logged and counted: the other's result stands.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from app.engine.roles.over import Over
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s between two tries to commit while Redis is away
+_MANY = 50  # outcomes that are worth a second commit while one is under way
 
 
 class Committer:
@@ -74,7 +75,8 @@ class Committer:
     def add(self, over: Over) -> None:
         """Commit this outcome soon."""
         self._waiting.append(over)
-        self._wake.set()
+        if not self._under_way or len(self._waiting) >= _MANY:
+            self._wake.set()
 
     async def run(self) -> None:
         """Commit what comes, two batches at a time, until cancelled."""
@@ -91,10 +93,7 @@ class Committer:
         """Wait until everything is committed, for as long as Redis is away."""
         while self.pending:
             self._settled.clear()
-            if self._waiting:
-                await self._take()
-            else:
-                await self._settled.wait()
+            await (self._take() if self._waiting else self._settled.wait())
 
     async def _take(self) -> None:
         """Commit what waits, as one batch."""
@@ -112,10 +111,11 @@ class Committer:
         finally:
             self._under_way.remove(batch)
             self._settled.set()
+            if self._waiting:
+                self._wake.set()
 
     async def _commit(self, batch: list[Over]) -> None:
-        ended = [self._ended(over) for over in batch]
-        lost = await self._stored(ended)
+        lost = await self._stored([self._ended(over) for over in batch])
         self.lost += len(lost)
         for run_id in lost:
             log.warning("run %s was taken over; its outcome here is dropped", run_id)

@@ -25,6 +25,7 @@ from app.engine.redis.codec import Codec
 from app.engine.redis.connection import make_blocking_redis
 from app.engine.redis.suspects import Suspects
 from app.engine.roles.admitter import Admitter
+from app.engine.roles.ahead import Ahead
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
@@ -71,6 +72,13 @@ class Crew(Generic[C]):
         self.trials = self._make_trials()
         self.dispatcher = self._make_dispatcher(make_context)
         self.slots = self.dispatcher.slots
+        self.urgency = self._make_urgency()
+        self.ahead = Ahead(
+            self.slots,
+            reserved=self.urgency.reserved,
+            start=self.dispatcher.start,
+            give_back=self.dispatcher.give_back,
+        )
         self.watcher = Watcher(self.slots, max_block=options.max_block)
         self.lease = self._make_lease(redis)
         self.claimer = self._make_claimer()
@@ -186,15 +194,18 @@ class Crew(Generic[C]):
             self._store,
             self.slots,
             worker=self.id,
-            urgency=self._make_urgency(),
-            most=max(1, self._options.concurrency // 2),
+            urgency=self.urgency,
+            ahead=self.ahead,
             poll=self._options.poll,
             patience=self._options.lease,
             fatal=self._options.max_crashes,
-            start=self.dispatcher.start,
-            mine=self.dispatcher.held,
+            mine=self._held,
             show=self._show_alive,
         )
+
+    def _held(self) -> set[str]:
+        """The ids of all runs here that are not committed."""
+        return {*self.dispatcher.held(), *(run.id for run in self.ahead.waiting)}
 
     async def _show_alive(self) -> None:
         """Have the sign of life, if the lease's thread may not have come to it yet."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app.engine.clock import Clock
 from app.engine.job import Job
-from app.engine.outcome import Outcome
+from app.engine.outcome import Outcome, Released
 from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
 from app.engine.roles.over import Over
@@ -76,6 +76,13 @@ class Dispatcher(Generic[C]):
     def _begin(self, running: Running) -> None:
         body = self._body
         self.slots.start(running, self._trials.body(body) if running.run.uncharged else body)
+
+    def give_back(self, run: Claimed) -> None:
+        """Leave it to others, as if it had not been here."""
+        found = self._runner.prepare(run)
+        if isinstance(found, Running):
+            found = Refused(found.payload, Released())
+        self._refused(run, found)
 
     def held(self) -> set[str]:
         """The ids of all runs here: at work, to be tried alone, or over and not committed yet."""

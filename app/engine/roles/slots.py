@@ -13,7 +13,7 @@ are never many. Which task a run is at work in, the `carriers` know: one of its 
 import asyncio
 import logging
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
@@ -30,21 +30,23 @@ class Slots:
 
     def __init__(self, count: int, *, grace: timedelta, ended: Ended) -> None:
         """`ended` is told once a run: its outcome, or None when the task was cut off before."""
-        self._count = count
+        self.count = count
         self._grace = grace.total_seconds()
         self._ended = ended
         self._running: set[Running] = set()
         self._abandoned: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
-        self._is_closed = False
+        self.is_closed = False
         self._carriers = Carriers(self._over)
         self.changed = asyncio.Event()
+        self.on_free: Callable[[], None] = _nobody
+        """Told of each slot that is free again."""
 
     @property
     def free(self) -> int:
         """How many more runs fit; none while they are closed."""
-        return 0 if self._is_closed else self._count - len(self._running)
+        return 0 if self.is_closed else self.count - len(self._running)
 
     def since_last_start(self) -> float:
         """How many seconds the youngest run here has been at work; infinite if there is none."""
@@ -56,12 +58,13 @@ class Slots:
     @contextmanager
     def closed(self) -> Generator[None]:
         """Have no free slot while the block lasts; what is started all the same, runs."""
-        self._is_closed = True
+        self.is_closed = True
         try:
             yield
         finally:
-            self._is_closed = False
+            self.is_closed = False
             self.changed.set()
+            self.on_free()
 
     @property
     def is_empty(self) -> bool:
@@ -183,3 +186,8 @@ class Slots:
         self._running.remove(running)
         self.changed.set()
         self._ended(running, outcome)
+        self.on_free()
+
+
+def _nobody() -> None:
+    """Nobody waits for a slot."""

@@ -33,6 +33,11 @@ class Urgency:
         self.queues = tuple(name for name, _ in queues)
         self._urgent = (len(queues) + 1) // 2
         self._reserved = min(max(1, slots // _RESERVED), slots - 1) if len(queues) > 1 else 0
+        self.reserved = {
+            name: 0 if place < self._urgent else self._reserved
+            for place, name in enumerate(self.queues)
+        }
+        """How many slots the runs of each queue leave free."""
         self._turn = turn
         self._limits = limits
         self._claims = 0

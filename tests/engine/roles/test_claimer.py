@@ -11,6 +11,7 @@ from app.engine import Client, ManualClock, RunStatus, Unavailable, minutes, sec
 from app.engine.outcome import Outcome, Succeeded
 from app.engine.redis import keys
 from app.engine.redis.store import Store
+from app.engine.roles.ahead import Ahead
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.running import Running
 from app.engine.roles.slots import Slots
@@ -88,17 +89,19 @@ class Desk:
         """How many claims there had been, each time the sign of life was seen to."""
         self.slots = Slots(count, grace=minutes(1), ended=self._over)
         self.gate = anyio.Event()
+        urgency = Urgency(
+            [(name, LEASE) for name in queues], slots=count, turn=8, limits=limits or {}
+        )
         self.claimer = Claimer(
             self.store,
             self.slots,
             worker="w1",
-            urgency=Urgency(
-                [(name, LEASE) for name in queues], slots=count, turn=8, limits=limits or {}
+            urgency=urgency,
+            ahead=Ahead(
+                self.slots, reserved=urgency.reserved, start=self._start, give_back=self._start
             ),
-            most=max(1, count // 2),
             poll=poll,
             patience=patience,
-            start=self._start,
             mine=lambda: {each.id for each in self.taken},
             show=self._show,
         )
