@@ -311,3 +311,32 @@ def test_importing_the_house_does_nothing(tmp_path: Path) -> None:
 
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     assert {each.name for each in tmp_path.iterdir()} == {".env"}
+
+
+def test_what_a_model_says_goes_to_its_task_and_nowhere_else() -> None:
+    """Who asks the assistant: the job that writes the answer down, and the check of the account."""
+    asks = {
+        module
+        for module, _, tree in houses()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "ai"
+        if isinstance(node.value, ast.Name) and node.value.id in ("ctx", "services", "context")
+    }
+
+    assert asks == {"app.jobs.ai_answer", "app.cli.check_ai"}
+
+
+def test_no_model_is_given_a_tool() -> None:
+    given = {
+        (module, word)
+        for module, _, tree in houses()
+        if module.startswith("app.services.ai")
+        for node in ast.walk(tree)
+        for word in (
+            node.arg if isinstance(node, ast.keyword) else "",
+            node.attr if isinstance(node, ast.Attribute) else "",
+        )
+        if word and ("tool" in word or word in ("capabilities", "deps_type", "mcp_servers"))
+    }
+
+    assert given == set()
