@@ -93,7 +93,8 @@ class AlertChannels:
         if not self._to.slack:
             return _not_configured(Channel.SLACK, "STEWARD_ALERTS__SLACK is empty")
         text = f"*{alert.severity}: {alert.rule}*\n{_escaped(printable(alert.line))}"
-        return await self._post(Channel.SLACK, self._to.slack, {"text": text})
+        said = {"text": text, "unfurl_links": False, "unfurl_media": False}  # fetch nothing
+        return await self._post(Channel.SLACK, self._to.slack, said)
 
     async def _webhook(self, alert: Alert, times: int) -> Told:
         if not self._to.webhook:

@@ -121,9 +121,11 @@ async def test_slack_is_posted_a_text_that_mentions_nobody(
         told = await ours.tell(ALERT, Channel.SLACK, times=1)
 
     (post,) = site.posts
-    text = json.loads(post.body)["text"]
+    said = json.loads(post.body)
+    text = said.pop("text")
     assert (told.status, told.detail) == (TellStatus.TOLD, "answered 200")
     assert post.headers["content-type"] == "application/json"
+    assert said == {"unfurl_links": False, "unfurl_media": False}
     assert text.startswith("*critical: queue*\nemail: 500 runs")
     assert "<" not in text
     assert "\x1b" not in text

@@ -95,7 +95,9 @@ class Hooks:
 
 
 def _slack_json(text: str) -> bytes:
-    return json.dumps({"text": text, "unfurl_links": False}).encode()
+    """Slack is to fetch nothing that a text names: whose server that is gets to know by it."""
+    said = {"text": text, "unfurl_links": False, "unfurl_media": False}
+    return json.dumps(said).encode()
 
 
 def _put_off(way: Way, answer: Download) -> NoReturn:

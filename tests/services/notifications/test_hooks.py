@@ -29,7 +29,8 @@ async def test_slack_gets_the_text(there: Receiver) -> None:
 
     await hooks(there).send(slack, "Grüße *Ann*", key="k")
 
-    assert there.slack == [{"text": "Grüße *Ann*", "unfurl_links": False}]
+    nothing_fetched = {"unfurl_links": False, "unfurl_media": False}
+    assert there.slack == [{"text": "Grüße *Ann*", **nothing_fetched}]
 
 
 async def test_a_webhook_gets_json_that_it_believes(there: Receiver) -> None:
