@@ -24,6 +24,7 @@ _LONGEST: Final = 200  # bytes of a file name
 _LARGEST: Final = 1024**2  # characters of an event; a large one has some thousand
 _PAGES: Final = 1_000  # of one listing; a server that has more goes round in circles
 _MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_TOLD: Final = _MISSING | {HTTPStatus.OK}
 _CHANGED: Final = frozenset({HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT})
 _TYPE: Final = {"Content-Type": "text/calendar; charset=utf-8"}
 
@@ -47,11 +48,12 @@ class CalDavCollection:
         if cursor and (listed := await self._listed("")) is not None:
             return listed
         _, tags = await self._server.find(self._url, TAGS, depth=1)
-        return Changes(items=tuple(self._there(tags.answers)), cursor="", is_whole=True)
+        there, bad = tuple(self._there(tags.answers)), self._bad(tags.answers)
+        return Changes(items=there, cursor="", is_whole=True, bad=bad)
 
     async def _listed(self, token: str) -> Changes | None:
         """By sync-collection, page by page; None where the server does not do that."""
-        there, gone, cursor = dict[str, There](), set[str](), token
+        there, gone, bad, cursor = dict[str, There](), set[str](), dict[str, str](), token
         for _ in range(_PAGES):
             answer = await self._server.report(self._url, changes(cursor))
             if answer.status != HTTPStatus.MULTI_STATUS:
@@ -61,6 +63,10 @@ class CalDavCollection:
             there = {id: each for id, each in there.items() if id not in missing}
             listed = {each.id: each for each in self._there(page.answers)}
             there, gone = there | listed, (gone | missing) - listed.keys()
+            settled = listed.keys() | missing
+            bad = {id: why for id, why in bad.items() if id not in settled} | self._bad(
+                page.answers
+            )
             if not page.sync_token or (self._goes_on(page) and page.sync_token == cursor):
                 return None
             cursor = page.sync_token
@@ -70,6 +76,7 @@ class CalDavCollection:
                     gone=frozenset(gone),
                     cursor=cursor,
                     is_whole=not token,
+                    bad=bad,
                 )
         raise RemoteUnavailable(f"{self.label}: its listing has no end")
 
@@ -133,8 +140,19 @@ class CalDavCollection:
                     version = each.text(f"{DAV}getetag").strip()
                     yield There(id=id, name=_file_name(id), version=version)
 
+    def _bad(self, answers: Iterable[Answer]) -> dict[str, str]:
+        """What there is only an error for: it is left alone, as nobody knows what became of it."""
+        said = {self._id(each): each.status for each in answers if each.status not in _TOLD}
+        ours = self._path.rstrip("/")
+        host = self._server.host
+        return {
+            id: f"{host} answered {s} of it" for id, s in said.items() if id.rstrip("/") != ours
+        }
+
     def _fetched(self, id: str, answer: Answer | None) -> Fetched | Exception:
-        if answer is None or answer.status in _MISSING:
+        if answer is None:
+            return BadItem("the server says nothing of it")
+        if answer.status in _MISSING:
             return Gone("it is no longer there")
         data = answer.text(f"{CALDAV}calendar-data").replace("\r\n", "\n").replace("\n", "\r\n")
         if not data.strip():

@@ -11,7 +11,7 @@ from app.services.calendar.caldav.collection import CalDavCollection
 from app.services.calendar.caldav.discovery import Found, find_calendars
 from app.services.calendar.caldav.multistatus import BadAnswer, parse
 from app.services.download import DownloadLimits
-from app.services.mirror import RemoteError, RemoteRefused, RemoteUnavailable
+from app.services.mirror import BadItem, Gone, RemoteError, RemoteRefused, RemoteUnavailable
 from tests.services.website import Answer, Request, Website, reply, website
 
 HEAD = '<?xml version="1.0"?>'
@@ -191,6 +191,30 @@ async def test_a_refused_token_is_followed_by_a_whole_listing(refusal: int) -> N
         changes = await collection(site).changes("old")
 
     assert (changes.is_whole, len(changes.items), left) == (True, 1, [])
+
+
+@pytest.mark.parametrize("token", ["", "t0"])
+@pytest.mark.case(58)
+async def test_what_a_listing_has_an_error_for_is_neither_there_nor_gone(token: str) -> None:
+    listing = answers(tagged("/work/a.ics"), said("/work/private.ics", 403), said("/work/", 200))
+    async with website(multistatus(listing)) as site:
+        changes = await collection(site).changes(token)
+
+    assert [each.name for each in changes.items] == ["a.ics"]
+    assert changes.bad == {"/work/private.ics": "127.0.0.1 answered 403 of it"}
+    assert changes.gone == frozenset()
+
+
+@pytest.mark.case(58)
+async def test_what_a_server_does_not_mention_is_not_gone() -> None:
+    there = said("/work/gone.ics", 404), said("/work/private.ics", 403)
+    async with website(multistatus(answers(*there))) as site:
+        gone, *others = await collection(site).fetch(
+            ["/work/gone.ics", "/work/private.ics", "/work/left-out.ics"]
+        )
+
+    assert isinstance(gone, Gone)
+    assert [type(each) for each in others] == [BadItem, BadItem]
 
 
 async def test_a_server_that_knows_no_tokens_lists_its_versions() -> None:
