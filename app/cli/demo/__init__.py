@@ -4,7 +4,7 @@ tour.py     the way through it, and the verdict
 stops.py    what is shown: each does something, and looks whether it happened
 channels.py ... with every way to reach a user; post_office.py is where that arrives
 files.py    ... with files
-syncs.py    ... with notes and preferences
+syncs.py    ... with notes and preferences; notebook.py is what notes are in step with
 crash.py    the last stop: a worker is killed in the middle of a run
 servers.py  ... on a Redis and a PostgreSQL of one's own
 house.py    the temporary home, its services and its two worker processes

@@ -209,7 +209,7 @@ def _environment(given: dict[str, Any], home: Path) -> dict[str, str]:
     ours = {f"{PREFIX}HOME": str(home)}
     for section, values in given.items():
         for name, each in values.items():
-            written = json.dumps(each) if isinstance(each, tuple) else str(each)
+            written = json.dumps(each) if isinstance(each, tuple | dict) else str(each)
             ours[f"{PREFIX}{section}__{name}".upper()] = written
     path = os.pathsep.join(filter(None, (str(_PROGRAM), os.environ.get("PYTHONPATH"))))
     return {**kept, **ours, "PYTHONPATH": path}

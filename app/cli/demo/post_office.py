@@ -1,6 +1,7 @@
 """The demo's post office: a server on this machine that takes SMS, Slack posts and webhooks.
 
-It stands for the world outside, and shows what arrived there as a picture in words.
+It stands for the world outside, and shows what arrived there as a picture in words. Whoever asks
+for notes is shown the notebook.
 """
 
 import json
@@ -15,6 +16,8 @@ from urllib.parse import parse_qs
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from app.cli.demo.notebook import Notebook
+
 _LARGEST = 64 * 1024
 _PATIENCE = 5.0  # s for a request to arrive
 
@@ -26,6 +29,7 @@ class PostOffice:
     port: int
     secret: str
     arrived: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    notebook: Notebook = field(default_factory=Notebook)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -44,6 +48,7 @@ class PostOffice:
                 "webhook_url": f"{url}/webhook",
                 "webhook_secret": self.secret,
             },
+            "notes": self.notebook.settings(url),
         }
 
     def picture_of(self, title: str) -> list[str]:
@@ -59,7 +64,10 @@ class PostOffice:
         """Take one request."""
         with suppress(anyio.BrokenResourceError, anyio.EndOfStream), anyio.move_on_after(_PATIENCE):
             async with stream:
-                path, headers, body = await _request(stream)
+                method, path, headers, body = await _request(stream)
+                if path.startswith("/v1/"):
+                    await stream.send(_answer(self.notebook.answer(method, path, body)))
+                    return
                 await stream.send(_answer(self._take(path, headers, body)))
 
     def _take(self, path: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
@@ -94,7 +102,7 @@ def _read(path: str, headers: dict[str, str], body: bytes) -> tuple[str, str]:
             return "sms", " / ".join(parse_qs(body.decode()).get("Body", [""])[0].splitlines())
 
 
-async def _request(stream: SocketStream) -> tuple[str, dict[str, str], bytes]:
+async def _request(stream: SocketStream) -> tuple[str, str, dict[str, str], bytes]:
     data = b""
     while b"\r\n\r\n" not in data and len(data) < _LARGEST:
         data += await stream.receive()
@@ -104,10 +112,11 @@ async def _request(stream: SocketStream) -> tuple[str, dict[str, str], bytes]:
     headers = {name.lower(): value for name, _, value in pairs}
     while len(body) < min(int(headers.get("content-length", "0")), _LARGEST):
         body += await stream.receive()
-    return first.split()[1], headers, body
+    method, path, *_ = first.split()
+    return method, path, headers, body
 
 
-def _answer(said: dict[str, str]) -> bytes:
+def _answer(said: dict[str, Any]) -> bytes:
     body = json.dumps(said).encode()
-    head = f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+    head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"{head}\r\nConnection: close\r\n\r\n".encode() + body

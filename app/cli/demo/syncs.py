@@ -11,21 +11,39 @@ from app.jobs import sync
 from app.services.notes import NotesStatus
 
 _SOON = seconds(15)
+_BOTH = {"Roof.md", "Garden.md"}
 _QUIET = "03:00-03:10"  # short, so that it keeps nothing of the tour waiting
 _PREFERENCES = f'quiet_hours = "{_QUIET}"\n'
 
 
 async def notes(house: House) -> Shown:
-    """Without an account notes stay in the home, and the sync says so and touches nothing."""
-    folder = house.home / "notes"
-    note = folder / "Roof.md"
-    await run_sync(_write, note, "# Roof\n\n- [ ] call the roofer\n")
+    """A folder of notes and a notebook elsewhere are brought in step; a clash is kept twice."""
+    folder, there = house.home / "notes", house.office.notebook
+    await run_sync(_write, folder / "Roof.md", "call the roofer\n")
+    there.write("Garden", "plant the roses")
+    first = await _synced(house)
+    if not (await run_sync(_texts, folder)).keys() == {f"{e}.md" for e in there.texts} == _BOTH:
+        raise NotKept(f"the notebook has {list(there.texts)} after the first sync")
+    house.say(f"{'here':<8}| Roof.md went there, Garden.md came from there")
+    await run_sync(_write, folder / "Garden.md", "plant the tulips\n")
+    there.write("Garden", "plant the roses, in May")
+    second = await _synced(house)
+    here = await run_sync(_texts, folder)
+    theirs = sorted(text.strip() for text in there.texts.values())
+    if sorted(here.values()) != theirs or len(here) != len(_BOTH) + 1:
+        raise NotKept(f"after a change on both sides there are {len(here)} notes here")
+    for name, text in sorted(here.items()):
+        house.say(f"{'both':<8}| {name}: {text}")
+    effect = "1 note sent, 1 fetched; one changed on both sides: both kept, on both sides"
+    return Shown(runs=(first, second), effect=effect)
+
+
+async def _synced(house: House) -> str:
     handle = await house.services.client.enqueue(sync.sync_notion_pages)
     synced = await handle.result(within=_SOON)
-    left = await run_sync(lambda: [each.name for each in folder.iterdir()])
-    if synced.status is not NotesStatus.NOT_CONFIGURED or left != [note.name]:
-        raise NotKept(f"the sync said {synced.status}, and in the folder are {left}")
-    return Shown(runs=(handle.id,), effect="1 note at home; no Notion account: not configured")
+    if synced.status is not NotesStatus.SUCCESS:
+        raise NotKept(f"the sync of notes said {synced.status}: {'; '.join(synced.errors)}")
+    return handle.id
 
 
 async def preferences(house: House) -> Shown:
@@ -40,7 +58,7 @@ async def preferences(house: House) -> Shown:
 
 
 SYNC_STOPS = (
-    Stop("A note, and no account to be in step with", notes),
+    Stop("Notes in a folder and in a notebook elsewhere, to be in step", notes),
     Stop("A file that says when the owner wants quiet", preferences),
 )
 
@@ -48,3 +66,7 @@ SYNC_STOPS = (
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {each.name: each.read_text().strip() for each in folder.glob("[!.]*")}
