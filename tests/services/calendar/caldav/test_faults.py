@@ -55,7 +55,8 @@ class Both:
         )
         collection = CalDavCollection(server, Found(url=self.there.url, title="Work"))
         book = MirrorBook(self.database, self.user.id, collection.name)
-        return await Mirror(MirrorFolder(self.here, FORMAT), collection, book).sync()
+        folder = MirrorFolder(self.here, FORMAT)
+        return await Mirror(folder, collection, book, command="sync it").sync()
 
     def edit(self) -> None:
         """Somebody changes three events, here or there or on both sides, and clears up copies."""
@@ -74,7 +75,11 @@ class Both:
         if where in ("here", "both"):
             (self.here / name).write_bytes(self._event(name, f"here {self.edits}"))
         if where in ("there", "both"):
-            self.there.edit(name, self._event(name, f"there {self.edits}").decode())
+            self.write_there(name, f"there {self.edits}")
+
+    def write_there(self, name: str, title: str) -> None:
+        """Somebody else writes an event."""
+        self.there.edit(name, self._event(name, title).decode())
 
     def _event(self, name: str, title: str) -> bytes:
         self.expected.add(title)
@@ -115,6 +120,8 @@ async def test_the_server_has_what_it_should_after_every_fault(
         here = tmp_path / "mirror"
         here.mkdir()
         both = Both(here=here, there=there, database=database, user=owner, random=random)
+        both.write_there("never touched.ics", "so that neither side is ever emptied")
+        await _is_settled(both)
         for _ in range(rounds):
             both.edit()
             there.chance = 0.5
