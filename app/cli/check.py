@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 check = App(name="check", help="Try a service, and say which setting to change if it fails.")
 
+_THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
+
 Try = Callable[["Services"], Awaitable[Iterable[str]]]
 Guide = Callable[["Services"], Awaitable[Sequence["Step"]]]
 
@@ -29,9 +31,17 @@ async def check_mail(*, json: Json = False) -> int:
     """Try the way out for mail and each way in, and say what to do next; sends nothing."""
 
     async def guide(services: "Services") -> Sequence["Step"]:
-        from app.services.mail.guide import guide
+        from app.services.mail.guide import Configured, guide
+        from app.settings import read_settings
 
-        return await guide(services.mail)
+        mail = read_settings().mail
+        configured = Configured(
+            sends=bool(mail.smtp.host),
+            is_abroad=mail.smtp.host not in _THIS_MACHINE,
+            reads=bool(mail.imap.host),
+        )
+        owner = await services.users.owner()
+        return await guide(services.mail, configured, owner=owner.address)
 
     return await _lead("mail", guide, as_json=json)
 

@@ -25,7 +25,6 @@ from app.services.mail.rules import Category
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, parse_address
 
-_NO_ACCOUNT = "to read an account, set STEWARD_MAIL__IMAP__HOST"
 _LONGEST_PLACE = 200
 _NO_SERVER = "to send it, set STEWARD_MAIL__SMTP__HOST"
 
@@ -123,9 +122,7 @@ class MaildirMailbox:
         """Make sure of the folder; raises `MailTrouble` when it can't be made."""
         await _made(self._inbox)
         waiting = await run_sync(self._inbox.names)
-        return (
-            f"incoming mail is read from {self._inbox.path} ({len(waiting)} waiting); {_NO_ACCOUNT}"
-        )
+        return f"incoming mail is read from {self._inbox.path} ({len(waiting)} waiting)"
 
     def _slips(self) -> list[Slip]:
         found = ((name, self._inbox.slip(name)) for name in self._inbox.names())

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.services.mail.errors import MailInDoubt, MailRefused
 from app.services.mail.message import Message
 from app.services.mail.sender import MailSender, Receipt
-from app.storage.address import domain_of
+from app.storage.address import Address, domain_of
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.outgoing_mail import MailStatus, NewMail, OutgoingMail, OutgoingMails
@@ -76,6 +76,11 @@ class Outbox:
         A mail that was written before is told as it is.
         """
         return await self._mails.write(session, self._new(message, user_id, key))
+
+    @property
+    def address(self) -> Address:
+        """Whose name mail goes out under."""
+        return self._sender.address
 
     @property
     def plan(self) -> str:
