@@ -195,5 +195,5 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             sessions=open_sessions(settings, database, now),
             cache=Cache(database, now=now),
             history=open_history(settings, database, now),
-            optimizer=Optimizer(database, now=now),
+            optimizer=Optimizer(database, within=settings.database.upkeep_within, now=now),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.context import Context
-from app.engine import Fixed, RunStatus, job, minutes
+from app.engine import Fixed, RunStatus, hours, job, minutes
 from app.queues import MAINTENANCE
 from app.services.health_report import HealthReport
 from app.services.logs import LogsCleaned
@@ -17,9 +17,12 @@ async def cleanup_old_logs(ctx: Context, *, dry_run: bool = False) -> LogsCleane
     return await ctx.logs.clean(dry_run=dry_run)
 
 
-@job(queue=MAINTENANCE, timeout=minutes(60), retry=Fixed(minutes(60), attempts=4))
+@job(queue=MAINTENANCE, timeout=hours(7), retry=Fixed(minutes(60), attempts=4))
 async def optimize_database(ctx: Context, *, dry_run: bool = False) -> DatabaseOptimized:
-    """Refresh what the planner knows and give back empty space, or only look. Safe to repeat."""
+    """Refresh what the planner knows and give back empty space, or only look. Safe to repeat.
+
+    How long that may take is a setting, which ends before this job's time limit.
+    """
     return await ctx.optimizer.optimize(dry_run=dry_run)
 
 

@@ -2,8 +2,11 @@
 
 StorageError
 ├── NewerDatabase     a newer Steward has written it: this one leaves it alone
-└── UnusableDatabase  it is no database, is damaged, or can't be reached
+├── UnusableDatabase  it is no database, is damaged, or can't be reached
+└── UpkeepTooLong     compacting and the like took longer than it may
 """
+
+from datetime import timedelta
 
 
 class StorageError(Exception):
@@ -25,3 +28,13 @@ class UnusableDatabase(StorageError):
 
     def __init__(self, place: object, reason: object) -> None:
         super().__init__(f"{place} can't be used as a database: {reason}")
+
+
+class UpkeepTooLong(StorageError, TimeoutError):
+    """Looking after the database took longer than it may; what was not done is as it was."""
+
+    def __init__(self, within: timedelta) -> None:
+        super().__init__(
+            f"it took longer than {within.total_seconds():g} s: STEWARD_DATABASE__UPKEEP_WITHIN "
+            "allows more"
+        )

@@ -10,10 +10,12 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
+from anyio import fail_after
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.errors import UpkeepTooLong
 from app.storage.optimizations import DatabaseFacts, DatabaseOptimized, Optimizations
 from app.storage.postgres_upkeep import PostgresUpkeep
 from app.storage.sqlite_upkeep import SqliteUpkeep
@@ -42,22 +44,23 @@ class Upkeep(Protocol):
 class Optimizer:
     """Optimizes one database."""
 
-    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, within: timedelta = timedelta(hours=1), now: Now = utc_now
+    ) -> None:
+        """`within` is for all of it: to write a large file anew takes its time."""
         self._database = database
+        self._within = within
         self._now = now
 
     async def optimize(self, *, dry_run: bool = False) -> DatabaseOptimized:
         """Do it, or only say how things are. Safe to repeat, and to do beside what goes on.
 
-        Raises what the database raises when it can't be worked on now.
+        Raises what the database raises when it can't be worked on now, and `UpkeepTooLong`.
         """
         upkeep = await self._upkeep()
         began_at, began = self._now(), monotonic()
         before = await upkeep.facts()
-        is_compacted = False
-        if not dry_run:
-            await upkeep.analyze()
-            is_compacted = await upkeep.compact(before)
+        is_compacted = not dry_run and await self._done(upkeep, before)
         after = before if dry_run else await upkeep.facts()
         changed = _changed(before.statistics, after.statistics)
         done = DatabaseOptimized(
@@ -76,13 +79,22 @@ class Optimizer:
             await Optimizations(self._database).add(began_at, done)
         return done
 
+    async def _done(self, upkeep: Upkeep, before: DatabaseFacts) -> bool:
+        """Whether it was compacted, too."""
+        try:
+            with fail_after(self._within.total_seconds()):
+                await upkeep.analyze()
+                return await upkeep.compact(before)
+        except TimeoutError as error:
+            raise UpkeepTooLong(self._within) from error
+
     async def _upkeep(self) -> Upkeep:
         if self._database.dialect == "sqlite":
             return SqliteUpkeep(self._database.path)
         async with self._database.read() as session:
             engine = session.bind
         assert isinstance(engine, AsyncEngine)
-        return PostgresUpkeep(engine)
+        return PostgresUpkeep(engine, within=self._within)
 
 
 def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:

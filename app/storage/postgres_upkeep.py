@@ -5,10 +5,12 @@ given back to the disk only where it lies at a table's end.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.storage.optimizations import DatabaseFacts
@@ -29,8 +31,9 @@ _STATISTICS = (
 class PostgresUpkeep:
     """Looks after one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, within: timedelta) -> None:
         self._engine = engine
+        self._within = within.total_seconds()
 
     async def facts(self) -> DatabaseFacts:
         """How it is."""
@@ -57,7 +60,21 @@ class PostgresUpkeep:
                 isolation_level="AUTOCOMMIT", postgresql_readonly=False
             )
             for name, *_ in await _rows(connection, _TABLES):
-                await connection.execute(text(f"VACUUM (ANALYZE) {_quoted(name)}"))
+                await self._vacuum(connection, name)
+
+    async def _vacuum(self, connection: AsyncConnection, table: str) -> None:
+        """As long as it takes: what other statements may take is far too short for a large one.
+
+        The driver is asked itself, as only its own call has a time limit of its own.
+        """
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            await driver.execute(f"VACUUM (ANALYZE) {_quoted(table)}", timeout=self._within)
+        except Exception as error:
+            raise OperationalError(None, None, error) from error
+        except BaseException:
+            driver.terminate()  # nobody waits any more: it must not go back in the middle of it
+            raise
 
     async def compact(self, facts: DatabaseFacts) -> bool:
         """Nothing more: VACUUM FULL would lock everybody out."""

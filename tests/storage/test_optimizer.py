@@ -3,19 +3,22 @@
 import shutil
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import closing
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import sqlite_upkeep
 from app.storage.database import Database
-from app.storage.errors import UnusableDatabase
+from app.storage.errors import UnusableDatabase, UpkeepTooLong
 from app.storage.health import HealthChecks
-from app.storage.optimizations import Optimizations
+from app.storage.optimizations import DatabaseOptimized, Optimizations
 from app.storage.optimizer import Optimizer
+from tests.eventually import eventually
 from tests.postgres import Server
 from tests.storage.databases import on_sqlite
 
@@ -192,6 +195,64 @@ async def test_a_file_that_is_no_database_is_no_success(
 
     with pytest.raises(UnusableDatabase):
         await optimizer.optimize()
+
+
+@on_sqlite
+async def test_what_takes_longer_than_it_may_is_given_up_and_names_the_setting(
+    database: Database,
+) -> None:
+    optimizer = Optimizer(database, within=timedelta(milliseconds=100))
+    await fill(database, 10)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(UpkeepTooLong, match=r"longer than 0\.1 s: STEWARD_DATABASE__UPKEEP"):
+            await optimizer.optimize()
+
+    assert await Optimizations(database).latest() == ()
+
+
+@asynccontextmanager
+async def vacuum_waits(url: str) -> AsyncGenerator[AsyncSession]:
+    """Nobody can vacuum `health_checks` until this session is rolled back."""
+    async with Database.open(url) as other, other.write(in_turn=False) as session:
+        await session.execute(text("LOCK TABLE health_checks IN SHARE UPDATE EXCLUSIVE MODE"))
+        yield session
+
+
+async def test_a_long_vacuum_is_not_cut_off_by_the_limit_of_other_statements(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.storage.postgres._ANSWER_WITHIN", 1.0)
+    waits_long = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'VACUUM%' AND"
+        " wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '1.2 s'"
+    )
+    async with postgres.database() as url, Database.open(url) as database:
+        done = list[DatabaseOptimized]()
+
+        async def optimize() -> None:
+            done.append(await Optimizer(database).optimize())
+
+        async with anyio.create_task_group() as group:
+            async with vacuum_waits(url) as session:
+                group.start_soon(optimize)
+
+                async def is_late() -> bool:
+                    await session.execute(text("SELECT pg_stat_clear_snapshot()"))
+                    return bool(await session.scalar(waits_long))
+
+                await eventually(is_late)
+
+        assert done[0].dialect == "postgresql"
+
+
+async def test_a_vacuum_that_takes_longer_than_it_may_is_given_up(postgres: Server) -> None:
+    async with postgres.database() as url, Database.open(url) as database, vacuum_waits(url):
+        with pytest.raises(UpkeepTooLong):
+            await Optimizer(database, within=timedelta(milliseconds=500)).optimize()
+
+        assert await Optimizations(database).latest() == ()
 
 
 async def test_postgresql_learns_what_its_tables_hold(postgres: Server) -> None:

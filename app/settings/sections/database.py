@@ -1,11 +1,14 @@
 """Where everything but the queues is remembered."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
 from app.settings.sections.section import Section
+from app.settings.values import Span
 
+_LONGEST = timedelta(hours=6)  # the job that does it has seven
 _SCHEMES = ("postgresql://", "postgres://")
 _ESCAPED = "what is no letter and no digit in a password must be written as %23 and the like"
 
@@ -18,6 +21,18 @@ class Database(Section):
         description="postgresql://user:password@host:5432/name, for workers on several machines; "
         "when empty, Steward keeps a SQLite file in its home",
     )
+
+    upkeep_within: Span = Field(
+        default=timedelta(hours=1),
+        description="seconds that the weekly upkeep of the database may take, up to 21600",
+    )
+
+    @field_validator("upkeep_within")
+    @classmethod
+    def _in_time(cls, within: timedelta) -> timedelta:
+        if within > _LONGEST:
+            raise ValueError("must be at most 21600 seconds")
+        return within
 
     @field_validator("url")
     @classmethod
