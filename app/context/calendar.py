@@ -35,8 +35,12 @@ def _sources(
     sources: list[CalendarSource] = [FolderCalendar(home / "calendar"), *feeds]
     caldav = settings.calendar.caldav
     if caldav.url:
-        password = caldav.password.get_secret_value()
-        server = CalDavServer(caldav.url, username=caldav.username, password=password)
+        server = CalDavServer(
+            caldav.url,
+            username=caldav.username,
+            password=caldav.password.get_secret_value(),
+            token=caldav.token.get_secret_value(),
+        )
         book = partial(MirrorBook, database, owner.id)
         sources.append(CalDavAccount(server, caldav.username, home / "caldav", book))
     return {owner.id: sources}

@@ -6,7 +6,7 @@ its secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -71,6 +71,8 @@ class Question:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     content: bytes = b""
+    bearer: str = field(default="", repr=False)
+    """A token that goes to the first address, and along no redirect that leads elsewhere."""
 
 
 class Downloader:
@@ -103,6 +105,8 @@ class Downloader:
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
             current = _next(first, current, answer.headers["location"])
+            if not _is_home(current, first):
+                question = replace(question, bearer="")
         raise DownloadFailed(f"it was redirected more than {self._limits.redirects} times")
 
     async def _ask(
@@ -130,11 +134,13 @@ class Downloader:
         address: httpx2.URL,
         question: Question,
     ) -> Download:
+        bearer = {"Authorization": f"Bearer {question.bearer}"} if question.bearer else {}
+        host = {"Host": target.url.netloc.decode("ascii")}
         request = client.build_request(
             question.method,
             address,
             content=question.content or None,
-            headers={**_OURS, **question.headers, "Host": target.url.netloc.decode("ascii")},
+            headers={**_OURS, **question.headers, **bearer, **host},
             extensions={"sni_hostname": target.url.raw_host.decode("ascii")},
         )
         login = (target.url.username, target.url.password) if target.url.username else None
@@ -168,9 +174,12 @@ def _next(first: httpx2.URL, current: httpx2.URL, location: str) -> httpx2.URL:
         raise AddressRefused(f"{current.host} redirects to what is no web address") from error
     if current.scheme == "https" and there.scheme == "http":
         raise AddressRefused(f"{current.host} redirects from https to http")
-    is_home = (there.scheme, there.host, there.port) == (first.scheme, first.host, first.port)
-    login = {"username": first.username, "password": first.password} if is_home else _NOBODY
-    return there.copy_with(**login)
+    login = {"username": first.username, "password": first.password}
+    return there.copy_with(**(login if _is_home(there, first) else _NOBODY))
+
+
+def _is_home(there: httpx2.URL, first: httpx2.URL) -> bool:
+    return (there.scheme, there.host, there.port) == (first.scheme, first.host, first.port)
 
 
 def _said(error: httpx2.HTTPError) -> str:

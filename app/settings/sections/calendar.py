@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.settings.sections.section import Section
 from app.settings.values import Listed
@@ -24,6 +24,16 @@ class CalDav(Section):
     password: SecretStr = Field(
         default=SecretStr(""), description="its password; an app password where the server has them"
     )
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="a bearer token, in place of USERNAME and PASSWORD, where the server takes one",
+    )
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "CalDav":
+        if self.token.get_secret_value() and (self.username or self.password.get_secret_value()):
+            raise ValueError("TOKEN takes the place of USERNAME and PASSWORD: leave those empty")
+        return self
 
     @field_validator("url")
     @classmethod

@@ -47,13 +47,12 @@ class CalDavAccount:
 
     def __init__(self, server: CalDavServer, username: str, folder: Path, book: OpenBook) -> None:
         self._server = server
-        self._username = username
         self._folder = folder
         self._book = book
         digest = sha256(f"{username}@{server.url}".encode()).hexdigest()
         self.name = f"caldav:{digest[:32]}"
         self.label = f"the CalDAV account at {server.host}"
-        self.setting = "STEWARD_CALENDAR__CALDAV__URL, __USERNAME and __PASSWORD"
+        self.setting = "STEWARD_CALENDAR__CALDAV__URL, __USERNAME and __PASSWORD, or __TOKEN"
 
     async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
         """Bring the folders in step with the server, both ways, and give the files in them.
@@ -79,7 +78,7 @@ class CalDavAccount:
     async def check(self) -> tuple[str, ...]:
         """Find the calendars; raises `CalendarError`."""
         calendars = await self._calendars()
-        who = f"as {self._username!a}" if self._username else "without a user name"
+        who = self._server.login or "without a user name"
         titles = ", ".join(cleaned(found.title, LONGEST) for found, _ in calendars)
         return (
             f"{self._server.host} is reached and lets us in, {who}",

@@ -1,9 +1,10 @@
 """Asks a CalDAV server, through the guard of the web and within limits.
 
-The server is the one that the settings name: it may be at home, and it alone gets the password.
+The server is the one that the settings name: it may be at home, and it alone gets the login.
 What it says of other hosts is asked without one, over https, and only where the internet is.
 """
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -36,15 +37,22 @@ class CalDavServer:
         self,
         url: str,
         *,
-        username: str,
-        password: str,
+        username: str = "",
+        password: str = "",
+        token: str = "",
         limits: DownloadLimits = USUAL,
         resolve: Resolve = resolve,
     ) -> None:
-        """`url` may be at home: it is from the settings. Raises `AddressRefused` if it is none."""
+        """`url` may be at home: it is from the settings. Raises `AddressRefused` if it is none.
+
+        A token is shown in place of a name and a password.
+        """
         self.url = parse_url(url.strip()).copy_with(username=None, password=None)
         self.host = self.url.host
         self._login = {"username": username, "password": password}
+        self._token = token
+        self.login = "with a token" if token else f"as {username!a}" if username else ""
+        """How it lets us in, without a secret; empty when nobody logs in."""
         guard = WebGuard(trusted=[str(self.url)], resolve=resolve)
         self._downloader = Downloader(guard, limits)
 
@@ -76,13 +84,16 @@ class CalDavServer:
     async def ask(self, url: str, question: Question) -> Download:
         """Ask anything. Raises `RemoteError` when it is not answered, or not before a wait."""
         try:
+            if self._token and self._is_ours(parse_url(url)):
+                question = replace(question, bearer=self._token)
             answer = await self._downloader.ask(self.with_login(url), question)
         except AddressRefused as error:
             raise RemoteRefused(str(error)) from error
         except DownloadFailed as error:
             raise RemoteUnavailable(str(error), retry_after=error.retry_after) from error
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            raise RemoteRefused(f"{answer.host} refuses the user name or the password")
+            what = "token: has it expired?" if self._token else "user name or the password"
+            raise RemoteRefused(f"{answer.host} refuses the {what}")
         is_over = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= _BROKEN
         if is_over and answer.status not in _SAID_OF_ONE:
             said = f"{answer.host} answered {answer.status}"

@@ -10,8 +10,9 @@ from app.services.calendar.caldav import CalDavServer
 from app.services.calendar.caldav.collection import CalDavCollection
 from app.services.calendar.caldav.discovery import Found, find_calendars
 from app.services.calendar.caldav.multistatus import BadAnswer, parse
-from app.services.download import DownloadLimits
+from app.services.download import Downloader, DownloadLimits, Question
 from app.services.mirror import BadItem, Gone, RemoteError, RemoteRefused, RemoteUnavailable
+from app.services.web_guard import WebGuard
 from tests.services.website import Answer, Request, Website, reply, website
 
 HEAD = '<?xml version="1.0"?>'
@@ -99,6 +100,24 @@ async def test_a_redirect_leads_nowhere_else_at_home_either() -> None:
                 await find_calendars(dav(site.url))
 
     assert canary.requests == []
+
+
+async def test_a_token_is_shown_to_the_server_itself_and_along_no_redirect() -> None:
+    def shown(site: Website) -> list[str | None]:
+        return [each.headers.get("authorization") for each in site.requests]
+
+    async with website(reply(status=401)) as elsewhere:
+        url = elsewhere.url.replace("127.0.0.1", "localhost")
+        async with website(reply(status=307, location=url)) as site:
+            # both are at home, as far as the guard is asked here: the token must stay all the same
+            guarded = Downloader(WebGuard(trusted=[site.url, url]))
+            await guarded.ask(site.url, Question(bearer="the secret"))
+        with pytest.raises(RemoteRefused, match="refuses the token: has it expired") as caught:
+            await find_calendars(CalDavServer(elsewhere.url, token="the secret", limits=LIMITS))
+
+    assert shown(site) == ["Bearer the secret"]
+    assert shown(elsewhere)[:2] == [None, "Bearer the secret"]
+    assert "secret" not in str(caught.value)
 
 
 async def test_the_password_goes_to_siblings_of_its_host_only_and_never_in_the_clear() -> None:
