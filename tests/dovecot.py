@@ -142,7 +142,9 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(*, offers: str = "", tls: bool = False, more: str = "") -> Generator[Dovecot]:
+def dovecot(
+    *, offers: str = "", tls: bool = False, more: str = "", shows: Path = CERTIFICATE
+) -> Generator[Dovecot]:
     """Run it on free ports of this machine; `offers` is all that it says it can do.
 
     `more` is appended to its settings.
@@ -152,7 +154,7 @@ def dovecot(*, offers: str = "", tls: bool = False, more: str = "") -> Generator
     uid, gid = _somebody()
     folder = Path(tempfile.mkdtemp(prefix="steward-dovecot-"))
     server = Dovecot(folder, _free_port(), _free_port())
-    shutil.copy(CERTIFICATE, folder / "cert.pem")
+    shutil.copy(shows, folder / "cert.pem")
     config = _CONFIG.format(
         folder=folder,
         ssl="yes" if tls else "no",

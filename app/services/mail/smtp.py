@@ -32,7 +32,7 @@ from app.services.mail.errors import (
     MailUnanswered,
 )
 from app.services.mail.message import Message, is_control
-from app.services.mail.security import Security
+from app.services.mail.security import Security, distrusted
 from app.services.mail.sender import Receipt
 from app.storage.address import Address, domain_of, parse_address
 
@@ -147,8 +147,8 @@ class SmtpSender:
             await server.login(self._username, self._password)
 
     def _meaning(self, error: SMTPException | OSError | UnicodeError) -> MailError:
-        if _is_distrust(error):
-            return self._locked_out("its certificate can't be verified", f"check {_SETTING}HOST")
+        if distrust := _distrust(error):
+            return self._locked_out(distrusted(distrust), f"check {_SETTING}HOST")
         if not isinstance(error, SMTPResponseException):
             return MailTrouble(f"smtp: no answer from {self._host}:{self._port}; {_WHERE}")
         if error.code in _LOGIN_WANTED:
@@ -164,8 +164,11 @@ class SmtpSender:
         return LoginRefused(f"smtp: {self._host}:{self._port}: {what}; {hint}")
 
 
-def _is_distrust(error: BaseException) -> bool:
-    return any(isinstance(e, ssl.SSLCertVerificationError) for e in (error, error.__cause__))
+def _distrust(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    for each in (error, error.__cause__):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return each
+    return None
 
 
 def _says_no(error: BaseException | None) -> bool:

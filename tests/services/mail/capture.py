@@ -13,6 +13,7 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
+EXPIRED = Path(__file__).with_name("expired.pem")  # in 2021
 LOGIN = LoginPassword(b"ann", b"hunter2-canary")
 BUSY = LoginPassword(b"busy", b"hunter2-canary")  # whose login is put off
 
@@ -88,11 +89,16 @@ def _authenticate(
 
 @asynccontextmanager
 async def smtp_server(
-    capture: Capture, *, login: bool = False, starttls: bool = False, tls: bool = False
+    capture: Capture,
+    *,
+    login: bool = False,
+    starttls: bool = False,
+    tls: bool = False,
+    shows: Path = CERTIFICATE,
 ) -> AsyncGenerator[Capture]:
     """Serve on a free port of this machine, which `capture.port` names."""
     certificate = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    certificate.load_cert_chain(CERTIFICATE)
+    certificate.load_cert_chain(shows)
 
     def connection() -> SMTP:
         return SMTP(

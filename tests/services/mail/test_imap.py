@@ -13,10 +13,12 @@ from app.services.mail.imap import Account, ImapMailbox
 from app.services.mail.mailbox import Head
 from app.services.mail.rules import Category
 from app.services.mail.security import Security
+from app.services.mail.sync import MailSync
 from app.services.notifications import Notifications
 from app.storage.database import Database
 from app.storage.users import User
 from tests.dovecot import CERTIFICATE, PASSWORD, Dovecot, dovecot
+from tests.services.mail.capture import EXPIRED
 
 LUNCH = b"From: Bob <bob@example.org>\r\nSubject: Lunch\r\nMessage-ID: <1@x>\r\n\r\nHi"
 NEWS = b"From: n@example.org\r\nSubject: News\r\nList-Id: <n.example.org>\r\n\r\nHi"
@@ -213,8 +215,33 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 ) -> None:
     account = server.account(security=security)
 
-    with pytest.raises(LoginRefused, match=r"certificate can't be verified; check .*IMAP__HOST"):
+    with pytest.raises(
+        LoginRefused, match=r"can't be verified: self-signed .*; check .*IMAP__HOST"
+    ):
         await ImapMailbox(account).check()
+
+
+async def test_what_keeps_a_mailbox_from_being_read_is_one_line_of_the_result(
+    database: Database, ann: User
+) -> None:
+    with dovecot(tls=True, shows=EXPIRED) as server:
+        trust = ssl.create_default_context(cafile=str(EXPIRED))
+        expired = replace(server.account(security=Security.TLS), trust=trust)
+        refused = replace(server.account(), password="wrong")
+        boxes = [ImapMailbox(expired), ImapMailbox(refused), ImapMailbox(server.account())]
+
+        synced = await MailSync(database, boxes).sync(ann)
+
+    one, two = synced.errors
+    assert (synced.mailboxes_failed, synced.mailboxes_refused) == (2, 2)
+    assert one.endswith(
+        "can't be verified: certificate has expired; check STEWARD_MAIL__IMAP__HOST"
+    )
+    assert two.endswith(
+        f"login of {refused.username} refused; "
+        "check STEWARD_MAIL__IMAP__USERNAME and STEWARD_MAIL__IMAP__PASSWORD"
+    )
+    assert "\n" not in one + two
 
 
 @pytest.mark.parametrize("password", ["wrong-canary", "canary\r\na LOGOUT", "wröng-canary"])

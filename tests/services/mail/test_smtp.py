@@ -23,7 +23,7 @@ from app.services.mail.security import Security
 from app.services.mail.sender import Receipt
 from app.services.mail.smtp import SmtpSender
 from app.storage.address import Address
-from tests.services.mail.capture import Capture, smtp_server
+from tests.services.mail.capture import EXPIRED, Capture, smtp_server
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ANN, BOB = Address("ann@example.org"), Address("bob@example.org")
@@ -264,10 +264,40 @@ async def test_mail_travels_encrypted(trust: ssl.SSLContext, security: Security,
 @pytest.mark.parametrize(("security", "tls"), [(Security.STARTTLS, False), (Security.TLS, True)])
 async def test_a_certificate_nobody_vouches_for_is_refused(security: Security, tls: bool) -> None:
     async with smtp_server(Capture(), starttls=not tls, tls=tls) as server:
-        with pytest.raises(LoginRefused, match=r"certificate can't be verified; check .*HOST"):
+        with pytest.raises(
+            LoginRefused, match=r"certificate can't be verified: self-signed .*; check .*HOST"
+        ):
             await send(sender_for(server.port, security=security))
 
         assert server.mails == []
+
+
+async def test_a_certificate_that_has_expired_is_named_as_that() -> None:
+    trust = ssl.create_default_context(cafile=str(EXPIRED))
+    async with smtp_server(Capture(), starttls=True, shows=EXPIRED) as server:
+        with pytest.raises(LoginRefused) as caught:
+            await send(sender_for(server.port, security=Security.STARTTLS, trust=trust))
+
+    assert str(caught.value) == (
+        f"smtp: 127.0.0.1:{server.port}: its certificate can't be verified: certificate has "
+        "expired; check STEWARD_MAIL__SMTP__HOST"
+    )
+
+
+async def test_a_server_that_puts_off_strangers_takes_the_mail_of_the_next_try(
+    capture: Capture,
+) -> None:
+    greylisted = "450 4.2.0 Greylisted, try again in 5 minutes"
+    capture.refused = {ANN: greylisted}
+    sender = sender_for(capture.port)
+
+    with pytest.raises(MailTrouble) as caught:
+        await send(sender)
+    capture.refused = {}
+    await send(sender)
+
+    assert str(caught.value) == f"smtp: 127.0.0.1 asks for patience: {greylisted}"
+    assert len(capture.mails) == 1
 
 
 async def test_a_server_without_starttls_gets_nothing(capture: Capture) -> None:

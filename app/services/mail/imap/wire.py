@@ -22,6 +22,7 @@ from anyio.to_thread import run_sync
 from app.services.mail.errors import LoginRefused, MailTrouble
 from app.services.mail.imap.account import SETTING, Account
 from app.services.mail.message import is_control
+from app.services.mail.security import distrusted
 
 if TYPE_CHECKING:
     from app.services.mail.imap.client import Client, Selected
@@ -151,7 +152,7 @@ async def _in_time(
 def _meaning(account: Account, error: Exception) -> LoginRefused | MailTrouble:
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = f"check {SETTING}HOST"
-        return _locked_out(account, "its certificate can't be verified", hint)
+        return _locked_out(account, distrusted(error), hint)
     if isinstance(error, OSError):
         return MailTrouble(f"imap: no answer from {account.address}; {_WHERE}")
     said = printable(str(error)) or type(error).__name__
