@@ -35,7 +35,7 @@ from app.services.files import Files
 from app.services.logs import Logs
 from app.services.mail import Mail
 from app.services.notes import NotesSync
-from app.services.notifications import Notifications
+from app.services.notifications import Notifier
 from app.services.organizer import Organizer
 from app.services.preferences import PreferenceSync
 from app.services.sms import Sms
@@ -91,7 +91,7 @@ class Services:
     logs: Logs
     other_logs: Logs
     """Those of other programs, where the settings name any."""
-    notifications: Notifications
+    notifications: Notifier
     sms: Sms
     health: Health
     probe: Probe

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.engine import ASK, REPEAT, Client, InDoubt, NeedsReview, current_attempt
 from app.services.mail import Mail
-from app.services.notifications import Channel, Notifications, Parcels
+from app.services.notifications import Channel, Notifier, Parcels
 from app.services.notifications.hooks import Hooks, HookTrouble
 from app.services.notifications.posts import REFUSALS, PostOutbox
 from app.services.once import Doubtful, Once, Taken
@@ -75,13 +75,13 @@ def open_sms(settings: Settings, database: Database, client: Client) -> SmsOutbo
 
 def open_notifications(
     settings: Settings, database: Database, client: Client, mail: Mail
-) -> tuple[Notifications, Sms]:
+) -> tuple[Notifier, Sms]:
     """Every channel there is, and SMS on their own."""
     now = client.store.clock.now
     texts = open_sms(settings, database, client)
     posts = PostOutbox(database, Hooks(Poster(_guard(settings)), now=now), once=POST_ONCE, now=now)
     parcels = Parcels(database, sms=texts, posts=posts, now=now)
-    notifications = Notifications(database, mail.outbox, parcels, now=now)
+    notifications = Notifier(database, mail.outbox, parcels, now=now)
     return notifications, make_sms(database, parcels, client)
 
 

@@ -17,7 +17,7 @@ from app.services.notifications import (
     Channel,
     Delivered,
     DeliveryStatus,
-    Notifications,
+    Notifier,
 )
 from app.services.wall_clock import zone_named
 from app.storage.calendar import Calendars
@@ -105,9 +105,7 @@ class EventsEvaluated:
 class EventsAhead:
     """Looks two hours ahead in the stored calendars."""
 
-    def __init__(
-        self, database: Database, notifications: Notifications, *, now: Now = utc_now
-    ) -> None:
+    def __init__(self, database: Database, notifications: Notifier, *, now: Now = utc_now) -> None:
         self._calendars = Calendars(database, now=now)
         self._notifications = notifications
         self._now = now

@@ -23,7 +23,7 @@ from app.services.mail import Mail, Outbox
 from app.services.mail.memory import MemoryMailbox, MemorySender
 from app.services.mail.sync import MailSync
 from app.services.notes import NotesSync
-from app.services.notifications import Notifications, Parcels
+from app.services.notifications import Notifier, Parcels
 from app.services.organizer import Organizer
 from app.services.preferences import PreferenceSync
 from app.services.tasks import Tasks
@@ -108,7 +108,7 @@ def services(
         file_sync=FileSync(database, tmp_path / "files", tmp_path / "disk"),
         other_logs=Logs(tmp_path / "other_logs", now=clock.now),
         logs=Logs(tmp_path / "logs", now=clock.now),
-        notifications=Notifications(database, mail.outbox, parcels, now=clock.now),
+        notifications=Notifier(database, mail.outbox, parcels, now=clock.now),
         sms=make_sms(database, parcels, client),
         health=Health(database, client, tmp_path, now=clock.now),
         probe=Probe(database, client, now=clock.now),

@@ -20,7 +20,7 @@ from app.queues import AI
 from app.services.ai import ScriptedAssistant
 from app.services.bad_field import BadField
 from app.services.mail.memory import MemorySender
-from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifications
+from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifier
 from app.services.recurrence import Daily
 from app.services.task_runs import CLAIM, TaskRuns
 from app.services.tasks import Changes, Tasks
@@ -385,7 +385,7 @@ class Unfinished(TaskRuns):
         raise ConnectionError("gone")
 
 
-class Unreachable(Notifications):
+class Unreachable(Notifier):
     """Loses its connection on every message."""
 
     async def tell(self, *_args: Any, **_kwargs: Any) -> NoReturn:

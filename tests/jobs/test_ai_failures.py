@@ -16,7 +16,7 @@ from app.engine import ManualClock, RunStatus, hours
 from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRunStatus
 from app.services.ai import AiRequest, Answer, AssistantError, RefusedByAssistant, ScriptedAssistant
-from app.services.notifications import Notifications
+from app.services.notifications import Notifier
 from app.services.task_runs import PAUSE_AFTER
 from app.services.tasks import Tasks
 from app.storage.database import Database
@@ -105,7 +105,7 @@ async def test_a_pause_and_what_is_told_of_it_are_written_together(
     assert len(await notices(context, owner)) == 1
 
 
-class Mute(Notifications):
+class Mute(Notifier):
     """Can't tell anybody anything."""
 
     async def tell(self, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -227,7 +227,7 @@ async def test_a_run_killed_after_any_write_is_taken_up_where_it_was(
                 ai=assistant,
                 tasks=Tasks(mortal, now=now),
                 users=Users(mortal),
-                notifications=Notifications(mortal),
+                notifications=Notifier(mortal),
             )
 
     await due(context, hourly, ai=assistant)

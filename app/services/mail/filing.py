@@ -7,7 +7,7 @@ from app.services.mail.errors import MailError
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox
 from app.services.mail.sorter import Sorter
-from app.services.notifications import Notifications
+from app.services.notifications import Notifier
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.users import User
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 async def file_all(
     database: Database,
     mailboxes: Sequence[Mailbox],
-    notifications: Notifications,
+    notifications: Notifier,
     owner: User,
     *,
     now: Now = utc_now,

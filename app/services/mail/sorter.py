@@ -16,7 +16,7 @@ from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox, OpenMailbox
 from app.services.mail.refused import Refused
 from app.services.mail.rules import Category, Verdict, categorize
-from app.services.notifications import TOLD_NOW, Channel, Notifications
+from app.services.notifications import TOLD_NOW, Channel, Notifier
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails, NewIncomingMail
@@ -47,7 +47,7 @@ class Sorter:
         self,
         database: Database,
         mailbox: Mailbox,
-        notifications: Notifications,
+        notifications: Notifier,
         *,
         now: Now = utc_now,
     ) -> None:

@@ -1,6 +1,6 @@
 """Notifications: in the application, by mail, by SMS, to Slack and to webhooks.
 
-notifier.py    Notifications: tells a user something on the channels chosen for it
+notifier.py    Notifier: tells a user something on the channels chosen for it
 delivered.py   what became of it on each      texts.py   in the words of each, and how long
 parcels.py     what leaves by SMS, to Slack and to webhooks, to its user's own address
 posts.py       Slack and webhooks, once for each key     hooks.py   what their answers mean
@@ -15,7 +15,7 @@ from app.services.notifications.delivered import (
     Parcel,
     Told,
 )
-from app.services.notifications.notifier import Notifications
+from app.services.notifications.notifier import Notifier
 from app.services.notifications.parcels import Parcels
 from app.services.notifications.texts import Kind
 from app.storage.ways import Channel
@@ -27,7 +27,7 @@ __all__ = [
     "DeliveryStatus",
     "Kind",
     "Letter",
-    "Notifications",
+    "Notifier",
     "Parcel",
     "Parcels",
     "Told",

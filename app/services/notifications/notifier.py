@@ -46,7 +46,7 @@ _STANDING = {
 }
 
 
-class Notifications:
+class Notifier:
     """Reaches users on their channels. Without an outbox, mail is not configured."""
 
     def __init__(

@@ -12,7 +12,7 @@ from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.memory import MemoryMailbox
 from app.services.mail.rules import Category
 from app.services.mail.sorter import Sorter
-from app.services.notifications import Notifications
+from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails
 from app.storage.notifications import Notices
@@ -26,7 +26,7 @@ NOTHING = MailSorted(mailboxes=1)
 
 
 def sorter(database: Database, mailbox: MemoryMailbox | MaildirMailbox) -> Sorter:
-    return Sorter(database, mailbox, Notifications(database))
+    return Sorter(database, mailbox, Notifier(database))
 
 
 async def test_waiting_mail_is_categorized_recorded_and_filed(
@@ -121,7 +121,7 @@ async def test_a_folder_that_takes_no_mail_holds_up_no_other_and_is_tried_again_
 ) -> None:
     mailbox = MemoryMailbox({f"n{n}": NEWS for n in range(7)} | {"a": LUNCH})
     mailbox.full.add(Category.NEWSLETTERS)
-    sorter = Sorter(database, mailbox, Notifications(database), now=clock.now)
+    sorter = Sorter(database, mailbox, Notifier(database), now=clock.now)
 
     first = await sorter.sort(ann, limit=7)
     second = await sorter.sort(ann, limit=7)

@@ -16,7 +16,7 @@ from app.services.mail.memory import MemoryMailbox
 from app.services.mail.sorter import Sorter
 from app.services.mail.sync import MailSync
 from app.services.mail.synced import MailSynced
-from app.services.notifications import Notifications
+from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.mailbox_entry import MailboxEntry
 from app.storage.mailboxes import Mailboxes
@@ -106,12 +106,12 @@ async def test_a_mail_that_steward_has_filed_was_not_deleted(
     server.put(account, LUNCH, NEWS)
     await sync.sync(ann)
 
-    filed = await Sorter(database, mailbox, Notifications(database)).sort(ann)
+    filed = await Sorter(database, mailbox, Notifier(database)).sort(ann)
 
     assert (filed.filed, filed.categories) == (2, {"personal": 1, "newsletters": 1})
     assert told(await sync.sync(ann)) == {"moved": 2}
     assert server.holds(account, "Steward.newsletters") == 1
-    again = await Sorter(database, mailbox, Notifications(database)).sort(ann)
+    again = await Sorter(database, mailbox, Notifier(database)).sort(ann)
     assert again.processed == 0
 
 

@@ -10,7 +10,7 @@ from app.services.notifications import (
     Delivered,
     DeliveryStatus,
     Letter,
-    Notifications,
+    Notifier,
     Told,
 )
 from app.storage.database import Database
@@ -28,8 +28,8 @@ def sender() -> MemorySender:
 
 
 @pytest.fixture
-def notifications(database: Database, sender: MemorySender) -> Notifications:
-    return Notifications(database, Outbox(database, sender))
+def notifications(database: Database, sender: MemorySender) -> Notifier:
+    return Notifier(database, Outbox(database, sender))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def statuses(results: tuple[Delivered, ...]) -> dict[Channel, DeliveryStatus]:
 
 
 async def test_each_channel_has_its_own_result(
-    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+    notifications: Notifier, database: Database, sender: MemorySender, ann: User
 ) -> None:
     results = await notifications.send(ann, "Hi", "Call Bob.", channels=ALL, dedupe_key="k")
 
@@ -58,7 +58,7 @@ async def test_each_channel_has_its_own_result(
 
 
 async def test_only_the_chosen_channels_are_used(
-    notifications: Notifications, sender: MemorySender, ann: User
+    notifications: Notifier, sender: MemorySender, ann: User
 ) -> None:
     results = await notifications.send(ann, "Hi", "", channels=IN_APP * 2, dedupe_key="k")
 
@@ -68,7 +68,7 @@ async def test_only_the_chosen_channels_are_used(
 
 
 async def test_a_repeat_tells_nothing_new(
-    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+    notifications: Notifier, database: Database, sender: MemorySender, ann: User
 ) -> None:
     for _ in range(3):
         await notifications.send(ann, "Hi", "", channels=ALL, dedupe_key="k")
@@ -78,7 +78,7 @@ async def test_a_repeat_tells_nothing_new(
 
 
 async def test_one_key_tells_each_user_once(
-    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+    notifications: Notifier, database: Database, sender: MemorySender, ann: User
 ) -> None:
     bob = await Users(database).add(name="Bob", address="bob@example.org")
 
@@ -91,7 +91,7 @@ async def test_one_key_tells_each_user_once(
 
 @pytest.mark.parametrize("error", [MailTrouble("busy"), LoginRefused("no"), TimeoutError("slow")])
 async def test_a_dead_channel_keeps_no_other_from_working(
-    notifications: Notifications, sender: MemorySender, ann: User, error: Exception
+    notifications: Notifier, sender: MemorySender, ann: User, error: Exception
 ) -> None:
     sender.failing = error
 
@@ -107,7 +107,7 @@ async def test_a_dead_channel_keeps_no_other_from_working(
 
 
 async def test_a_repeat_reaches_the_channel_that_failed(
-    notifications: Notifications, sender: MemorySender, ann: User
+    notifications: Notifier, sender: MemorySender, ann: User
 ) -> None:
     sender.failing = MailTrouble("busy")
     await notifications.send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
@@ -120,7 +120,7 @@ async def test_a_repeat_reaches_the_channel_that_failed(
 
 
 async def test_who_wants_no_mail_gets_none(
-    notifications: Notifications, database: Database, sender: MemorySender
+    notifications: Notifier, database: Database, sender: MemorySender
 ) -> None:
     eve = await Users(database).add(name="Eve", address="eve@example.org", wants_mail=False)
 
@@ -131,14 +131,14 @@ async def test_who_wants_no_mail_gets_none(
 
 
 async def test_without_an_outbox_mail_is_not_configured(database: Database, ann: User) -> None:
-    results = await Notifications(database).send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
+    results = await Notifier(database).send(ann, "Hi", "", channels=EMAIL, dedupe_key="k")
 
     assert statuses(results) == {Channel.EMAIL: DeliveryStatus.NOT_CONFIGURED}
 
 
 @pytest.mark.case(60)
 async def test_any_title_becomes_one_short_line(
-    notifications: Notifications, database: Database, ann: User
+    notifications: Notifier, database: Database, ann: User
 ) -> None:
     title = "Hi\r\nBcc: eve@example.org\0 " + "x" * 1000
 
@@ -153,7 +153,7 @@ async def test_any_title_becomes_one_short_line(
 
 @pytest.mark.case(60)
 async def test_a_title_with_an_encoded_line_end_is_not_mailed(
-    notifications: Notifications, sender: MemorySender, ann: User
+    notifications: Notifier, sender: MemorySender, ann: User
 ) -> None:
     title = "=?UTF-8?Q?=0A?=Bcc: eve@example.org"
 
@@ -164,7 +164,7 @@ async def test_a_title_with_an_encoded_line_end_is_not_mailed(
 
 
 async def test_no_title_or_body_is_logged(
-    notifications: Notifications, ann: User, caplog: pytest.LogCaptureFixture
+    notifications: Notifier, ann: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "app")
 
@@ -175,7 +175,7 @@ async def test_no_title_or_body_is_logged(
 
 
 async def tell(
-    notifications: Notifications,
+    notifications: Notifier,
     database: Database,
     user: User,
     title: str = "Hi",
@@ -190,7 +190,7 @@ async def tell(
 
 
 async def test_what_is_told_in_a_transaction_leaves_its_mail_to_be_sent(
-    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+    notifications: Notifier, database: Database, sender: MemorySender, ann: User
 ) -> None:
     told = await tell(notifications, database, ann)
 
@@ -205,7 +205,7 @@ async def test_what_is_told_in_a_transaction_leaves_its_mail_to_be_sent(
 
 
 async def test_what_was_told_before_leaves_no_second_letter(
-    notifications: Notifications, database: Database, sender: MemorySender, ann: User
+    notifications: Notifier, database: Database, sender: MemorySender, ann: User
 ) -> None:
     first = await tell(notifications, database, ann)
     again = await tell(notifications, database, ann)
@@ -221,7 +221,7 @@ async def test_what_was_told_before_leaves_no_second_letter(
 
 
 async def test_of_what_is_told_in_a_transaction_that_fails_nothing_is_there(
-    notifications: Notifications, database: Database, ann: User
+    notifications: Notifier, database: Database, ann: User
 ) -> None:
     with pytest.raises(RuntimeError):
         await tell(notifications, database, ann, fails=True)
@@ -232,7 +232,7 @@ async def test_of_what_is_told_in_a_transaction_that_fails_nothing_is_there(
 
 @pytest.mark.case(60)
 async def test_a_title_that_forges_a_header_leaves_no_letter(
-    notifications: Notifications, database: Database, ann: User
+    notifications: Notifier, database: Database, ann: User
 ) -> None:
     told = await tell(notifications, database, ann, "=?UTF-8?Q?=0A?=Bcc: eve@example.org")
 
@@ -242,12 +242,12 @@ async def test_a_title_that_forges_a_header_leaves_no_letter(
 
 
 async def test_who_wants_no_mail_is_left_no_letter(
-    notifications: Notifications, database: Database
+    notifications: Notifier, database: Database
 ) -> None:
     eve = await Users(database).add(name="Eve", address="eve@example.org", wants_mail=False)
 
     told = await tell(notifications, database, eve)
-    unconfigured = await tell(Notifications(database), database, eve)
+    unconfigured = await tell(Notifier(database), database, eve)
 
     assert (told.letter, unconfigured.letter) == (None, None)
     assert statuses(told.delivered)[Channel.EMAIL] is DeliveryStatus.DECLINED
