@@ -83,15 +83,14 @@ async def as_admin(where: RedisSettings | Redis) -> AsyncGenerator[Any]:
 
     Settings with a login of their own are taken as they are.
     """
+    is_limited = are_limited() and _is_anybody(where)
     if isinstance(where, RedisSettings):
-        is_anybody = are_limited() and not (where.username or where.password)
-        async with open_redis(replace(where, **_ADMIN) if is_anybody else where) as redis:
+        async with open_redis(replace(where, **_ADMIN) if is_limited else where) as redis:
             yield redis
     else:
         pool: Any = where.connection_pool
         known: dict[str, Any] = pool.connection_kwargs
-        is_anybody = are_limited() and not known.get("password")
-        options = {**known, **_ADMIN} if is_anybody else known
+        options = {**known, **_ADMIN} if is_limited else known
         client = Redis.from_pool(ConnectionPool(pool.connection_class, **options))
         async with client:
             yield client
@@ -104,10 +103,20 @@ async def asked(where: RedisSettings | Redis, *words: Any) -> Any:
 
 
 async def refused(where: RedisSettings | Redis) -> list[str]:
-    """What was refused to whoever may do no more than Steward; it is forgotten then."""
-    if not are_limited():
+    """What was refused to whoever may do no more than Steward; it is forgotten then.
+
+    Whoever has a login of their own is not of these.
+    """
+    if not are_limited() or not _is_anybody(where):
         return []
     async with as_admin(where) as redis:
         log: list[dict[str, Any]] = await redis.acl_log()
         await redis.acl_log_reset()
     return [f"{each['reason']}: {each['object']}" for each in log if each["username"] == "default"]
+
+
+def _is_anybody(where: RedisSettings | Redis) -> bool:
+    if isinstance(where, RedisSettings):
+        return not (where.username or where.password)
+    pool: Any = where.connection_pool
+    return not pool.connection_kwargs.get("password")

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import anyio
 import psutil
@@ -16,13 +15,13 @@ import pytest
 from app.context import Services
 from app.engine import Ending, RunEvent, seconds
 from app.engine.doors.events import Batch
-from app.engine.redis.connection import open_redis
 from app.jobs.watch import check_alerts
 from app.storage.runs import Runs
 from tests import servers
 from tests.eventually import eventually
 from tests.life.home import Home
 from tests.observability.hooks import hooks
+from tests.rights import asked
 from tests.services.mail.capture import Capture, smtp_server
 
 FLIPS = seconds(6)
@@ -115,9 +114,7 @@ async def test_a_worker_says_when_its_redis_is_no_longer_fit(home: Home) -> None
 
 
 async def _set(server: servers.Server, name: str, value: str) -> None:
-    async with open_redis(server.settings) as redis:
-        anybody: Any = redis
-        await anybody.execute_command("CONFIG", "SET", name, value)
+    await asked(server.nearby, "CONFIG", "SET", name, value)
 
 
 async def test_alerts_are_told_on_every_channel_and_a_dead_one_holds_up_none(

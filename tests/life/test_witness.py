@@ -16,6 +16,7 @@ from tests.life.evidence import Takeover, Trace
 from tests.life.journal import WHOLE, keep, takeovers
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
+from tests.rights import asked
 from tests.servers import Server
 
 ONE, OTHER = "host-101-aa", "host-102-bb"
@@ -125,7 +126,7 @@ async def test_a_journal_that_is_kept_survives_a_file_written_anew(
         await redis.set(keys.lease("a"), f"{ONE}:1", px=60_000)
         keep(server.data, tmp_path / "journal")
         for _ in range(2):
-            await redis.bgrewriteaof()
+            await asked(redis, "BGREWRITEAOF")
             await eventually(lambda: _is_rewritten(client))
             keep(server.data, tmp_path / "journal")
         await redis.delete(keys.worker(ONE))
