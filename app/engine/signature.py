@@ -5,20 +5,19 @@ the function's annotations, and that decoding is the validation: a wrong argumen
 the call, before anything is written.
 """
 
-import dataclasses
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import GenericAlias
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec.msgpack import Decoder
 
 from app.engine import wire
 from app.engine.errors import BadArguments, DeclarationError
+from app.engine.naive_times import may_hold_times, refuse_naive_times
 
 NO_KEYWORDS = msgspec.Raw(b"\x80")  # an empty msgpack map
 _SHORT_ARRAY = 0x90  # msgpack: 0x9N is an array of N items
@@ -72,7 +71,7 @@ class Signature:
             _positional=positional,
             _keywords={each: wire.decoder(types[each]) for each in _named(parameters)},
             _other_keywords=_other_keywords(parameters, types),
-            _has_times=any(map(_may_hold_times, types.values())),
+            _has_times=any(map(may_hold_times, types.values())),
             _enough=_enough(parameters),
         )
 
@@ -87,7 +86,7 @@ class Signature:
         except TypeError as error:
             raise BadArguments(f"{self.name}: {error}") from error
         if self._has_times:  # those in a value annotated Any are times only on this side
-            _refuse_naive_times((args, kwargs), self.name)
+            refuse_naive_times((args, kwargs), self.name)
         self.unpack(packed.args, packed.kwargs)
         return packed
 
@@ -101,7 +100,7 @@ class Signature:
             positional = self._unpack_positional(args)
         named = {} if kwargs == NO_KEYWORDS else self._unpack_keywords(kwargs)
         if self._has_times:
-            _refuse_naive_times((positional, named), self.name)
+            refuse_naive_times((positional, named), self.name)
         return positional, named
 
     def complete(
@@ -224,30 +223,3 @@ def _other_keywords(parameters: inspect.Signature, types: Mapping[str, Any]) -> 
     """What reads an argument that only `**rest` takes; without one, binding refuses it."""
     rest = [e.name for e in parameters.parameters.values() if e.kind is e.VAR_KEYWORD]
     return wire.decoder(types[rest[0]] if rest else Any)
-
-
-def _may_hold_times(kind: Any) -> bool:
-    return wire.mentions(kind, msgspec.inspect.DateTimeType, msgspec.inspect.AnyType)
-
-
-def _refuse_naive_times(value: object, name: str) -> None:
-    waiting = [value]  # a list, not recursion: a value may be nested deeper than Python calls
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, datetime) and current.utcoffset() is None:
-            raise BadArguments(f"{name}: {current.isoformat()} has no time zone")
-        waiting.extend(_parts(current))
-
-
-def _parts(value: object) -> Iterable[object]:
-    """What a value holds, one level down."""
-    if isinstance(value, Mapping):
-        pairs = cast("Mapping[object, object]", value)
-        return (*pairs.keys(), *pairs.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return cast("Iterable[object]", value)
-    if dataclasses.is_dataclass(value):
-        return [getattr(value, each.name, None) for each in dataclasses.fields(value)]
-    if isinstance(value, msgspec.Struct):
-        return [getattr(value, each) for each in value.__struct_fields__]
-    return ()
