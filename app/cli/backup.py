@@ -72,12 +72,15 @@ async def restore_backup(
     name: Name, /, *, to: To = None, yes: Yes = False, json: Json = False
 ) -> None:
     """Put a backup back; with --yes what is there already is moved aside, and kept."""
+    from app.connection import database_at
     from app.settings import read_settings
 
-    home = read_settings().home.resolve()
-    target = home if to is None else to.resolve()
+    settings = read_settings()
+    target = settings.home.resolve() if to is None else to.resolve()
+    place = None if to else database_at(settings)
+    server = place if isinstance(place, str) else None
     with unused(target):
-        restored = await _stored().restore(name, target, may_move_aside=yes)
+        restored = await _stored().restore(name, target, may_move_aside=yes, server=server)
     facts = {each: getattr(restored, each) for each in restored.__slots__}
     if json:
         show_json(facts)

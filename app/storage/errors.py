@@ -2,6 +2,7 @@
 
 StorageError
 ├── NewerDatabase     a newer Steward has written it: this one leaves it alone
+├── DatabaseInUse     others work with it, and it was to be replaced
 ├── UnusableDatabase  it is no database, is damaged, or can't be reached
 └── UpkeepTooLong     compacting and the like took longer than it may
 """
@@ -23,11 +24,16 @@ class NewerDatabase(StorageError):
         )
 
 
+class DatabaseInUse(StorageError):
+    """Others work with the database just now, so it can't be replaced; nothing was changed."""
+
+
 class UnusableDatabase(StorageError):
     """The database can't be opened or read."""
 
     def __init__(self, place: object, reason: object) -> None:
         super().__init__(f"{place} can't be used as a database: {reason}")
+        self.reason = reason
 
 
 class UpkeepTooLong(StorageError, TimeoutError):

@@ -1,7 +1,8 @@
 """What two sides of a mirror were like when they were last alike, thing by thing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,6 +20,8 @@ from app.storage.base import Base
 from app.storage.database import Database
 from app.storage.users import UserRow
 
+RESTORED: Final = "restored"
+"""In place of a cursor: what is known is a restored backup's; the next sync removes nothing."""
 _DIGEST = 64  # characters of a SHA-256
 
 
@@ -121,6 +124,17 @@ class MirrorBook:
         reached = update(MirrorRow).where(MirrorRow.id == self._id, MirrorRow.cursor != cursor)
         async with self._database.write() as session:
             await session.execute(reached.values(cursor=cursor))
+
+    async def begin_again(self, unknown: Iterable[str]) -> None:
+        """Forget these things, and how far the other side's changes were taken in."""
+        names = list(unknown)
+        async with self._database.write() as session:
+            for name in names:
+                gone = delete(MirrorItemRow).filter_by(mirror_id=self._id, name=name)
+                await session.execute(gone)
+            await session.execute(
+                update(MirrorRow).where(MirrorRow.id == self._id).values(cursor="")
+            )
 
     async def forget(self) -> None:
         """Forget all that is known, as if this were the first time."""

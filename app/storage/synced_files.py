@@ -1,6 +1,8 @@
 """What two folders were like when they were last alike, file by file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,6 +11,7 @@ from app.storage.base import Base
 from app.storage.database import Database
 
 _MARK = ""  # in place of a path: which folders these are
+_RESTORED = "/"  # in place of a path: what is known of them is a restored backup's
 
 
 class SyncedFileRow(Base):
@@ -21,6 +24,26 @@ class SyncedFileRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
 
 
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What is known of two folders."""
+
+    mark: str
+    """What both should bear; empty when they were never alike."""
+    files: dict[str, str]
+    """The digest of each file."""
+    is_restored: bool
+    """Whether a backup says so, and either may have changed since in ways that nobody knows."""
+
+
+NOTE_RESTORED: Final = (
+    "INSERT OR IGNORE INTO synced_files (pair, path, digest)"
+    " SELECT pair, ?, '' FROM synced_files WHERE path = ?",
+    (_RESTORED, _MARK),
+)
+"""What has a restored backup know it, of every pair."""
+
+
 class SyncedFiles:
     """The files of one pair of folders."""
 
@@ -28,12 +51,17 @@ class SyncedFiles:
         self._database = database
         self._pair = pair
 
-    async def read(self) -> tuple[str, dict[str, str]]:
-        """The mark that both folders should have, and the digest of each file."""
+    async def read(self) -> Synced:
+        """What is known; nothing the first time."""
         wanted = select(SyncedFileRow).where(SyncedFileRow.pair == self._pair)
         async with self._database.read() as session:
             known = {row.path: row.digest for row in await session.scalars(wanted)}
-        return known.pop(_MARK, ""), known
+        is_restored = known.pop(_RESTORED, None) is not None
+        return Synced(known.pop(_MARK, ""), known, is_restored)
+
+    async def merge(self, unknown: Iterable[str]) -> None:
+        """Forget these files, and that a backup was restored. Safe to repeat."""
+        await self.record(dict.fromkeys([*unknown, _RESTORED]))
 
     async def begin(self, mark: str) -> None:
         """Forget what was, and remember the folders by this mark."""

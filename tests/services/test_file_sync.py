@@ -12,6 +12,7 @@ from app.services.file_sync import FileSync, FileSyncStatus, NotTheFolder
 from app.services.file_sync.plan import Act, decide, other_name
 from app.services.tree import PART
 from app.storage.database import Database
+from app.storage.restored import bring_up
 from app.storage.synced_files import SyncedFileRow
 from tests.services.backup.conftest import contents
 
@@ -133,6 +134,30 @@ async def test_what_was_removed_on_one_side_goes_on_the_other(
     assert files(here) == files(there) == {"kept": b"x"}
     assert not (there / "deep").exists()
     assert (done.removed_here, done.removed_there) == (1, 1)
+
+
+async def test_the_first_sync_after_a_restore_removes_nothing(
+    sync: FileSync, database: Database, here: Path, there: Path
+) -> None:
+    for name in ("only here", "only there", "both", "newer"):
+        write(here, name, b"then")
+    await sync.sync()
+    (there / "only here").unlink()
+    (here / "only there").unlink()
+    write(there, "newer", b"since")
+    bring_up(database.path)
+
+    would = await sync.sync(dry_run=True)
+    done = await sync.sync()
+    (there / "both").unlink()
+    later = await sync.sync()
+
+    assert (would.removed_here, would.removed_there, would.sent, would.fetched) == (0, 0, 1, 2)
+    assert (done.removed_here, done.removed_there, done.conflicts) == (0, 0, 0)
+    assert (done.sent, done.fetched, done.unchanged) == (1, 2, 1)
+    assert (later.removed_here, later.removed_there, later.sent, later.fetched) == (1, 0, 0, 0)
+    assert files(here) == files(there)
+    assert files(here) == {"newer": b"since", "only here": b"then", "only there": b"then"}
 
 
 async def test_what_was_changed_wins_over_what_was_removed(

@@ -1,7 +1,7 @@
 """Makes the backups of a home, for the job and the command, and removes old ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from hashlib import blake2b
@@ -10,6 +10,7 @@ from secrets import token_hex
 from threading import Event
 from typing import TypeVar
 
+from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from app.services.backup.maker import Maker
@@ -19,7 +20,7 @@ from app.services.backup.shelf import Kept, Retention, name_of
 from app.services.backup.stored import Stored
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.snapshot import NoSnapshot, file_of
+from app.storage.snapshot import save, size_of
 from app.storage.users import Users
 
 T = TypeVar("T")
@@ -66,8 +67,8 @@ class _Job:
 
     maker: Maker
     stop: Event
-    note: str = ""
-    users: tuple[int, ...] = field(default=())
+    database_size: int
+    users: tuple[int, ...]
 
 
 class Backups(Stored):
@@ -100,15 +101,20 @@ class Backups(Stored):
         return await self._in_thread(job, partial(self._make, job, mark))
 
     async def _job(self) -> _Job:
-        users, note = Users(self._database), ""
-        try:
-            path: Path | None = file_of(self._database)
-        except NoSnapshot as error:
-            path, note = None, str(error)
+        users, stop = Users(self._database), Event()
         active = tuple(each.id for each in await users.active())
-        scope, stop = self._scope((await users.owner()).id), Event()
-        maker = Maker(scope=scope, users=active, database=path, shelf=self.shelf, stop=stop.is_set)
-        return _Job(maker, stop, note, active)
+        maker = Maker(
+            scope=self._scope((await users.owner()).id),
+            users=active,
+            save_database=self._save,
+            shelf=self.shelf,
+            stop=stop.is_set,
+        )
+        return _Job(maker, stop, await size_of(self._database), active)
+
+    def _save(self, target: Path) -> str:
+        """Copy the database, for the thread that makes a backup."""
+        return from_thread.run(save, self._database, target)
 
     async def _in_thread(self, job: _Job, act: Callable[[], T]) -> T:
         try:
@@ -132,17 +138,17 @@ class Backups(Stored):
         files, size = job.maker.count()
         over = self._retention.over(self.shelf.kept(), self._now(), coming=1)
         return BackupMade(
-            status=_status(job.maker.errors, job.note),
+            status=_status(job.maker.errors),
             dry_run=True,
             name="",
             is_new=True,
             size=0,
-            total_size=size,
-            files=files,
+            total_size=size + job.database_size,
+            files=files + 1,
             **_users(job),
             skipped=job.maker.skipped,
             removed=tuple(each.name for each in over),
-            errors=_told(job.maker.errors, job.note),
+            errors=tuple(job.maker.errors[:_TOLD]),
         )
 
     def _prune(self) -> tuple[str, ...]:
@@ -159,30 +165,26 @@ def _made(
     failed = {each.id for each in manifest.users if each.failed}
     ids = {each.id for each in manifest.users}
     return BackupMade(
-        status=_status(errors, job.note),
+        status=_status(errors),
         dry_run=False,
         name=kept.name,
         is_new=is_new,
         size=kept.size,
         total_size=sum(each.size for each in manifest.files),
         files=len(manifest.files),
-        users_backed_up=0 if job.note else len(ids - failed),
-        users_failed=len(ids) if job.note else len(failed),
+        users_backed_up=len(ids - failed),
+        users_failed=len(failed),
         skipped=manifest.skipped,
         removed=removed,
-        errors=_told(errors, job.note),
+        errors=tuple(errors[:_TOLD]),
     )
 
 
 def _users(job: _Job) -> dict[str, int]:
-    """Whose data would be saved whole; without the database, nobody's."""
-    failed = set(job.users) if job.note else job.maker.failed.keys() & set(job.users)
+    """Whose data would be saved whole."""
+    failed = job.maker.failed.keys() & set(job.users)
     return {"users_backed_up": len(job.users) - len(failed), "users_failed": len(failed)}
 
 
-def _status(errors: Sequence[str], note: str) -> BackupStatus:
-    return BackupStatus.PARTIAL_SUCCESS if errors or note else BackupStatus.SUCCESS
-
-
-def _told(errors: Sequence[str], note: str) -> tuple[str, ...]:
-    return (*filter(None, [note]), *errors)[:_TOLD]
+def _status(errors: Sequence[str]) -> BackupStatus:
+    return BackupStatus.PARTIAL_SUCCESS if errors else BackupStatus.SUCCESS

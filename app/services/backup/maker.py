@@ -18,7 +18,6 @@ from app.services.backup.shelf import Kept, Shelf
 from app.services.backup.writer import Unreadable, Writer
 from app.services.entries import Entry, shown
 from app.services.tree import Found, Stopped, Tree, Unread, open_tree, reason_of
-from app.storage.snapshot import save_file
 
 _LOOKS = 2
 _TOLD = 100  # errors in a manifest; all are counted
@@ -31,8 +30,8 @@ class Maker:
     scope: Scope
     users: Sequence[int]
     """Whose data there is; their rows are in the database."""
-    database: Path | None
-    """None when it is on a server."""
+    save_database: Callable[[Path], str]
+    """Copies it to a file, and returns the last step that its tables have taken."""
     shelf: Shelf
     stop: Callable[[], bool]
     limits: Limits = USUAL
@@ -61,22 +60,18 @@ class Maker:
             part.unlink(missing_ok=True)
 
     def count(self) -> tuple[int, int]:
-        """How many files there are to save, and how many bytes."""
+        """How many files there are beside the database, and how many bytes."""
         files = size = 0
         for found, _ in self._walk():
             files += found.entry.is_file
             size += found.entry.status.st_size if found.entry.is_file else 0
-        if self.database is not None:
-            files, size = files + 1, size + self.database.stat().st_size
         return files, size
 
     def _database(self, writer: Writer, folder: Path) -> str:
-        if self.database is None:
-            return ""
         scratch = Path(mkdtemp(prefix=".database-", suffix=".unfinished", dir=folder))
         try:
             copy = scratch / DATABASE
-            schema = save_file(self.database, copy)
+            schema = self.save_database(copy)
             writer.add_file(DATABASE, lambda: os.open(copy, os.O_RDONLY), user=0)
             return schema
         finally:

@@ -1,24 +1,29 @@
 """Puts a backup back: all of it is unpacked and compared first, and only then takes its place.
 
 What was there goes to `before-restore-<time>` beside it, and is never removed. Names that no backup
-holds (logs, queues, the signing key) stay as they are. Killed in the middle it is done again: what
-had its place by then is moved aside once more, and nothing is lost.
+holds (logs, queues, the signing key) stay as they are. The rows go into the file of the database,
+or to a server: what that held lies as a file with the rest of what was there. Killed in the middle
+it is done again: what had its place by then is moved aside once more, and nothing is lost.
 """
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
+from anyio import from_thread
+
 from app.services.backup.errors import TargetInUse
 from app.services.backup.manifest import Manifest
 from app.services.backup.reader import USUAL, Limits, read_backup
 from app.services.backup.scope import ASIDE, DATABASE, STAGING, is_saved
 from app.services.tree import Tree, open_tree
+from app.storage.exchange import has_rows, replace_rows
+from app.storage.restored import bring_up
 from app.storage.snapshot import check_file
 
 _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
@@ -36,22 +41,34 @@ class Restored:
 
 
 def restore_backup(
-    path: Path, target: Path, *, may_move_aside: bool, now: datetime, limits: Limits = USUAL
+    path: Path,
+    target: Path,
+    *,
+    may_move_aside: bool,
+    now: datetime,
+    limits: Limits = USUAL,
+    server: str | None = None,
 ) -> Restored:
-    """Put it into the target, made if need be; blocking.
+    """Put it into the target, made if need be, and its rows into the server's database; blocking.
 
-    Raises `BadBackup`, and `TargetInUse` for a target with something in it that may not be moved;
-    either way nothing in the target has changed.
+    Raises `BadBackup`, `TargetInUse` for a target with something in it that may not be moved, and
+    `DatabaseInUse`; either way nothing there has changed.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = _in_the_way(target)
-    if there and not may_move_aside:
-        raise TargetInUse(f"{target} holds {there[0]} already: say --yes to have it moved aside")
+    there = _in_the_way(target, with_database=server is None)
+    holds_rows = server is not None and from_thread.run(has_rows, server)
+    if (there or holds_rows) and not may_move_aside:
+        what = f"{target} holds {there[0]}" if there else "the database holds rows"
+        raise TargetInUse(f"{what} already: say --yes to have it moved aside")
     _remove_leftovers(target)
     staging = Path(mkdtemp(prefix=STAGING, dir=target))
+    aside = None
     try:
         manifest = _unpack(path, staging, limits)
-        aside = _swap(staging, target, now)
+        if server is not None and (staging / DATABASE).exists():
+            aside = _aside(target, now) if holds_rows else None
+            _hand_over(server, staging / DATABASE, aside)
+        aside = _swap(staging, target, there, aside, now)
     finally:
         shutil.rmtree(staging)
     return Restored(
@@ -91,27 +108,42 @@ def _unpack(path: Path, staging: Path, limits: Limits) -> Manifest:
         manifest = read_backup(path, sink=unpacking, limits=limits).demand()
     if (staging / DATABASE).exists():
         check_file(staging / DATABASE)
+        bring_up(staging / DATABASE)
     unpacking.end(staging)
     return manifest
 
 
-def _swap(staging: Path, target: Path, now: datetime) -> Path | None:
+def _hand_over(server: str, database: Path, aside: Path | None) -> None:
+    """Have the server hold the rows; those it held lie in a file before they go."""
+    try:
+        from_thread.run(replace_rows, server, database, aside / DATABASE if aside else None)
+    except BaseException:
+        if aside:
+            shutil.rmtree(aside)
+        raise
+    database.unlink()
+
+
+def _swap(
+    staging: Path, target: Path, there: Sequence[str], aside: Path | None, now: datetime
+) -> Path | None:
     """Move aside what is there, and all that was unpacked into its place."""
-    aside = None
-    for name in _in_the_way(target):
-        aside = aside or Path(
-            mkdtemp(prefix=f"{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-", dir=target)
-        )
+    for name in there:
+        aside = aside or _aside(target, now)
         os.rename(target / name, aside / name)
     for name in sorted(os.listdir(staging)):
         os.rename(staging / name, target / name)
     return aside
 
 
-def _in_the_way(target: Path) -> list[str]:
+def _aside(target: Path, now: datetime) -> Path:
+    return Path(mkdtemp(prefix=f"{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-", dir=target))
+
+
+def _in_the_way(target: Path, *, with_database: bool) -> list[str]:
     """What the target holds of what a backup holds; the database and its log go together."""
     names = sorted(os.listdir(target))
-    return [name for name in names if name in _DATABASE_FILES or is_saved(name)]
+    return [name for name in names if is_saved(name) or with_database & (name in _DATABASE_FILES)]
 
 
 def _remove_leftovers(target: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
+from shutil import rmtree
 
 from app.services.backup.errors import BackupBusy, BadBackup, UnknownBackup
 
@@ -150,7 +151,10 @@ class Shelf:
         for name in names:
             is_part = name.startswith(".") and name.endswith(_PART)
             is_alone = name.endswith(_SUM) and name.removesuffix(_SUM) not in names
-            if is_part or (is_alone and _NAME.fullmatch(name.removesuffix(_SUM))):
+            path = self.folder / name
+            if is_part and path.is_dir() and not path.is_symlink():
+                rmtree(path)  # where the database was copied to
+            elif is_part or (is_alone and _NAME.fullmatch(name.removesuffix(_SUM))):
                 (self.folder / name).unlink(missing_ok=True)
 
 

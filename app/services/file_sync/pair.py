@@ -92,6 +92,10 @@ class Pair:
         sides = (self.here, self.there)
         return [path for path in found if not any(side.is_unknown(path) for side in sides)]
 
+    def are_both(self, path: str) -> bool:
+        """Whether this file was found on both sides."""
+        return path in self.here.files and path in self.there.files
+
     def settle(self, files: Sequence[tuple[str, str | None]]) -> dict[str, str | None]:
         """Make these alike, given what they were; returns what both sides have then, by path."""
         alike: dict[str, str | None] = {}

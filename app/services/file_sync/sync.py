@@ -3,6 +3,9 @@
 Killed in the middle it goes on: files that are alike by then are alike, whoever made them so. Each
 folder bears a mark; one that is there without its mark is another folder, such as the empty place
 where a disk should be mounted, and then nothing is done: all would look as if it had been removed.
+
+After a backup was restored, what is known is of then: a file that only one side has is taken for
+new there, and nothing is removed.
 """
 
 from collections.abc import Callable
@@ -50,17 +53,22 @@ class FileSync:
             stop.set()
 
     async def _go_through(self, sides: Pair, memory: SyncedFiles) -> FilesSynced:
-        mark, known = await memory.read()
-        if new := await _in_thread(partial(sides.begin, mark)):
+        memorized = await memory.read()
+        known, dry_run = memorized.files, sides.done.dry_run
+        if new := await _in_thread(partial(sides.begin, memorized.mark)):
             known = {}
-            if not sides.done.dry_run:
+            if not dry_run:
                 await memory.begin(new)
         await _in_thread(sides.look)
+        if memorized.is_restored and known:
+            known = {each: known[each] for each in known if sides.are_both(read_path(each))}
+            if not dry_run:
+                await memory.merge(memorized.files.keys() - known.keys())
         paths = sides.paths(map(read_path, known))
         for start in range(0, len(paths), _CHUNK):
             chunk = [(each, known.get(written(each))) for each in paths[start : start + _CHUNK]]
             alike = await _in_thread(partial(sides.settle, chunk))
-            if not sides.done.dry_run:
+            if not dry_run:
                 now = {written(path): digest for path, digest in alike.items()}
                 await memory.record({p: d for p, d in now.items() if known.get(p) != d})
         return sides.ended()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.services.mirror.folder import MirrorFolder
+from app.services.mirror.folder import MirrorFolder, Scan
 from app.services.mirror.item import Changes
 from app.services.mirror.landslide import landslides
 from app.services.mirror.mirrored import Mirrored
@@ -11,7 +11,7 @@ from app.services.mirror.namesake import Namesakes
 from app.services.mirror.pair import Pair
 from app.services.mirror.remote import Remote
 from app.services.mirror.settler import Settler
-from app.storage.mirror import MirrorBook, MirrorItem
+from app.storage.mirror import RESTORED, MirrorBook, MirrorItem
 
 
 class Mirror:
@@ -41,7 +41,10 @@ class Mirror:
         if scan.is_missing and known:  # nobody meant to remove everything: it is filled again
             await self._book.forget()
             cursor, known = "", ()
-        changes = await self._changes(cursor, known)
+        is_restored = cursor == RESTORED
+        changes = await self._changes("" if is_restored else cursor, known)
+        if is_restored:
+            known = await self._merged(known, scan, changes)
         settler = Settler(self._folder, self._remote, self._book)
         self.done = settler.done
         for name, reason in (scan.bad | changes.bad).items():
@@ -69,6 +72,15 @@ class Mirror:
         missing = [each.remote_id for each in known if each.remote_id not in seen]
         gone = await self._remote.gone([id for id in missing if id is not None])
         return replace(changes, gone=changes.gone | gone, is_whole=False)
+
+    async def _merged(
+        self, known: Sequence[MirrorItem], scan: Scan, changes: Changes
+    ) -> tuple[MirrorItem, ...]:
+        """Without what one side lacks: after a restore it is new on the other, and not removed."""
+        here = scan.files.keys() | scan.bad.keys()
+        lacks = [each for each in known if each.name not in here or each.remote_id in changes.gone]
+        await self._book.begin_again(each.name for each in lacks)
+        return tuple(each for each in known if each not in lacks)
 
     async def _settle(self, settler: Settler, pairs: Sequence[Pair]) -> None:
         looks = [each for each in pairs if each.needs_look]

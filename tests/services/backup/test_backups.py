@@ -19,12 +19,11 @@ from app.services.backup import (
     TargetInUse,
     UnknownBackup,
 )
-from app.services.backup.scope import Scope
 from app.services.backup.shelf import Shelf
 from app.storage.database import Database
-from app.storage.errors import UnusableDatabase
+from app.storage.errors import NewerDatabase, UnusableDatabase
+from app.storage.sightings import Sighting, Sightings
 from app.storage.users import User, Users
-from tests.postgres import Server
 from tests.services.backup.conftest import Open, contents
 from tests.storage.still_clock import TICK, StillClock
 
@@ -258,6 +257,9 @@ async def test_what_a_killed_one_has_left_is_no_backup_and_is_cleared_away(
     unfinished.write_bytes(b"half")
     orphan = home / "backups/steward-20300101T000000Z-00000000.tar.gz.sha256"
     orphan.write_text("0  x\n")
+    scratch = home / "backups/.database-x.unfinished"
+    scratch.mkdir()
+    (scratch / "steward.db").write_bytes(b"half")
     (home / "backups/steward-20300101T000000Z-00000001.tar.gz").symlink_to(made.name)
     (home / "backups/of-mine.tar.gz").write_text("not ours")
 
@@ -265,6 +267,7 @@ async def test_what_a_killed_one_has_left_is_no_backup_and_is_cleared_away(
     await backups.make()
 
     assert not unfinished.exists()
+    assert not scratch.exists()
     assert not orphan.exists()
     assert (home / "backups/of-mine.tar.gz").exists()
 
@@ -327,31 +330,47 @@ async def test_what_was_moved_aside_is_in_no_later_backup(backups: Backups, home
     assert (await backups.make()).files == first.files
 
 
+async def test_the_workers_of_then_are_not_missed_when_it_is_put_back(
+    backups: Backups, database: Database, tmp_path: Path, still: StillClock
+) -> None:
+    worker = Sighting(
+        worker="w",
+        host="h",
+        pid=1,
+        started_at=still.now(),
+        seen_at=still.now(),
+        cpu_percent=0,
+        memory_bytes=1,
+        slots=1,
+    )
+    await Sightings(database).see(worker)
+
+    made = await backups.make()
+    await backups.restore(made.name, tmp_path / "elsewhere", may_move_aside=False)
+
+    async with Database.open(tmp_path / "elsewhere/steward.db") as restored:
+        (seen,) = await Sightings(restored).recent(still.now())
+    assert seen.left_at == seen.seen_at
+
+
+async def test_a_database_of_a_newer_steward_is_not_put_back(
+    backups: Backups, database: Database, home: Path
+) -> None:
+    async with database.write() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    made = await backups.make()
+    before = contents(home, *SAVED)
+
+    with pytest.raises(NewerDatabase):
+        await backups.restore(made.name, home, may_move_aside=True)
+
+    assert contents(home, *SAVED) == before
+    assert not [name for name in contents(home) if name.startswith("before-restore-")]
+
+
 @pytest.mark.parametrize("name", ["../x", "", "latest ", "steward-20300101T000000Z-0.tar.gz"])
 async def test_there_is_no_backup_of_another_name(backups: Backups, name: str) -> None:
     await backups.make()
 
     with pytest.raises(UnknownBackup):
         await backups.verify(name)
-
-
-async def test_without_the_database_which_is_on_a_server_it_is_no_full_success(
-    postgres: Server, tmp_path: Path, still: StillClock
-) -> None:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes/tea.md").write_text("Tea")
-    async with postgres.database() as url, Database.open(url) as database:
-        ann = await Users(database).ensure_owner(
-            name="Ann", address="ann@example.com", timezone="UTC"
-        )
-        scope = Scope(home=tmp_path, owner=ann.id)
-        backups = Backups(
-            database, lambda _: scope, tmp_path / "backups", retention=Retention(), now=still.now
-        )
-
-        made = await backups.make()
-
-    assert made.status is BackupStatus.PARTIAL_SUCCESS
-    assert (made.files, made.users_backed_up, made.users_failed) == (1, 0, 1)
-    assert "pg_dump" in made.errors[0]
-    assert "password" not in made.errors[0]

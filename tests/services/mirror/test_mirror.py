@@ -10,6 +10,7 @@ import pytest
 from app.services.mirror import Mirror, Mirrored, MirrorFolder, RemoteUnavailable
 from app.storage.database import Database
 from app.storage.mirror import MirrorBook
+from app.storage.restored import bring_up
 from app.storage.users import User
 from tests.plugins.tiers import Tier
 from tests.services.mirror.elsewhere import Elsewhere, Plain
@@ -37,6 +38,10 @@ class Both:
         while done.is_held:
             done = await self.sync(mark_in(done))
         return done
+
+    def restore(self) -> None:
+        """Have the database know that it comes out of a backup."""
+        bring_up(self._database.path)
 
     def write(self, name: str, text: str) -> None:
         self.here.mkdir(exist_ok=True)
@@ -189,6 +194,26 @@ async def test_a_folder_that_is_missing_is_filled_again_and_deletes_nothing(both
 
     assert (done.new, done.sent_deleted) == (1, 0)
     assert both.files == both.things == {"a.txt": "a"}
+
+
+async def test_the_first_sync_after_a_restore_removes_nothing(both: Both) -> None:
+    for name in ("only here.txt", "only there.txt", "both.txt", "newer.txt"):
+        both.there.edit(name, b"then")
+    await both.sync()
+    both.there.edit("only here.txt", None)
+    (both.here / "only there.txt").unlink()
+    both.there.edit("newer.txt", b"since")
+    both.restore()
+
+    done = await both.sync()
+    both.there.edit("both.txt", None)
+    later = await both.sync()
+
+    assert (done.deleted, done.sent_deleted, done.failed, done.conflicts) == (0, 0, 0, 0)
+    assert (done.new, done.sent_new, done.updated, done.unchanged) == (1, 1, 1, 1)
+    assert (later.deleted, later.changes) == (1, 1)
+    assert both.files == both.things
+    assert both.files == {"newer.txt": "since", "only here.txt": "then", "only there.txt": "then"}
 
 
 def mark_in(done: Mirrored) -> str:
