@@ -9,46 +9,12 @@ import pytest
 from app.services.ics.event import Limits
 from app.services.ics.frames import Order, packed
 from app.services.ics.reader import File, Reader, Reading
+from tests.plugins.cases import Case
+from tests.services.ics.hostile import HOSTILE
 from tests.services.ics.texts import NOW, VIEW, calendar, event
 
-QUICK = Limits(event=timedelta(seconds=0.2), document=timedelta(seconds=10))
+QUICK = Limits(event=timedelta(seconds=0.1), document=timedelta(seconds=10))
 GOOD = event("good", "DTSTART;TZID=Europe/Berlin:20261201T100000", "RRULE:FREQ=WEEKLY;COUNT=3")
-START = "DTSTART:20200101T000000Z"
-EVERY = ",".join(map(str, range(60)))
-DENSE = f"BYSECOND={EVERY};BYMINUTE={EVERY};BYHOUR={','.join(map(str, range(24)))}"
-
-HOSTILE = {
-    "every second, a billion times": (START, "RRULE:FREQ=SECONDLY;COUNT=1000000000"),
-    "every second": (START, "RRULE:FREQ=SECONDLY"),
-    "every minute": (START, "RRULE:FREQ=MINUTELY"),
-    "every second until 9999": (START, "RRULE:FREQ=SECONDLY;UNTIL=99991231T235959Z"),
-    "dense": (START, f"RRULE:FREQ=YEARLY;COUNT=1;{DENSE}"),
-    "dense and never": (START, f"RRULE:FREQ=DAILY;{DENSE};BYMONTH=2;BYMONTHDAY=30"),
-    "exrule": (START, "RRULE:FREQ=SECONDLY", "EXRULE:FREQ=SECONDLY"),
-    "huge interval": (START, "RRULE:FREQ=DAILY;INTERVAL=99999999999999999999"),
-    "negative count": (START, "RRULE:FREQ=DAILY;COUNT=-5"),
-    "zero interval": (START, "RRULE:FREQ=DAILY;INTERVAL=0"),
-    "two rules": (START, "RRULE:FREQ=SECONDLY", "RRULE:FREQ=SECONDLY;INTERVAL=7"),
-    "year zero": ("DTSTART:00000101T000000Z", "RRULE:FREQ=DAILY"),
-    "year one": ("DTSTART:00010101T000000Z", "RRULE:FREQ=SECONDLY"),
-    "end of time": ("DTSTART:99991231T235959Z", "DURATION:P5000D", "RRULE:FREQ=DAILY"),
-    "13th month": ("DTSTART:20261301T000000Z",),
-    "odd zone": ("DTSTART;TZID=../../etc/passwd:20261201T100000",),
-    "odder zone": ("DTSTART;TZID=/dev/zero:20261201T100000",),
-    "no start": ("SUMMARY:x",),
-    "two starts": (START, START, "RRULE:FREQ=DAILY"),
-    "a date and a time": ("DTSTART;VALUE=DATE:20261201", "DTEND:20261201T100000Z"),
-    "a recurrence of nothing": ("RECURRENCE-ID:20261201T100000Z", "SUMMARY:x"),
-    "many exdates": (START, "RRULE:FREQ=MINUTELY", *["EXDATE:20261201T100000Z"] * 2_000),
-    "many rdates": (START, "RDATE:" + ",".join(["20261201T100000Z"] * 20_000)),
-    "nested": (START, *["BEGIN:X"] * 2_000, *["END:X"] * 2_000),
-    "nul": (START, "SUMMARY:a\0b", "RRULE:FREQ=\0DAILY"),
-    "a megabyte": (START, "SUMMARY:" + "\r\n ".join(["x" * 70] * 15_000)),
-    "parameters": (START, "SUMMARY" + ";A=b" * 20_000 + ":x"),
-    "quotes": (START, 'SUMMARY;A="' + "x" * 100_000 + ":x"),
-    "no colon": (START, "SUMMARY" * 20_000),
-    "binary": (START, "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + "A" * 100_001),
-}
 
 
 async def read(*texts: str, limits: Limits = QUICK) -> Reading:
@@ -65,6 +31,23 @@ async def hostile() -> Reading:
 
 def _good(name: str) -> str:
     return GOOD.replace("good", f"good beside {name}")
+
+
+@pytest.mark.case(57)
+async def test_of_sixty_hostile_files_only_their_own_events_are_refused(
+    hostile: Reading, case: Case
+) -> None:
+    good = [name for name in hostile.events if name.startswith("good beside ")]
+    most = max(len(each.occurrences) for each in hostile.events.values())
+
+    case.says(
+        f"{len(HOSTILE)} hostile calendar files, a good event in each",
+        steward=f"{len(good)} good events taken, {len(hostile.refused)} events refused by name; "
+        f"at most {most} occurrences of one",
+    )
+    assert len(HOSTILE) >= 60
+    assert len(good) == len(HOSTILE)
+    assert most <= 1_000
 
 
 @pytest.mark.case(57)
