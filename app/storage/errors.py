@@ -5,9 +5,13 @@ StorageError
 ├── DatabaseInUse     others work with it, and it was to be replaced
 ├── UnusableDatabase  it is no database, is damaged, or can't be reached
 └── UpkeepTooLong     compacting and the like took longer than it may
+
+DatabaseBusy          a SQLAlchemy `OperationalError`, to be waited out like an absent server
 """
 
 from datetime import timedelta
+
+from sqlalchemy.exc import OperationalError
 
 
 class StorageError(Exception):
@@ -43,4 +47,18 @@ class UpkeepTooLong(StorageError, TimeoutError):
         super().__init__(
             f"it took longer than {within.total_seconds():g} s: STEWARD_DATABASE__UPKEEP_WITHIN "
             "allows more"
+        )
+
+
+class DatabaseBusy(OperationalError):
+    """Another process holds the file's write lock for longer than anybody waits for it."""
+
+    def __init__(self, place: object, cause: BaseException) -> None:
+        super().__init__(None, None, cause)
+        self.place = place
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place} is locked: another process is in the middle of writing to it. "
+            "End that, such as a worker that is blocked, and try again."
         )

@@ -2,7 +2,7 @@
 
 A plain BEGIN takes the write lock only when it first writes; two that have read the same row then
 both write what they computed from it. With BEGIN IMMEDIATE the second waits before it reads, in
-SQLite, up to `_PATIENCE`.
+SQLite, up to `_PATIENCE`; then it is told `DatabaseBusy`.
 """
 
 import os
@@ -15,10 +15,10 @@ from time import monotonic, sleep
 from typing import Any
 
 import anyio.to_thread
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from app.storage.errors import UnusableDatabase
+from app.storage.errors import DatabaseBusy, UnusableDatabase
 from app.storage.migrations import upgrade
 
 _PATIENCE = timedelta(seconds=10)  # waiting for another process's write
@@ -105,7 +105,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+            if not _is_busy(error) or monotonic() > give_up:
                 raise
             sleep(_BRIEFLY)
         else:
@@ -122,6 +122,7 @@ def _engine(path: Path, *, begin: str, pragmas: tuple[str, ...], connections: in
     )
     event.listen(engine.sync_engine, "connect", _set_up(pragmas))
     event.listen(engine.sync_engine, "begin", _begin_with(begin))
+    event.listen(engine.sync_engine, "handle_error", _name_the_lock(path))
     return engine
 
 
@@ -130,6 +131,19 @@ def _begin_with(statement: str) -> Callable[[Connection], None]:
         connection.exec_driver_sql(statement)
 
     return on_begin
+
+
+def _name_the_lock(path: Path) -> Callable[[ExceptionContext], None]:
+    def on_error(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+            raise DatabaseBusy(path, error) from error
+
+    return on_error
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _set_up(pragmas: tuple[str, ...]) -> Callable[[Any, Any], None]:

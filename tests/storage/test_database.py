@@ -1,7 +1,9 @@
 """Many readers, one writer at a time, and no update lost."""
 
 import asyncio
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +15,11 @@ from sqlalchemy import MetaData, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.cli.failures import explain
+from app.storage import sqlite
 from app.storage.base import Base
 from app.storage.database import Database
-from app.storage.errors import UnusableDatabase
+from app.storage.errors import DatabaseBusy, UnusableDatabase
 from tests.storage.databases import again
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -239,6 +243,27 @@ async def test_a_path_with_odd_characters_is_only_a_path(tmp_path: Path) -> None
         await database.migrate()
 
     assert path.stat().st_size > 0
+
+
+async def test_a_lock_that_nobody_lets_go_of_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_EVERY", ("PRAGMA busy_timeout=50",))
+    path = tmp_path / "steward.db"
+    async with Database.open(path) as database:
+        with closing(sqlite3.connect(path, isolation_level=None)) as blocked:
+            blocked.execute("BEGIN IMMEDIATE")
+
+            with pytest.raises(DatabaseBusy) as busy:
+                async with database.write() as session:
+                    await session.execute(text("CREATE TABLE page (word TEXT)"))
+
+        async with database.write() as session:
+            await session.execute(text("CREATE TABLE page (word TEXT)"))
+
+    said = explain(busy.value)
+    assert said.startswith(f"{path} is locked: another process is in the middle of writing")
+    assert "\n" not in said
 
 
 async def test_closing_leaves_one_file(tmp_path: Path) -> None:
