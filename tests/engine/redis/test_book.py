@@ -10,6 +10,7 @@ from app.engine import (
     BadPayload,
     Client,
     Codec,
+    DeadLetters,
     Effect,
     EffectState,
     LeaseLost,
@@ -18,6 +19,8 @@ from app.engine import (
 )
 from app.engine.redis import keys
 from app.engine.redis.book import RedisShelf
+from tests.engine.jobs import write
+from tests.engine.steps import buried, claim
 from tests.rights import asked
 
 MAIL = Place(run_id="run-1", origin="run-1@0", name="mail")
@@ -123,6 +126,25 @@ async def test_what_a_run_was_in_the_middle_of_is_in_doubt_once_the_run_is_dead(
 
     assert (while_it_runs, once_it_is_dead, again) == (0, 1, 0)
     assert [each.place for each in await ledger.in_doubt(limit=10)] == [MAIL]
+
+
+async def test_what_was_under_way_is_looked_for_under_the_id_of_the_replay(
+    client: Client, ledger: RedisLedger, emptied: Any
+) -> None:
+    first = await client.enqueue(write, "x")
+    (run,) = (await claim(client.store)).runs
+    place = replace(MAIL, run_id=first.id)
+    asks = replace(ASKS, place=place)
+    await ledger.swap(place, None, asks, lease=run.lease)
+    await client.store.commit([buried(run)])
+
+    again = await DeadLetters(client).retry(first.id)
+    while_it_waits = await ledger.find_doubts()
+    await emptied.delete(keys.payload(again.id))
+    once_it_is_lost = await ledger.find_doubts()
+
+    assert (while_it_waits, once_it_is_lost) == (0, 1)
+    assert [each.place.run_id for each in await ledger.in_doubt(limit=10)] == [again.id]
 
 
 class _Overtaken(RedisLedger):
