@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 runs = App(name="runs")
 
-_COLUMNS = ("id", "job", "queue", "status", "attempts", "when", "took", "error")
+_COLUMNS = ("id", "status", "when", "took", "job", "queue", "attempts", "error")
 
 
 @runs.default

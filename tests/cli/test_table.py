@@ -11,9 +11,32 @@ ERROR = "OSError: there is no room left on the device that the cache lies on"
 def test_what_can_be_copied_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
     draw(("id", "job", "when"), [(RUN, RUN[:33], "2026-11-30 18:28:00")], width=60)
 
-    title, _, row = capsys.readouterr().out.splitlines()
-    assert title.split() == ["id", "job", "when"]
-    assert row.split() == [RUN, RUN[:33], "2026-11-30", "18:28:00"]
+    title, _, row, *beneath = capsys.readouterr().out.splitlines()
+    assert (title.strip(), row.strip()) == ("id", RUN)
+    assert beneath == [f"  job {RUN[:33]}", "  when 2026-11-30 18:28:00"]
+
+
+def test_columns_for_which_there_is_no_room_stand_beneath_their_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    titles = ("id", "status", "when", "took", "job", "error")
+    rows = [
+        (RUN, "succeeded", "2026-11-30 18:28:00", "1.2 s", RUN[:33], "-"),
+        ("run-2", "dead", "2026-11-30 18:28:01", "3 min 20 s", "tests.work", ERROR),
+    ]
+
+    draw(titles, rows, width=80)
+    narrow = capsys.readouterr().out.splitlines()
+    draw(titles, rows, width=250)
+    wide = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, narrow)) <= 80
+    assert narrow[0].split() == ["id", "status"]
+    assert narrow[2].split() == [RUN, "succeeded"]
+    assert narrow[3] == f"  when 2026-11-30 18:28:00  took 1.2 s  job {RUN[:33]}"
+    assert narrow[4].split() == ["run-2", "dead"]
+    assert " ".join(narrow[5:]).endswith(ERROR.rpartition(" ")[2])
+    assert len(wide) == 4
 
 
 def test_a_sentence_is_wrapped_where_the_terminal_ends(capsys: pytest.CaptureFixture[str]) -> None:
