@@ -154,7 +154,7 @@ def test_a_bad_value_is_refused_by_its_variable(
     assert refused.value.code == 1
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
-    assert said.err.startswith(PREFIX + name)
+    assert said.err.startswith(f"steward: {PREFIX}{name}")
     assert "s3cret" not in said.err
 
 
@@ -203,7 +203,7 @@ def test_a_process_with_a_bad_setting_says_one_line_and_ends(tmp_path: Path) -> 
     done = read_in_a_process(tmp_path, STEWARD_WORKER__CONCURRENCY="none")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("STEWARD_WORKER__CONCURRENCY: ")
+    assert done.stderr.startswith("steward: STEWARD_WORKER__CONCURRENCY: ")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -233,8 +233,9 @@ def test_a_misspelt_variable_in_the_file_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert done.stderr == (
-        "STEWARD_HOMEE: there is no such setting\n"
-        "STEWARD_WORKER__LEASEE: there is no such setting\n"
+        "steward: STEWARD_HOMEE: there is no such setting, did you mean STEWARD_HOME?\n"
+        "steward: STEWARD_WORKER__LEASEE: there is no such setting, "
+        "did you mean STEWARD_WORKER__LEASE?\n"
     )
 
 
@@ -242,7 +243,17 @@ def test_a_misspelt_variable_is_named_and_the_rest_is_read(tmp_path: Path) -> No
     done = read_in_a_process(tmp_path, STEWARD_WORKR__LEASE="3", STEWARD_WORKER__POLL="1")
 
     assert done.returncode == 0
-    assert done.stderr == "STEWARD_WORKR__LEASE: there is no such setting\n"
+    assert done.stderr.startswith("steward: STEWARD_WORKR__LEASE: there is no such setting")
+
+
+def test_a_section_that_is_no_json_is_named(tmp_path: Path) -> None:
+    done = read_in_a_process(tmp_path, STEWARD_MAIL="ann@example.org")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "steward: STEWARD_MAIL: set what is in it one by one, as STEWARD_MAIL__..., "
+        "or all of it as JSON\n"
+    )
 
 
 def test_secrets_are_not_in_the_printed_settings(tmp_path: Path) -> None:

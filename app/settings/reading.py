@@ -5,8 +5,11 @@ a relative home lies beside it. What is wrong is refused in one line that names 
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -17,6 +20,7 @@ from pydantic_settings import SettingsError
 from app.settings.sections import PREFIX, Section, Settings
 
 _PROJECT = "STEWARD_PROJECT"  # set by the scripts: the folder they are in
+_FIELD = re.compile(r'field "(\w+)"')
 _NOT_SETTINGS = {_PROJECT, "STEWARD_PYTHON", "STEWARD_TEST_REQUIRE"}
 
 
@@ -28,13 +32,13 @@ def read_settings() -> Settings:
     folder, make = Path(os.environ.get(_PROJECT, "")), cast("Callable[..., Settings]", Settings)
     file = folder / ".env"
     for name in sorted(_unknown([*os.environ, *dotenv_values(file)])):
-        print(f"{name}: there is no such setting", file=sys.stderr)
+        _warn(name)
     try:
         settings = make(_env_file=file)
     except ValidationError as error:
         _refuse(error)
     except SettingsError as error:  # a whole section given at once, and not as JSON
-        print(f"{PREFIX}...: {error}", file=sys.stderr)
+        _complain(_section_in(str(error)))
         raise SystemExit(1) from None
     if f"{PREFIX}HOME" in os.environ:
         return settings
@@ -67,5 +71,26 @@ def _refuse(error: ValidationError) -> NoReturn:
         names = [part for part in each["loc"] if isinstance(part, str)]
         places = [f", item {part + 1}" for part in each["loc"] if isinstance(part, int)]
         name = PREFIX + "__".join(names).upper() + "".join(places)
-        print(f"{name}: {each['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        _complain(f"{name}: {each['msg'].removeprefix('Value error, ')}")
     raise SystemExit(1)
+
+
+def _section_in(error: str) -> str:
+    """What is wrong with a section that was given at once, which pydantic says in its own words."""
+    found = _FIELD.search(error)
+    name = f"{PREFIX}{found[1].upper()}" if found else f"{PREFIX}..."
+    return f"{name}: set what is in it one by one, as {name}__..., or all of it as JSON"
+
+
+@cache
+def _warn(name: str) -> None:
+    """Once a process, which may read its settings several times."""
+    known = [variable for variable, _, _ in every_setting()]
+    close = get_close_matches(name, known, n=1, cutoff=0.8)
+    hint = f", did you mean {close[0]}?" if close else ""
+    _complain(f"{name}: there is no such setting{hint}")
+
+
+def _complain(line: str) -> None:
+    """As everything is that goes wrong in a command."""
+    print(f"steward: {line}", file=sys.stderr)
