@@ -1,5 +1,6 @@
 """`steward show`, `retry` and `cancel`: one run, by its id."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -64,7 +65,10 @@ async def cancel_run(run_id: RunId, /, *, json: Json = False) -> None:
     async with open_client(read_settings()) as client:
         handle = client.run(run_id)
         if not await handle.cancel():
-            raise NotDone(f"{run_id} can't be cancelled: it is {await handle.status()}")
+            status = await handle.status()
+            if status == "unknown":
+                raise NotDone(f"there is no run {run_id!r}")
+            raise NotDone(f"{run_id} can't be cancelled: it is {status}")
         status = await handle.status()
     if json:
         show_json({"id": run_id, "status": status.value})
@@ -73,19 +77,22 @@ async def cancel_run(run_id: RunId, /, *, json: Json = False) -> None:
 
 
 async def _known(client: "Client", settings: "Settings", run_id: str) -> Facts:
-    """What Redis knows of a run that is alive, and the history of one that is not."""
+    """What Redis knows of a run that is alive, and the history of one that is not.
+
+    Of one that has just ended the history may not have heard yet.
+    """
     from app.engine import UnknownRun
 
-    try:
+    with suppress(UnknownRun):
         return living(await client.overview.run(run_id))
-    except UnknownRun:
-        async with open_history(settings) as history:
+    async with open_history(settings) as history:
+        with suppress(UnknownRun):
             if history is not None:
                 return past(await history.get(run_id))
-        status = await client.run(run_id).status()
-        if status == "unknown":
-            raise
-        return {"id": run_id, "status": status.value}
+    status = await client.run(run_id).status()
+    if status == "unknown":
+        raise NotDone(f"there is no run {run_id!r}")
+    return {"id": run_id, "status": status.value}
 
 
 async def _letter(client: "Client", run_id: str) -> "DeadLetter | None":

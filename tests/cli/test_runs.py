@@ -90,7 +90,9 @@ def test_a_cancelled_run_never_starts(started_steward: Command) -> None:
 
     done = started_steward("cancel", run_id)
     again = started_steward("cancel", run_id)
+    unknown = started_steward("cancel", "nope")
 
+    assert unknown.line == "steward: there is no run 'nope'"
     assert (done.code, done.out) == (0, f"{run_id} is cancelled.\n")
     assert again.code == 1
     assert again.line == f"steward: {run_id} can't be cancelled: it is cancelled"
