@@ -8,7 +8,7 @@
     demo                                         the tour
 
     lifetime processes                  how what goes on is stopped, and kept alive
-    answer failures options moment      how commands speak and listen
+    answer failures misuse options moment   how commands speak and listen
 
 Heavy libraries are imported by the commands that need them, when they run: `--help` and a wrong
 flag answer without Redis, pydantic or SQLAlchemy, and a look at a queue without SQLAlchemy. Of the
@@ -35,6 +35,7 @@ from app.cli.failures import (
     explain,
     show_traceback,
 )
+from app.cli.misuse import misuse
 
 _GROUPS = {
     "Keep Steward running": ("start", "worker", "recorder", "service"),
@@ -95,7 +96,10 @@ def _run(words: Sequence[str]) -> int:
         code: int | None = steward(words)(
             words, print_error=False, exit_on_error=False, result_action="return_value"
         )
-    except (CycloptsError, Misused) as error:
+    except CycloptsError as error:
+        complain(misuse(error))
+        return MISUSED
+    except Misused as error:
         complain(str(error))
         return MISUSED
     except KeyboardInterrupt:

@@ -90,9 +90,9 @@ async def drop_dead(
         done = "dropped" if dropped else "gone already"
         return {"id": letter.id, "job": letter.job, "done": done}
 
+    chosen = _Chosen(run_id=run_id, group=group, everything=everything)
     if not yes:
         raise Misused("dropped letters can't be brought back: add --yes to drop them")
-    chosen = _Chosen(run_id=run_id, group=group, everything=everything)
     return await _each(drop, chosen, as_json=json)
 
 
@@ -121,14 +121,14 @@ async def _in_group(
 ) -> "Sequence[DeadLetter]":
     found = await letters.list(limit=limit, group=group or "")
     if group and not found:
-        raise NotDone(f"no dead letter is of the group {group}: see `dead groups`")
+        raise NotDone(f"no dead letter is of the group {group}: see `steward dead groups`")
     return found
 
 
 def _refuse_nameless(group: str | None) -> None:
     """An empty name is a variable that was never set, and does not mean all."""
     if group == "":
-        raise Misused("--group needs the name of a group: see `dead groups`")
+        raise Misused("--group needs the name of a group: see `steward dead groups`")
 
 
 Act = Callable[["DeadLetters", "DeadLetter"], Awaitable[Facts]]

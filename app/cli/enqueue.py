@@ -68,6 +68,8 @@ def _with_options(
 ) -> "Call[Any]":
     from app.engine import BadArguments, Call
 
+    if delay and at:
+        raise Misused("--delay or --at, not both")
     try:
         job = call.job.with_options(
             delay=read_span(delay) if delay else None,

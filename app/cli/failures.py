@@ -35,8 +35,18 @@ def explain(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}"
     is_ours = type(error).__module__.partition(".")[0] == "app"
     if is_ours or isinstance(error, OSError):
-        return text
+        return f"{text}{_advice(error)}"
     return f"unexpected {type(error).__name__}: {text} (STEWARD_LOG__LEVEL=DEBUG tells more)"
+
+
+def _advice(error: BaseException) -> str:
+    """The setting to look at; the engine, which knows of none, is not loaded to find out."""
+    if type(error).__name__ != "Unavailable":
+        return ""
+    from app.settings import read_settings
+
+    is_named = read_settings().redis.url is not None
+    return " STEWARD_REDIS__URL says where it is looked for." if is_named else ""
 
 
 def _first_cause(error: BaseException) -> BaseException:

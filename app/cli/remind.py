@@ -53,6 +53,8 @@ async def make_reminder(services: "Services", person: "Person", phrase: str) -> 
     now = services.client.store.clock.now()
     try:
         meant = understand(phrase, now=now, zone=ZoneInfo(person.timezone))
+        if not meant.text:
+            raise Misused(f"say what of, too: “{phrase} to call Ann”")
         if isinstance(meant.schedule, Once):
             at = meant.schedule.at
             created = await services.tasks.create_reminder(person, meant.text, at)

@@ -118,7 +118,7 @@ class Health:
         except TimeoutError:
             check.answers[name] = _silent(name, f"no answer within {seconds:g} s")
         except Exception as error:  # whatever is broken there, the others are still asked
-            logger.warning("Health: %s can't be asked: %s", name, type(error).__name__)
+            logger.debug("%s can't be asked", name, exc_info=error)
             check.answers[name] = _silent(name, f"it can't be asked ({type(error).__name__})")
 
     async def _ask_providers(self, check: "_Check") -> None:

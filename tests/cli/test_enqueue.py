@@ -51,7 +51,7 @@ def test_a_key_refuses_a_second_run(idle_steward: Command) -> None:
     [
         (["email.send_notificatoin"], "did you mean email.send_notification"),
         ([SEND, "one", "Hi", "m"], "user_id: Expected `int`, got `str`"),
-        ([SEND, "1", "Hi", "m", "--delay", "5", "--at", "2035-01-01"], "delay or at, not both"),
+        ([SEND, "1", "Hi", "m", "--delay", "5", "--at", "2035-01-01"], "--delay or --at, not both"),
         (["files.cleanup_temp_files", "--delay", "1" * 34 + "x"], "--delay: write 90, 90s"),
     ],
     ids=["job", "argument", "options", "delay"],

@@ -28,10 +28,11 @@ def test_words_need_no_quotes_and_may_recur(steward: Command) -> None:
     [
         ([], "say what and when"),
         (["blah"], "names no time"),
+        (["in 5 minutes"], "say what of, too: “in 5 minutes to call Ann”"),
         (["on", "2020-01-01", "to", "call", "Ann"], ""),
         (["in 3 seconds to $(id)\x1b[31m", "--user", "7"], "there is no user 7"),
     ],
-    ids=["nothing", "no time", "gone by", "stranger"],
+    ids=["nothing", "no time", "no words", "gone by", "stranger"],
 )
 def test_what_is_not_understood_is_one_line(steward: Command, words: list[str], line: str) -> None:
     done = steward("remind", *words)

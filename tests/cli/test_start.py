@@ -109,7 +109,10 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(steward: Command) -> None:
     [
         ({"STEWARD_HOME": "/proc/nothing"}, "cannot keep data in /proc/nothing"),
         ({"STEWARD_WORKER__LEASE": "soon"}, "STEWARD_WORKER__LEASE: must be a number of seconds"),
-        ({"STEWARD_REDIS__URL": "redis://:hunter2@127.0.0.1:1"}, "Redis: "),
+        (
+            {"STEWARD_REDIS__URL": "redis://:hunter2@127.0.0.1:1"},
+            "STEWARD_REDIS__URL says where it is looked for.",
+        ),
     ],
     ids=["folder", "setting", "redis"],
 )
