@@ -5,7 +5,6 @@ exception, as `pytest.raises` does, would take the loop with it; so it is made a
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from mutation.bodies import AnyJob, Body, Way
+from mutation.bodies import AnyJob, Way, emptied
 from mutation.candidates import candidates
 
 
@@ -47,7 +46,7 @@ class Loop:
         for job in self._jobs:
             own = candidates(job, items)
             for way, make in self._ways.items():
-                with _emptied(job, make(job)):
+                with emptied(job, make(job)):
                     self.findings.append(_tried(job, way, own, items))
         return True
 
@@ -86,16 +85,6 @@ def _fails(item: pytest.Function, items: Sequence[pytest.Function]) -> bool:
     if any(each.failed and each.when == "setup" for each in reports):
         raise pytest.UsageError(f"{item.nodeid} could not begin")
     return any(each.failed and each.when == "call" for each in reports)
-
-
-@contextmanager
-def _emptied(job: AnyJob, body: Body) -> Generator[None]:
-    function = job.function
-    object.__setattr__(job, "function", body)  # what every caller of the job calls
-    try:
-        yield
-    finally:
-        object.__setattr__(job, "function", function)
 
 
 def _by_exception(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

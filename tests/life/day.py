@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
+from arq.connections import RedisSettings
 
 from app.connection import make_codec, open_redis
 from app.context import Context, Services, context_of, open_services
@@ -21,8 +22,11 @@ from app.engine import (
     Worker,
     WorkerOptions,
     ending_of,
+    hours,
+    minutes,
     seconds,
 )
+from app.engine.outcome import Outcome, Succeeded
 from app.engine.roles.scheduler import Scheduler
 from app.jobs import JOBS
 from app.observability.recorder import Recorder
@@ -31,7 +35,10 @@ from app.relay import Relay
 from app.settings import Settings
 from app.storage.runs import Runs
 
-_PATIENCE = 60.0  # s for the runs of one minute
+_PATIENCE = 150.0  # s for the runs of one step: a busy machine stands still for a minute
+_SLOTS = 2  # fewer than there is to do at full hours, so that each worker has some of it
+_LONGER = hours(1)  # for what is tried again at the end of the day
+_BEFORE = minutes(5)  # for what is left to be done on the day
 _NOT_OVER = (Ending.RETRYING, Ending.SNOOZED, Ending.PARKED, Ending.RELEASED)
 
 
@@ -40,55 +47,107 @@ class Day:
     """What happens on it; `heard` has every run that ended, by its id."""
 
     services: Services
+    redis: RedisSettings
     clock: ManualClock
     timetable: Sequence[Schedule]
+    begins: datetime
     heard: Counter[str] = field(default_factory=Counter[str])
     endings: dict[str, Ending] = field(default_factory=dict[str, Ending])
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    """What became of a run's latest attempt."""
     by: dict[str, str] = field(default_factory=dict[str, str])
     """Which worker a run ended at."""
     _said: anyio.Event = field(default_factory=anyio.Event)
 
     async def play(self, until: datetime, *, step: timedelta) -> set[str]:
-        """Go on step by step, each when the runs of the last are over; returns what had to run.
+        """Let three workers work, step by step, each when the runs of the last are over.
 
-        Of the ticks that a schedule has in one step, the latest is to run, as after an absence.
+        Of the ticks that a schedule has in one step, the latest is to run, as after an absence. A
+        run that is to be tried again holds up no step, and the day goes on until it is over.
+        Returns what had to run.
         """
-        ticks = set[str]()
+        ticks, late, here = set[str](), set[str](), self.begins
+        self.clock.advance(here - self.clock.now())
         fast = Scheduler(self.timetable, self.services.client)  # looks when it is told to
         await fast.fire_due()
-        here = self.clock.now()
-        while here < until:
-            there = here + step
-            self.clock.advance(there - self.clock.now())
-            due = {_id(each, at) for each in self.timetable for at in _last(each, here, there)}
-            await fast.fire_due()
-            await self._over(due)
-            ticks |= due
-            here = there
-        return ticks
+        async with self._workers():
+            while here < until or (ticks - self.endings.keys() and here < until + _LONGER):
+                there = now = self.clock.now()
+                if not self._due(here, now):  # else the machine is slow, and the clock has gone on
+                    there = here + step
+                    self.clock.advance(max(there - now, seconds(0)))
+                due, here = self._due(here, there), there
+                await fast.fire_due()
+                await self._at_rest(due)
+                ticks |= due
+                late |= self._due(there, self.clock.now(), each=True)
+        return ticks | (late & self.heard.keys())
 
-    async def _over(self, runs: set[str]) -> None:
-        with anyio.fail_after(_PATIENCE):
-            while runs - self.endings.keys():
+    @asynccontextmanager
+    async def _workers(self) -> AsyncGenerator[None]:
+        async with anyio.create_task_group() as group:
+            workers = [self._worker(name) for name in ("one", "two", "three")]
+            for each in workers:
+                group.start_soon(each.run)
+            yield
+            for each in workers:
+                each.stop()
+
+    def _worker(self, name: str) -> Worker[Context]:
+        client, services = self.services.client, self.services
+        return Worker(
+            client,
+            self.redis,
+            jobs=JOBS,
+            queues=NAMES,
+            make_context=partial(context_of, services),
+            timetable=self.timetable,
+            roles=[
+                Relay(services.outbox, client, queues=NAMES).run,
+                Recorder(Events(client.store), Runs(services.database)).run,
+            ],
+            options=WorkerOptions(poll=seconds(0.05), grace=seconds(5), concurrency=_SLOTS),
+            ledger=services.effects,
+            heard=partial(self.hear, name),
+        )
+
+    def _due(self, after: datetime, until: datetime, *, each: bool = False) -> set[str]:
+        """The runs of the schedules' latest ticks in between; with `each` those of all ticks."""
+        found = ((one, _ticks(one, after, until)) for one in self.timetable)
+        return {_id(one, at) for one, ticks in found for at in (ticks if each else ticks[-1:])}
+
+    async def _at_rest(self, runs: set[str]) -> None:
+        """Wait until each is over, or is to be tried again."""
+        with anyio.move_on_after(_PATIENCE):
+            while runs - self.outcomes.keys():
                 await self._said.wait()
                 self._said = anyio.Event()
+        silent = runs - self.outcomes.keys()
+        assert silent == set(), f"nothing is heard of these at {self.clock.now()}"
+
+    def last_result(self, schedule: str) -> object:
+        """What the schedule's latest run returned; None when there was none."""
+        last = max((run for run in self.endings if run.startswith(f"{schedule}@")), default="")
+        outcome = self.outcomes.get(last)
+        return outcome.result if isinstance(outcome, Succeeded) else None
 
     def hear(self, worker: str, over: Over) -> None:
         """An attempt has ended at a worker."""
         ending = ending_of(over.outcome)
+        self.outcomes[over.run.id] = over.outcome
+        self._said.set()
         if ending not in _NOT_OVER:
             self.heard[over.run.id] += 1
             self.endings[over.run.id] = ending
             self.by[over.run.id] = worker
-            self._said.set()
 
 
-def _last(each: Schedule, after: datetime, until: datetime) -> list[datetime]:
-    """The latest tick in between; none if there is none."""
-    ticks, tick = list[datetime](), each.cron.next_after(after)
+def _ticks(schedule: Schedule, after: datetime, until: datetime) -> list[datetime]:
+    """All in between."""
+    ticks, tick = list[datetime](), schedule.cron.next_after(after)
     while tick <= until:
-        ticks = [tick]
-        tick = each.cron.next_after(tick)
+        ticks.append(tick)
+        tick = schedule.cron.next_after(tick)
     return ticks
 
 
@@ -100,35 +159,12 @@ def _id(each: Schedule, at: datetime) -> str:
 async def a_day(
     settings: Settings, begins: datetime, timetable: Sequence[Schedule]
 ) -> AsyncGenerator[Day]:
-    """Three workers at work at this moment, which the clock says it is."""
+    """A home a little before this moment, and nobody at work there yet."""
     clock = ManualClock()
-    clock.advance(begins - clock.now())
-    async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(open_redis(settings))
-        opening = Client.open(redis, make_codec(settings), jobs=JOBS, queues=NAMES, clock=clock)
-        client = await stack.enter_async_context(opening)
-        services = await stack.enter_async_context(open_services(settings, client))
-        day = Day(services=services, clock=clock, timetable=timetable)
-        group = await stack.enter_async_context(anyio.create_task_group())
-        workers = list[Worker[Context]]()
-        for name in ("one", "two", "three"):
-            worker = Worker(
-                client,
-                redis,
-                jobs=JOBS,
-                queues=NAMES,
-                make_context=partial(context_of, services),
-                timetable=timetable,
-                roles=[
-                    Relay(services.outbox, client, queues=NAMES).run,
-                    Recorder(Events(client.store), Runs(services.database)).run,
-                ],
-                options=WorkerOptions(poll=seconds(0.05), grace=seconds(5), concurrency=2),
-                ledger=services.effects,
-                heard=partial(day.hear, name),
-            )
-            workers.append(worker)
-            group.start_soon(worker.run)
-        yield day
-        for worker in workers:
-            worker.stop()
+    clock.advance(begins - _BEFORE - clock.now())
+    async with (
+        open_redis(settings) as redis,
+        Client.open(redis, make_codec(settings), jobs=JOBS, queues=NAMES, clock=clock) as client,
+        open_services(settings, client) as services,
+    ):
+        yield Day(services=services, redis=redis, clock=clock, timetable=timetable, begins=begins)
