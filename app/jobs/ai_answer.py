@@ -1,7 +1,7 @@
 """An occurrence's answer: from an earlier attempt, or from the assistant; and paid once.
 
-It is a step of the run: an attempt that is cut off once the answer is there leaves it to the next
-one, which does not ask, or pay, again.
+It is a step of the run, and so is each answer of a model on the way: an attempt that is cut off, or
+told to wait before a repair, leaves them to the next one, which does not ask, or pay, again.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.context import Context
 from app.engine import Discard, PermanentError, seconds
 from app.jobs.ai_failures import give_up
 from app.jobs.ai_queue import TaskQueue
-from app.services.ai import AiRequest, Answer, Assistant, AssistantUnavailable
+from app.services.ai import AiRequest, Answer, AssistantUnavailable
 from app.services.wall_clock import zone_named
 from app.storage.task import Occurrence, Task
 
@@ -47,7 +47,7 @@ async def answered(
     patience = ctx.attempt.deadline - ctx.tasks.runs.now() - _MARGIN
     try:
         with anyio.fail_after(max(0.0, patience / timedelta(seconds=1))):
-            timed = await ctx.step("answer", _asked, ctx.ai, _request(ctx, task))
+            timed = await ctx.step("answer", _asked, ctx, _request(ctx, task))
     except Exception as error:  # whatever it was, it is kept with the task, and raised on
         if _is_the_end(ctx, error):
             await give_up(ctx, queue, task, occurrence, f"{type(error).__name__}: {error}")
@@ -62,9 +62,9 @@ async def answered(
     )
 
 
-async def _asked(assistant: Assistant, request: AiRequest) -> Timed:
+async def _asked(ctx: Context, request: AiRequest) -> Timed:
     began = monotonic()
-    answer = await assistant.answer(request)
+    answer = await ctx.ai.answer(request, ctx.step)
     return Timed(answer, round((monotonic() - began) * 1000))
 
 

@@ -15,7 +15,15 @@ from app.context import Context
 from app.engine import ManualClock, RunStatus, hours
 from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRunStatus
-from app.services.ai import AiRequest, Answer, AssistantError, RefusedByAssistant, ScriptedAssistant
+from app.services.ai import (
+    AiRequest,
+    Answer,
+    AssistantError,
+    Keep,
+    RefusedByAssistant,
+    ScriptedAssistant,
+    kept_nowhere,
+)
 from app.services.notifications import Notifier
 from app.services.task_runs import PAUSE_AFTER
 from app.services.tasks import Tasks
@@ -177,7 +185,7 @@ async def test_an_assistant_that_never_answers_is_a_timeout(
 class Silent(ScriptedAssistant):
     """Never answers."""
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         await anyio.sleep_forever()
         raise AssertionError(request)
 
@@ -256,5 +264,5 @@ async def test_a_run_killed_before_it_noted_the_answer_asks_again(
 class Killing(ScriptedAssistant):
     """The process ends while it thinks."""
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         raise Killed(request.task_id)

@@ -21,8 +21,10 @@ from app.services.ai import (
     Answer,
     Assistant,
     AssistantUnavailable,
+    Keep,
     ModelAssistant,
     UnusableAnswer,
+    kept_nowhere,
 )
 from app.services.mail.memory import MemorySender
 from app.services.task_runs import TaskRuns
@@ -154,11 +156,11 @@ class Counting:
         self.assistant = assistant
         self.titles: list[str] = []
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         """Pass it on."""
         if request.task_type is not TaskType.REMINDER:
             self.titles.append(request.title)
-        return await self.assistant.answer(request)
+        return await self.assistant.answer(request, keep)
 
     async def check(self) -> str:
         """Pass it on."""
@@ -167,6 +169,26 @@ class Counting:
     async def reach(self) -> None:
         """Pass it on."""
         await self.assistant.reach()
+
+
+async def test_a_wait_before_a_repair_does_not_pay_again_for_what_the_model_has_said(
+    context: Context,
+    services: Services,
+    owner: User,
+    clean_redis: RedisSettings,
+    clock: ManualClock,
+) -> None:
+    task = await planned(context, owner, "early", every=30)
+    answers = completion("sure thing"), refusal(429, retry_after="60"), said("Rest.")
+    async with model(services, *answers) as (given, server), working(given, clean_redis, JOBS):
+        clock.advance(minutes(30))
+        await eventually(lambda: is_parked(context, task, server))
+        clock.advance(minutes(2))
+        await eventually(partial(is_told, context, task))
+
+    assert (await task_of(context, task)).last_result == "Rest."
+    assert len(server.asked) == len(answers)
+    assert [each["content"] for each in server.asked[-1]["messages"]].count("sure thing") == 1
 
 
 async def test_a_last_try_that_is_told_to_wait_is_no_failure(

@@ -22,7 +22,14 @@ from app.engine.redis.store import Store
 from app.jobs import JOBS
 from app.jobs.ai import create_reminder, process_due_tasks, run_task
 from app.jobs.ai_results import BatchStatus, DueTasks, TaskRunStatus
-from app.services.ai import AiRequest, Answer, RefusedByAssistant, ScriptedAssistant
+from app.services.ai import (
+    AiRequest,
+    Answer,
+    Keep,
+    RefusedByAssistant,
+    ScriptedAssistant,
+    kept_nowhere,
+)
 from app.services.task_runs import CLAIM
 from app.services.tasks import Tasks
 from app.storage.database import Database
@@ -331,13 +338,13 @@ class Picky(ScriptedAssistant):
         self.refused, self.slow = refused, slow
         self.enough = anyio.Event()
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         """Answer, in time or never."""
         if request.title == self.refused:
             raise RefusedByAssistant("not allowed")
         if request.title == self.slow:
             await self.enough.wait()
-        return await super().answer(request)
+        return await super().answer(request, keep)
 
 
 async def test_a_failing_task_keeps_none_of_the_others(

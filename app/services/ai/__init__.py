@@ -9,7 +9,7 @@ scripted    as told, for tests
 """
 
 from app.services.ai.account import Account
-from app.services.ai.assistant import AiRequest, Answer, Assistant, Method
+from app.services.ai.assistant import AiRequest, Answer, Assistant, Keep, Method, kept_nowhere
 from app.services.ai.errors import (
     AssistantError,
     AssistantUnavailable,
@@ -30,6 +30,7 @@ __all__ = [
     "Assistant",
     "AssistantError",
     "AssistantUnavailable",
+    "Keep",
     "KeyRefused",
     "Method",
     "MissingExtra",
@@ -39,4 +40,5 @@ __all__ = [
     "ScriptedAssistant",
     "UnknownModel",
     "UnusableAnswer",
+    "kept_nowhere",
 ]

@@ -1,12 +1,21 @@
 """What the assistant is asked, what it says, and the contract of whatever answers."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from app.storage.task import ScheduleType, TaskType
+
+
+Keep = Callable[[str, Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
+"""Given a name and a question: its answer, asked for now or kept since an earlier attempt."""
+
+
+async def kept_nowhere(_name: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    """Ask, whatever was asked before."""
+    return await ask()
 
 
 class Method(StrEnum):
@@ -49,8 +58,11 @@ class Answer:
 class Assistant(Protocol):
     """Carries out tasks."""
 
-    async def answer(self, request: AiRequest) -> Answer:
-        """Carry the task out. Raises `AssistantError`, or `RefusedByAssistant` for good."""
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+        """Carry the task out. Raises `AssistantError`, or `RefusedByAssistant` for good.
+
+        What is paid on the way is asked through `keep`.
+        """
         ...
 
     async def check(self) -> str:

@@ -20,7 +20,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from app.services.ai.account import Account
-from app.services.ai.assistant import AiRequest, Answer
+from app.services.ai.assistant import AiRequest, Answer, Keep, kept_nowhere
 from app.services.ai.errors import (
     AssistantError,
     AssistantUnavailable,
@@ -77,13 +77,13 @@ class ModelAssistant:
                 with anyio.CancelScope(shield=True):
                     await assistant._provider.close()
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         """What the model makes of the task. See `errors` for what it raises instead."""
         if request.task_type is not TaskType.REMINDER:
-            return await self._ask(request)
+            return await self._ask(request, keep)
         try:
             with anyio.fail_after(_PATIENCE.total_seconds()):
-                return await self._ask(request)
+                return await self._ask(request, keep)
         except (AssistantError, TimeoutError, RefusedByAssistant, UnusableAnswer) as error:
             name = type(error).__name__  # its text may be the model's
             log.warning("Reminder %s is told in its own words: %s.", request.task_id, name)
@@ -92,7 +92,7 @@ class ModelAssistant:
     async def check(self) -> str:
         """Have the model answer something small, and say who did."""
         started = monotonic()
-        answer = await self._ask(_greeting(self._now()))
+        answer = await self._ask(_greeting(self._now()), kept_nowhere)
         took, host = monotonic() - started, urlsplit(self._account.base_url).hostname
         return f"{answer.method} at {host} answered in {took:.1f} s, for {answer.tokens} tokens"
 
@@ -101,13 +101,13 @@ class ModelAssistant:
         self._refuse_while_resting()
         await list_models(self._account)
 
-    async def _ask(self, request: AiRequest) -> Answer:
+    async def _ask(self, request: AiRequest, keep: Keep) -> Answer:
         self._refuse_while_resting()
         seconds = self._account.timeout.total_seconds()
         provider = await self._opened()
         try:
             with anyio.fail_after(seconds):
-                said, tokens = await provider.ask(instructions(request), content(request))
+                said, tokens = await provider.ask(instructions(request), content(request), keep)
         except TimeoutError:
             raise AssistantUnavailable(f"no answer within {seconds:g} s") from None
         except AssistantUnavailable as error:

@@ -4,7 +4,7 @@ A reminder is its own words, anything else is summed up from what the task itsel
 nothing up, and every answer names how it was made.
 """
 
-from app.services.ai.assistant import AiRequest, Answer, Method
+from app.services.ai.assistant import AiRequest, Answer, Keep, Method, kept_nowhere
 from app.services.summary import summarize
 from app.storage.task import TaskType
 
@@ -12,7 +12,7 @@ from app.storage.task import TaskType
 class RuleAssistant:
     """Works offline, always says the same, and says so."""
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         """The reminder's own words, or the task's context in a few of its sentences."""
         if request.task_type is TaskType.REMINDER:
             return Answer(_reminder(request), Method.RULES)

@@ -1,6 +1,6 @@
 """An assistant for tests."""
 
-from app.services.ai.assistant import AiRequest, Answer
+from app.services.ai.assistant import AiRequest, Answer, Keep, kept_nowhere
 
 
 class ScriptedAssistant:
@@ -11,7 +11,7 @@ class ScriptedAssistant:
         self.text = text
         self.errors = list(errors)
 
-    async def answer(self, request: AiRequest) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
         """Raise the next error, or answer."""
         self.asked.append(request)
         if self.errors:
