@@ -244,6 +244,7 @@ def test_a_misspelt_variable_is_named_and_the_rest_is_read(tmp_path: Path) -> No
 
     assert done.returncode == 0
     assert done.stderr.startswith("steward: STEWARD_WORKR__LEASE: there is no such setting")
+    assert "poll=datetime.timedelta(seconds=1)" in done.stdout
 
 
 def test_a_section_that_is_no_json_is_named(tmp_path: Path) -> None:

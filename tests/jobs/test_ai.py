@@ -1,8 +1,10 @@
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 from typing import Any, NoReturn
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from app.context import Context
 from app.engine import Fixed, Job, ManualClock, RunStatus, hours, minutes, seconds
@@ -17,17 +19,26 @@ from app.jobs.ai import (
 from app.jobs.ai_results import TaskCreated, TaskRun, TaskRunStatus
 from app.jobs.email import send_letter
 from app.queues import AI
-from app.services.ai import ScriptedAssistant
+from app.services.ai import (
+    AiRequest,
+    Answer,
+    Keep,
+    RefusedByAssistant,
+    ScriptedAssistant,
+    kept_nowhere,
+)
 from app.services.bad_field import BadField
 from app.services.mail.memory import MemorySender
 from app.services.notifications import Channel, Delivered, DeliveryStatus, Notifier
 from app.services.recurrence import Daily
+from app.services.schedule_config import Config
 from app.services.task_runs import CLAIM, TaskRuns
 from app.services.tasks import Changes, Tasks
 from app.services.wall_clock import zone_named
 from app.storage.outbox import Outbox
 from app.storage.outgoing_mail import OutgoingMails
 from app.storage.task import TaskStatus, TaskType
+from app.storage.task_log import TaskEnding
 from app.storage.users import UnknownUser, User
 from tests.jobs.ai_bench import due, notices, task_of, waiting
 
@@ -126,13 +137,23 @@ async def test_bad_input_names_its_field_and_is_not_retried(
     assert await waiting(context) == {}
 
 
+@pytest.mark.parametrize(
+    ("field", "kind", "config"),
+    [
+        ("schedule_type", "hourly", Config()),
+        ("cron", "custom", Config(cron="61 * * * *")),
+        ("hour", "daily", Config(hour=24)),
+    ],
+)
 async def test_a_bad_schedule_names_its_field_and_is_not_retried(
-    context: Context, owner: User
+    context: Context, owner: User, field: str, kind: str, config: Config
 ) -> None:
-    with pytest.raises(BadField, match=r"^cron: ") as refused:
-        await create_periodic_task(context, owner.id, "Plan", "custom", {"cron": "61 * * * *"})
+    with pytest.raises(BadField, match=f"^{field}: ") as refused:
+        await create_periodic_task(context, owner.id, "Plan", kind, config)
 
     assert is_permanent(refused.value)
+    assert await context.tasks.of(owner.id) == ()
+    assert await waiting(context) == {}
 
 
 async def test_nobodys_task_is_refused(context: Context, clock: ManualClock) -> None:
@@ -170,6 +191,35 @@ async def test_a_recurring_task_goes_on_at_its_next_time(
     assert task.run_id is not None
     assert task.run_id != hourly.run_id
     assert await context.client.run(task.run_id).status() is RunStatus.DEFERRED
+
+
+async def test_how_each_occurrence_went_and_how_long_it_took_is_logged(
+    context: Context, owner: User, hourly: TaskCreated
+) -> None:
+    await due(context, hourly, ai=Slow("stretched"))
+    task = await task_of(context, hourly)
+    later = replace(hourly, next_run_at=task.next_run_at, run_id=task.run_id)
+    with pytest.raises(RefusedByAssistant):
+        await due(context, later, ai=Slow(errors=(RefusedByAssistant("not allowed"),)))
+
+    (performance,) = await context.tasks.log.performance(owner.id)
+    failed, executed = await context.tasks.log.of(owner.id, hourly.task_id)
+    assert (performance.task_type, performance.runs, performance.failed) == ("periodic_task", 2, 1)
+    assert 20 <= performance.longest_ms == executed.took_ms < 10_000
+    assert (executed.ending, executed.method) == (TaskEnding.EXECUTED, "scripted")
+    assert (failed.ending, failed.took_ms) == (TaskEnding.FAILED, 0)
+    assert failed.error == "RefusedByAssistant: not allowed"
+
+
+class Slow(ScriptedAssistant):
+    """Takes twenty milliseconds."""
+
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+        """Answer when they are over."""
+        until = monotonic() + 0.02
+        while monotonic() < until:
+            await checkpoint()
+        return await super().answer(request, keep)
 
 
 async def test_the_assistant_is_told_all_about_the_task(context: Context, owner: User) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
 from app.engine import ManualClock, RunStatus, hours
+from app.engine.retry import is_permanent
 from app.jobs.ai import run_task
 from app.jobs.ai_results import TaskCreated, TaskRunStatus
 from app.services.ai import (
@@ -24,6 +25,7 @@ from app.services.ai import (
     ScriptedAssistant,
     kept_nowhere,
 )
+from app.services.ai.errors import AssistantUnavailable, UnusableAnswer
 from app.services.notifications import Notifier
 from app.services.task_runs import PAUSE_AFTER
 from app.services.tasks import Tasks
@@ -137,15 +139,28 @@ async def test_a_success_between_failures_keeps_a_task_from_its_pause(
     assert [each.title for each in await notices(context, owner)] == ["Stretch"]
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RefusedByAssistant("not allowed"), TaskStatus.FAILED),
+        (UnusableAnswer("no JSON"), TaskStatus.FAILED),
+        (AssistantUnavailable("busy"), TaskStatus.ACTIVE),
+        (TimeoutError("no answer"), TaskStatus.ACTIVE),
+        (MemoryError("too much"), TaskStatus.ACTIVE),
+        (RuntimeError("a bug"), TaskStatus.ACTIVE),
+    ],
+)
 async def test_what_no_retry_mends_is_recorded_at_the_first_failure(
-    context: Context, reminder: TaskCreated
+    context: Context, owner: User, reminder: TaskCreated, error: Exception, status: TaskStatus
 ) -> None:
-    assistant = ScriptedAssistant(errors=(RefusedByAssistant("not allowed"),))
+    with pytest.raises(type(error), match=str(error)):
+        await due(context, reminder, ai=ScriptedAssistant(errors=(error,)))
 
-    with pytest.raises(RefusedByAssistant):
-        await due(context, reminder, ai=assistant)
-
-    assert (await task_of(context, reminder)).status is TaskStatus.FAILED
+    task = await task_of(context, reminder)
+    failed = task.status is TaskStatus.FAILED
+    assert (task.status, is_permanent(error)) == (status, failed)
+    assert task.last_error == (f"{type(error).__name__}: {error}" if failed else None)
+    assert await notices(context, owner) == []
 
 
 async def test_a_repeat_after_the_last_failure_does_not_try_again(

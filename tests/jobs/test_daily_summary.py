@@ -20,6 +20,7 @@ from app.services.mail.sender import Receipt
 from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import User
 from app.storage.ways import Channel, Way, Ways
+from app.testing import next_try
 
 ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: <b>the roof</b>\n\nHi"
 NEWS = b"From: n@example.org\nSubject: News\nList-Id: <n.example.org>\n\nHi"
@@ -147,6 +148,9 @@ async def test_when_nobodys_can_be_sent_it_is_an_error(
 
     (mail,) = await OutgoingMails(context.database).of(owner.id)
     assert mail.accepted_at is None
+    sender.failing = None
+    retried = await send_daily_summary(next_try(context))
+    assert (retried.sent, to_whom(sender)) == (1, [owner.address])
 
 
 async def test_a_summary_that_was_refused_for_good_is_not_tried_all_day(

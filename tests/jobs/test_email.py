@@ -6,7 +6,7 @@ from arq.connections import RedisSettings
 from msgspec import structs
 
 from app.context import Context, Services
-from app.engine import ManualClock, RetryLater, RunStatus, seconds
+from app.engine import Fixed, ManualClock, RetryLater, RunStatus, minutes, seconds
 from app.engine.retry import is_permanent
 from app.jobs import JOBS
 from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
@@ -19,6 +19,7 @@ from app.storage.notifications import Notices
 from app.storage.outgoing_mail import MailStatus, OutgoingMails
 from app.storage.users import UnknownUser, User
 from app.storage.ways import Channel, Way, Ways
+from app.testing import next_try
 from tests.eventually import eventually
 from tests.jobs.working import working
 
@@ -209,6 +210,7 @@ async def test_incoming_mail_is_filed(context: Context, mailbox: MemoryMailbox) 
     result = await process_email_queue(context)
 
     assert (result.status, result.processed, result.filed) == (SortStatus.SUCCESS, 2, 2)
+    assert (result.categorized, result.categories) == (2, {"personal": 1, "important": 1})
     assert mailbox.filed == {"a": Category.PERSONAL, "c": Category.IMPORTANT}
 
 
@@ -225,11 +227,12 @@ async def test_the_owner_is_told_of_important_mail(
 
 async def test_a_second_look_finds_nothing(context: Context, mailbox: MemoryMailbox) -> None:
     mailbox.inbox |= {"a": LUNCH}
-    await process_email_queue(context)
 
-    result = await process_email_queue(context)
+    first, second = [await process_email_queue(context) for _ in range(2)]
 
-    assert (result.status, result.processed) == (SortStatus.SUCCESS, 0)
+    assert (first.status, first.processed, first.filed) == (SortStatus.SUCCESS, 1, 1)
+    assert (second.status, second.processed, second.filed) == (SortStatus.SUCCESS, 0, 0)
+    assert mailbox.filed == {"a": Category.PERSONAL}
 
 
 async def test_one_bad_mail_makes_it_a_partial_success(
@@ -249,8 +252,14 @@ async def test_a_mailbox_that_fails_is_never_a_success(
     mailbox.inbox |= {"a": LUNCH}
     mailbox.failing = MailTrouble("imap: away")
 
-    with pytest.raises(MailTrouble):
+    with pytest.raises(MailTrouble) as caught:
         await process_email_queue(context)
+    mailbox.failing = None
+    retried = await process_email_queue(next_try(context))
+
+    assert not is_permanent(caught.value)
+    assert process_email_queue.retry == Fixed(minutes(5), attempts=4)
+    assert (retried.filed, mailbox.filed) == (1, {"a": Category.PERSONAL})
 
 
 async def quiet(context: Context, user: User) -> User:

@@ -1,14 +1,20 @@
 """`sync_email_services`: the owner's mailboxes, in step with the database."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from app.context import Context
+from app.engine import ManualClock, seconds
 from app.engine.retry import is_permanent
 from app.jobs.sync import sync_email_services
-from app.services.mail.errors import LoginRefused, MailError, MailTrouble
+from app.services.mail.errors import BadLetter, LoginRefused, MailError, MailTrouble
+from app.services.mail.mailbox import Head
 from app.services.mail.memory import MemoryMailbox
+from app.services.mail.sync import MailSync
 from app.storage.mailboxes import Mailboxes
-from app.storage.sync_history import SyncHistory, SyncOutcome
+from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
 
 LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\n\nHi"
@@ -67,8 +73,28 @@ async def test_a_mailbox_that_can_not_be_read_is_never_a_success(
     assert past.outcome is SyncOutcome.FAILED
 
 
-def test_a_sync_is_tried_four_times_half_an_hour_apart() -> None:
-    retry = sync_email_services.retry
+async def test_a_sync_says_how_much_it_read_and_how_long_that_took(
+    context: Context, clock: ManualClock
+) -> None:
+    slow = SlowMailbox({"a": LUNCH, "c": ROOF})
+    slow.clock = clock
+    sync = MailSync(context.database, (slow,), now=clock.now)
 
-    assert (retry.attempts, retry.wait(1, MailTrouble()).total_seconds()) == (4, 1800)
-    assert sync_email_services.queue == "sync"
+    synced = await sync_email_services(replace(context, mail=replace(context.mail, sync=sync)))
+
+    (past,) = await SyncHistory(context.database, "mail").latest()
+    assert (past.counts, past.source) == (SyncCounts(new=2), "memory")
+    assert past.ended_at is not None
+    assert past.ended_at - past.started_at >= seconds(3)
+    assert synced.duration == pytest.approx(3, abs=1)
+
+
+class SlowMailbox(MemoryMailbox):
+    """Takes three seconds of this clock to be read."""
+
+    clock: ManualClock
+
+    async def heads(self, names: Sequence[str]) -> dict[str, Head | BadLetter]:
+        """How these begin."""
+        self.clock.advance(seconds(3))
+        return await super().heads(names)

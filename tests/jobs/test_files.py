@@ -92,13 +92,20 @@ async def test_one_user_whose_files_can_not_be_read_is_told_and_the_other_is_sav
     context: Context, tmp_path: Path
 ) -> None:
     bob = await context.users.add(name="Bob", address="bob@example.com")
+    eve = await context.users.add(name="Eve", address="eve@example.com")
     deep = tmp_path / f"users/{bob.id}" / "/".join("d" * 120)
     deep.mkdir(parents=True)
+    diary = Path(f"users/{eve.id}/diary.txt")
+    (tmp_path / diary).parent.mkdir()
+    (tmp_path / diary).write_text("dear diary")
 
     made = await backup_user_data(context)
 
     assert made.status is BackupStatus.PARTIAL_SUCCESS
-    assert (made.users_backed_up, made.users_failed, len(made.errors)) == (1, 1, 1)
+    assert (made.users_backed_up, made.users_failed, len(made.errors)) == (2, 1, 1)
+    restored = tmp_path / "elsewhere"
+    await context.backups.restore(made.name, restored, may_move_aside=False)
+    assert (restored / diary).read_text() == "dear diary"
 
 
 async def test_a_backup_is_made_once_a_run_and_old_ones_go(

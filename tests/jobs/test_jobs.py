@@ -55,11 +55,14 @@ class Down(OSError):
 class Failing:
     """Stands for any service: whatever is asked of it fails."""
 
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     def __getattr__(self, name: str) -> "Failing":
         return self
 
     def __call__(self, *_args: object, **_options: object) -> NoReturn:
-        raise Down("this service is down")
+        raise self._error
 
 
 def test_every_module_of_jobs_is_listed() -> None:
@@ -82,12 +85,31 @@ def test_a_job_says_what_it_does_on_which_queue_and_what_it_returns(job: AnyJob)
 
 
 @EVERY
-async def test_a_job_whose_services_fail_never_returns(job: AnyJob, attempt: Attempt) -> None:
-    all_failing: dict[str, Any] = dict.fromkeys(Services.__dataclass_fields__, Failing())
+@pytest.mark.parametrize("error", [Down(), MemoryError(), RuntimeError()], ids=type)
+async def test_a_job_whose_services_fail_never_returns(
+    job: AnyJob, error: Exception, attempt: Attempt
+) -> None:
+    all_failing: dict[str, Any] = dict.fromkeys(Services.__dataclass_fields__, Failing(error))
     context = context_of(Services(**all_failing), attempt)
 
-    with pytest.raises(Down):
+    with pytest.raises(type(error)):
         await job(context, *ARGUMENTS.get(job.name, ()))
+
+
+async def test_a_run_of_each_job_waits_on_its_own_queue_and_on_no_other(context: Context) -> None:
+    wanted = dict[str, list[str]]()
+    for job in JOBS.values():
+        call = job.with_options(id=job.name).call(*ARGUMENTS.get(job.name, ()))
+        await context.client.enqueue_many([call])
+        wanted.setdefault(f"arq:queue:{job.queue}", []).append(job.name)
+
+    redis: Any = context.client.store.redis
+    found = {
+        key.decode(): sorted(each.decode() for each in await redis.zrange(key, 0, -1))
+        for key in await redis.keys("arq:*")
+        if not key.startswith(b"arq:job:")
+    }
+    assert found == {queue: sorted(names) for queue, names in wanted.items()}
 
 
 @pytest.mark.parametrize("name", sorted(JOBS.keys() - WITHOUT_DATABASE))

@@ -18,6 +18,7 @@ from app.jobs.maintenance import (
 from app.observability.health import Health
 from app.observability.providers import Provider, Providers
 from app.services.health_report import Level, ReportStatus
+from app.storage.health import HealthChecks
 
 
 @pytest.fixture
@@ -68,6 +69,10 @@ async def test_a_health_check_asks_every_part(context: Context) -> None:
 
     assert {part.name for part in report.parts} >= {"database", "redis", "workers", "disk"}
     assert all(part.measured is not None for part in report.parts)
+    levels = {part.name: part.level for part in report.parts}
+    assert levels["database"] is levels["redis"] is Level.HEALTHY
+    (past,) = await HealthChecks(context.database).latest()
+    assert (past.checked_at, past.overall) == (report.checked_at, report.overall)
 
 
 async def test_what_is_unhealthy_is_a_warning_and_no_failed_job(context: Context) -> None:

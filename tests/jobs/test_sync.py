@@ -1,11 +1,20 @@
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.context import Context
-from app.engine import hours
-from app.jobs.sync import sync_calendar_events, sync_notion_pages, sync_user_preferences
+from app.engine import Fixed, Job, hours, minutes
+from app.engine.retry import is_permanent, retry_after
+from app.jobs.sync import (
+    sync_calendar_events,
+    sync_email_services,
+    sync_notion_pages,
+    sync_user_preferences,
+)
+from app.queues import SYNC
 from app.services.calendar import (
     CalendarSync,
     MemoryCalendar,
@@ -13,6 +22,7 @@ from app.services.calendar import (
     SourceUnavailable,
     SyncStatus,
 )
+from app.services.calendar.source import CalendarError
 from app.services.notes import NotesStatus, NotesSync
 from app.services.notes.notes import notion_account
 from app.services.preferences import PreferencesStatus, PreferencesSynced
@@ -20,6 +30,7 @@ from app.storage.calendar import Calendars
 from app.storage.notifications import Notices
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
+from app.timetable import TIMETABLE
 from tests.notion import DATABASE, TOKEN, notion
 
 EVENT = "BEGIN:VEVENT\nUID:{uid}\nDTSTART:{start:%Y%m%dT%H%M%SZ}\nSUMMARY:{uid}\nEND:VEVENT\n"
@@ -80,6 +91,55 @@ async def test_a_sync_that_read_nothing_is_no_success(
         await sync_calendar_events(context)
 
 
+@pytest.mark.parametrize(
+    ("error", "permanent", "wait"),
+    [
+        (SourceUnavailable("rate limit", retry_after=minutes(7)), False, minutes(7)),
+        (SourceUnavailable("no answer in time"), False, None),
+        (SourceRefused("wrong password"), True, None),
+    ],
+)
+async def test_an_error_says_whether_and_when_to_try_again_and_costs_no_event(
+    context: Context,
+    calendar: MemoryCalendar,
+    error: CalendarError,
+    *,
+    permanent: bool,
+    wait: timedelta | None,
+) -> None:
+    calendar.files["home.ics"] = texts(context, "dentist")
+    await sync_calendar_events(context)
+    calendar.error = error
+
+    with pytest.raises(type(error), match=str(error)) as caught:
+        await sync_calendar_events(context)
+
+    assert (is_permanent(caught.value), retry_after(caught.value)) == (permanent, wait)
+    assert await titles(context) == ["dentist"]
+    calendar.error = None
+    assert (await sync_calendar_events(context)).unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "pause"),
+    [
+        (sync_calendar_events, 5),
+        (sync_email_services, 30),
+        (sync_notion_pages, 10),
+        (sync_user_preferences, 5),
+    ],
+    ids=lambda each: each.name if isinstance(each, Job) else "",
+)
+def test_every_sync_is_tried_four_times_and_never_beside_its_next_tick(
+    job: Job[Context, ..., Any], pause: int
+) -> None:
+    (tick,) = [each for each in TIMETABLE if each.call.job is job]
+    first = tick.cron.next_after(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+
+    assert (job.queue, job.retry) == (SYNC, Fixed(minutes(pause), attempts=4))
+    assert tick.cron.next_after(first) - first >= minutes(pause)
+
+
 async def test_new_events_are_told_once_but_not_those_of_a_first_sync(
     context: Context, calendar: MemoryCalendar, owner: User
 ) -> None:
@@ -119,6 +179,8 @@ async def test_having_no_calendar_is_an_outcome_of_its_own(context: Context) -> 
 
 
 async def test_notes_are_brought_in_step_with_notion(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/Cake.md").write_text("lemon\n")
     async with notion() as server:
         server.add("Tea", "green")
         now = context.client.store.clock.now
@@ -127,8 +189,9 @@ async def test_notes_are_brought_in_step_with_notion(context: Context, tmp_path:
 
         synced = await sync_notion_pages(replace(context, notes=notes))
 
-    assert (synced.status, synced.new, synced.sent) == (NotesStatus.SUCCESS, 1, 0)
+    assert (synced.status, synced.new, synced.sent_new) == (NotesStatus.SUCCESS, 1, 1)
     assert (tmp_path / "notes" / "Tea.md").read_text() == "green\n"
+    assert server.texts() == {"Tea": "green", "Cake": "lemon"}
 
 
 async def test_an_emptied_folder_of_notes_removes_no_page_until_somebody_says_so(
