@@ -200,7 +200,7 @@ async def test_an_assistant_that_never_answers_is_a_timeout(
 class Silent(ScriptedAssistant):
     """Never answers."""
 
-    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+    async def answer(self, request: AiRequest, _keep: Keep = kept_nowhere) -> Answer:
         await anyio.sleep_forever()
         raise AssertionError(request)
 
@@ -279,5 +279,5 @@ async def test_a_run_killed_before_it_noted_the_answer_asks_again(
 class Killing(ScriptedAssistant):
     """The process ends while it thinks."""
 
-    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+    async def answer(self, request: AiRequest, _keep: Keep = kept_nowhere) -> Answer:
         raise Killed(request.task_id)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from app.storage.task import ScheduleType, TaskType
 
-
 Keep = Callable[[str, Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
 """Given a name and a question: its answer, asked for now or kept since an earlier attempt."""
 
@@ -58,7 +57,7 @@ class Answer:
 class Assistant(Protocol):
     """Carries out tasks."""
 
-    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere, /) -> Answer:
         """Carry the task out. Raises `AssistantError`, or `RefusedByAssistant` for good.
 
         What is paid on the way is asked through `keep`.

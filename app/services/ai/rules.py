@@ -12,7 +12,7 @@ from app.storage.task import TaskType
 class RuleAssistant:
     """Works offline, always says the same, and says so."""
 
-    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+    async def answer(self, request: AiRequest, _keep: Keep = kept_nowhere) -> Answer:
         """The reminder's own words, or the task's context in a few of its sentences."""
         if request.task_type is TaskType.REMINDER:
             return Answer(_reminder(request), Method.RULES)

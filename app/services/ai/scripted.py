@@ -11,7 +11,7 @@ class ScriptedAssistant:
         self.text = text
         self.errors = list(errors)
 
-    async def answer(self, request: AiRequest, keep: Keep = kept_nowhere) -> Answer:
+    async def answer(self, request: AiRequest, _keep: Keep = kept_nowhere) -> Answer:
         """Raise the next error, or answer."""
         self.asked.append(request)
         if self.errors:
