@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -11,7 +11,7 @@ from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from arq.connections import RedisSettings
 
-from tests.unanswered import Unanswered
+from tests.unanswered import Fate, Judge, Unanswered, spare
 
 _HOST = "127.0.0.1"
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
@@ -33,6 +33,8 @@ class Proxy:
         self._delay = 0.0
         self._is_cut = False
         self._unanswered = b""
+        self.judge: Judge = spare
+        """What becomes of each request, where this proxy reads along."""
         self._flowing = anyio.Event()
         self._flowing.set()
 
@@ -101,9 +103,13 @@ class Proxy:
                 group.start_soon(self._flow, source, sink, passes, group.cancel_scope)
 
     def _asks(self, link: Unanswered, data: bytes) -> bool:
-        if link.ask(data, self._unanswered):
+        return link.ask(data, self._fate)
+
+    def _fate(self, command: Sequence[bytes]) -> Fate:
+        if self._unanswered and any(self._unanswered in word for word in command):
             self._unanswered = b""
-        return True
+            return Fate.UNHEARD
+        return self.judge(command)
 
     async def _connect(self) -> ByteStream:
         if path := self._redis.unix_socket_path:
