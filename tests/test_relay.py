@@ -19,6 +19,7 @@ from app.storage.database import Database
 from app.storage.outbox import Outbox, OutboxRow, Waiting
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
+from tests.plugins.cases import Case
 from tests.proxy import Proxy, proxied
 from tests.rights import asked
 
@@ -236,7 +237,13 @@ async def test_an_absent_redis_is_waited_for_and_named_once(
 @pytest.mark.case(18)
 @pytest.mark.parametrize("step", ["hold", "relay", "relayed"])
 async def test_a_lost_answer_makes_no_second_run_and_loses_none(
-    database: Database, outbox: Outbox, far: Relay, proxy: Proxy, client: Client, step: str
+    database: Database,
+    outbox: Outbox,
+    far: Relay,
+    proxy: Proxy,
+    client: Client,
+    case: Case,
+    step: str,
 ) -> None:
     ids = list[str]()
     async with anyio.create_task_group() as group:
@@ -251,7 +258,10 @@ async def test_a_lost_answer_makes_no_second_run_and_loses_none(
 
     assert proxy.has_lost_it
     assert await queued(client) == ids
-    print(f"case 18: 5 rows of an outbox, 5 answers to `{step}` lost, {len(ids)} runs")
+    case.says(
+        f"5 rows of an outbox, 5 answers to `{step}` lost",
+        steward=f"{len(ids)} runs, each once",
+    )
 
 
 async def _is_empty(outbox: Outbox) -> bool:

@@ -16,6 +16,7 @@ The life of a job, in the order of the files that tell it:
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     fitness      a Redis that would lose runs is refused before a worker begins
     doctor       what should not be there is found, and mended where that is safe
+    strays       runs that lost their queue are missed, though nobody asks
     events       what happened, as a stream; somebody keeps the history of it
     handover     runs that were first written down elsewhere come in here, each once
     books        what a run has done and need not do again: its effects (effect, ledger), its steps
@@ -44,6 +45,7 @@ from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
 from app.engine.doors.handover import Brought, Handover
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
+from app.engine.doors.strays import Strays
 from app.engine.effect import ASK, REPEAT, Effect, EffectState, InDoubt, Place, is_same
 from app.engine.errors import (
     BadArguments,
@@ -181,6 +183,7 @@ __all__ = [
     "Schedule",
     "SelfCancelled",
     "SentinelSettings",
+    "Strays",
     "TooLarge",
     "Trouble",
     "Unanswered",

@@ -21,7 +21,7 @@ import anyio
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.engine import Client
+from app.engine import Client, Strays
 from app.observability import machine, stores, work
 from app.observability.providers import Providers
 from app.services.health_report import (
@@ -59,6 +59,7 @@ class Health:
         self.providers = providers or Providers()
         self._database = database
         self._client = client
+        self._strays = Strays(client)
         self._home = home
         self._limits = limits
         self._accepted = accepted
@@ -100,7 +101,7 @@ class Health:
         return {
             "database": partial(stores.database, database, begin, limits),
             "redis": partial(stores.redis, client, limits, accepted=self._accepted),
-            "queues": partial(work.queues, client, limits),
+            "queues": partial(work.queues, client, self._strays, limits),
             "workers": partial(work.workers, client),
             "outbox": partial(work.outbox, database, client, limits, now),
             "dead letters": partial(work.dead_letters, client, limits),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.engine import Client, DeadLetters
+from app.engine import Client, DeadLetters, Strays
 from app.services.health_report import Level, Part, Thresholds, graded
 from app.storage.clock import Now
 from app.storage.database import Database
@@ -10,18 +10,24 @@ from app.storage.effects import Effects
 from app.storage.outbox import Outbox
 
 
-async def queues(client: Client, limits: Thresholds) -> Part:
-    """What is ready to run, as well as its oldest run is."""
-    depths = await client.queues()
+async def queues(client: Client, strays: Strays, limits: Thresholds) -> Part:
+    """What is ready, as well as its oldest run is; runs that lost their queue are an alarm."""
+    depths, lost = await client.queues(), await strays.look()
     slowest = max(depths, key=lambda each: each.oldest_wait, default=None)
     waited = slowest.oldest_wait if slowest else timedelta(0)
     line = f"{sum(each.ready for each in depths)} ready"
+    if slowest and waited:
+        line = f"{line}; {slowest.name} waits longest"
+    if lost:
+        line = (
+            f"{line}; {len(lost)} runs lost their queue: `steward doctor --repair` puts them back"
+        )
     return Part(
         name="queues",
-        level=_waits(waited, limits),
+        level=Level.UNHEALTHY if lost else _waits(waited, limits),
         measured=round(waited.total_seconds(), 1),
         unit="s",
-        line=f"{line}; {slowest.name} waits longest" if slowest and waited else line,
+        line=line,
     )
 
 

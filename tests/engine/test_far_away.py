@@ -11,6 +11,7 @@ from tests.engine.conftest import Bench, Workshop, workshop_at
 from tests.engine.jobs import write
 from tests.engine.stock import plain_client, plain_drain
 from tests.eventually import eventually
+from tests.plugins.cases import Case
 from tests.proxy import Proxy, proxied
 
 MANY = 10  # times; measured are far more
@@ -50,6 +51,7 @@ async def test_a_long_way_costs_no_lease_and_little_time(
     stranger: Client,
     codec: Codec,
     caplog: pytest.LogCaptureFixture,
+    case: Case,
     trip: float,
     stocks: int,
 ) -> None:
@@ -66,9 +68,10 @@ async def test_a_long_way_costs_no_lease_and_little_time(
     await plain_drain(shop, max_jobs=100, poll_delay=0.5)
     stock = _rate(shop.page[-stocks:])
 
-    print(
-        f"case 19: with {1000 * trip:.0f} ms more to Redis, {ours:,.0f} runs a second; "
-        f"stock arq {stock:.1f}, {ours / stock:.0f} times less"
+    case.says(
+        f"2,000 runs with {1000 * trip:.0f} ms more to Redis",
+        arq=f"{stock:.1f} a second",
+        steward=f"{ours:,.0f} a second, {ours / stock:.0f} times as many; each tried once",
     )
     assert ours > MANY * stock
     assert len(shop.page) == 2_000 + stocks
@@ -83,7 +86,7 @@ def _rate(page: list[str]) -> float:
 
 @pytest.mark.case(20)
 async def test_a_line_that_swallows_everything_is_an_error_in_time_and_a_worker_recovers(
-    shop: Workshop, proxy: Proxy, stranger: Client
+    shop: Workshop, proxy: Proxy, stranger: Client, case: Case
 ) -> None:
     async with shop.working(poll=seconds(30)):
         await (await stranger.enqueue(write, "before")).result(within=seconds(2))
@@ -98,9 +101,11 @@ async def test_a_line_that_swallows_everything_is_an_error_in_time_and_a_worker_
         proxy.heal()
         await (await stranger.enqueue(write, "after")).result(within=seconds(10))
 
-        print(
-            f"case 20: an enqueue failed after {took:.1f} s of silence; "
-            f"the worker was back {monotonic() - healed_at:.2f} s after 4 s of it"
+        case.says(
+            "a line that swallows everything for 4 s",
+            arq="waits until it goes on",
+            steward=f"an enqueue failed after {took:.1f} s, the worker was back"
+            f" {monotonic() - healed_at:.2f} s after the end",
         )
     assert took < 2 * 3
     assert [text for text in shop.page if text != "lost"] == ["before", "after"]

@@ -33,6 +33,7 @@ from app.storage.effects import Effects
 from app.storage.health import HealthChecks
 from app.storage.outbox import Outbox
 from tests import servers
+from tests.plugins.cases import Case
 from tests.rights import asked
 
 ROOMY = Thresholds(disk=1, disk_full=0, memory=101, memory_full=102, cpu=101)
@@ -250,6 +251,20 @@ async def test_a_queue_is_as_well_as_its_oldest_run(
     assert part(report, "queues").line == "1 ready; sync waits longest"
 
 
+@pytest.mark.case(24)
+async def test_runs_that_lost_their_queue_are_an_alarm_that_nobody_asked_for(
+    database: Database, client: Client, tmp_path: Path
+) -> None:
+    await client.enqueue_many(wait_here.call() for _ in range(3))
+    await client.store.redis.delete(keys.queue("sync"))
+
+    report = await Health(database, client, tmp_path, limits=ROOMY).check()
+
+    assert part(report, "queues").level is Level.UNHEALTHY
+    assert "3 runs lost their queue: `steward doctor --repair`" in part(report, "queues").line
+    await client.store.redis.flushdb()
+
+
 async def test_a_database_that_does_not_take_a_write_is_unhealthy(
     database: Database, client: Client, tmp_path: Path
 ) -> None:
@@ -291,6 +306,7 @@ async def test_a_redis_that_forgets_is_unhealthy_unless_that_is_accepted(
     accepted: tuple[str, ...],
     level: Level,
     said: str,
+    case: Case,
 ) -> None:
     with servers.folder() as place:
         async with (
@@ -303,6 +319,10 @@ async def test_a_redis_that_forgets_is_unhealthy_unless_that_is_accepted(
 
     assert part(report, "redis").level is level
     assert said in part(report, "redis").line
+    case.says(
+        f"a Redis without persistence, {f'{accepted[0]} accepted' if accepted else 'not accepted'}",
+        steward=f"health: {level}, {part(report, 'redis').line}",
+    )
 
 
 @pytest.mark.case(20)

@@ -18,8 +18,10 @@ from app.engine.redis.store import Store
 from app.observability.providers import Provider, Providers
 from app.queues import NAMES
 from app.storage.database import Database
+from tests import servers
 from tests.observability.overs import over
 from tests.observability.watched import Site, alive, watched
+from tests.plugins.cases import Case
 
 TOKEN = "a-token-of-the-tests"
 
@@ -99,6 +101,30 @@ async def test_a_blocked_worker_is_not_ready(site: Site, client: Client) -> None
         503,
         ["worker: a job blocks it for 3 s"],
     )
+
+
+@pytest.mark.case(16)
+async def test_a_worker_at_a_redis_that_forgets_is_not_ready_unless_that_is_accepted(
+    codec: Codec, database: Database, tmp_path: Path, case: Case
+) -> None:
+    with servers.folder() as place:
+        async with (
+            servers.running(servers.program("valkey"), place) as server,
+            Client.open(server.settings, codec, queues=NAMES) as client,
+        ):
+            await alive(client, *NAMES)
+            async with watched(client, database, tmp_path, accepted=()) as site:
+                refused = await site.ask.get("/ready")
+            async with watched(client, database, tmp_path) as site:
+                taken = await site.ask.get("/ready")
+
+    case.says(
+        "a worker asked whether it is ready, at a Redis that forgets",
+        steward=f"{refused.status_code}: {refused.json()['reasons'][0]}; where it is accepted:"
+        f" {taken.status_code}",
+    )
+    assert (refused.status_code, taken.status_code) == (503, 200)
+    assert "append-only file" in refused.json()["reasons"][0]
 
 
 async def test_the_health_check_is_served(site: Site) -> None:

@@ -1,6 +1,6 @@
 """A watch server on this machine, and whoever asks it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,7 @@ async def watched(
     token: str = "",
     port: int = 0,
     providers: Providers | None = None,
+    accepted: Sequence[str] = ("no-persistence",),
 ) -> AsyncGenerator[Site]:
     """Serve while the block lasts."""
     somebody, tally = Somebody(), Tally()
@@ -76,7 +77,7 @@ async def watched(
                 lambda: somebody,
                 client,
                 database,
-                accepted=["no-persistence"],
+                accepted=accepted,
                 providers=providers,
             ),
             health=Health(
@@ -84,7 +85,7 @@ async def watched(
                 client,
                 home,
                 limits=ROOMY,
-                accepted=["no-persistence"],
+                accepted=accepted,
                 providers=providers,
             ),
             tally=tally,

@@ -19,6 +19,7 @@ from app.services.recurrence import (
     Schedule,
     Weekly,
 )
+from tests.plugins.cases import Case
 from tests.services.minute_walker import walk
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -233,7 +234,9 @@ def test_every_quarter_of_an_hour_keeps_its_rhythm_over_a_turn(day: str, runs: i
         ("Pacific/Apia", "2011-12-01", "2012-01-31"),
     ],
 )
-def test_a_daily_task_runs_once_on_each_date_that_exists(zone: str, first: str, last: str) -> None:
+def test_a_daily_task_runs_once_on_each_date_that_exists(
+    zone: str, first: str, last: str, case: Case
+) -> None:
     there = ZoneInfo(zone)
     start, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
     daily = Daily(0, 15, zone=there)
@@ -242,6 +245,11 @@ def test_a_daily_task_runs_once_on_each_date_that_exists(zone: str, first: str, 
     dates = [at.date().isoformat() for at in takewhile(lambda at: at.date() < end.date(), runs)]
 
     days = ((start + timedelta(days=n)).date().isoformat() for n in range((end - start).days))
+    case.says(
+        f"a daily task at 00:15 in {zone} from {first} to {last}",
+        arq="a date that never comes stalls it for 3.0 s",
+        steward=f"{len(dates)} runs, one on each date that exists",
+    )
     assert dates == [day for day in days if (zone, day) != ("Pacific/Apia", "2011-12-30")]
 
 

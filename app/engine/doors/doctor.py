@@ -14,10 +14,9 @@ import anyio
 
 from app.engine.clock import seconds
 from app.engine.doors.client import Client
-from app.engine.errors import BadPayload
+from app.engine.doors.strays import placed_by_payload
 from app.engine.job import Job
 from app.engine.redis import census, keys
-from app.engine.redis.steps import answering
 from app.engine.redis.store import Suspect
 from app.engine.schedule import Schedule
 from app.engine.trouble import Finding, Trouble
@@ -73,7 +72,8 @@ class Doctor:
         async def look(trouble: Trouble) -> None:
             wrong = await self._wrong(trouble, waiting.pop(trouble), queues)
             if trouble is Trouble.UNQUEUED:
-                wrong = [place for each in wrong if (place := await self._placed(each))]
+                placed = [await placed_by_payload(self._client, each) for each in wrong]
+                wrong = [each for each in placed if each]
             if wrong:
                 found[trouble] = [*dict.fromkeys([*found.get(trouble, ()), *wrong])]
 
@@ -112,17 +112,6 @@ class Doctor:
             some = suspects[start : start + _AT_ONCE]
             wrong += await self._store.examine(trouble, some, queues, mend=mend)
         return wrong
-
-    async def _placed(self, suspect: Suspect) -> Suspect | None:
-        """With the queue that a run was sealed for; None for a payload that is not ours."""
-        id, _ = suspect
-        async with answering():
-            sealed: bytes | None = await self._redis.get(keys.JOB.encode() + id)
-        try:
-            payload = self._client.codec.open_payload(sealed or b"")
-        except BadPayload:
-            return None
-        return (id, payload.q) if payload.q and payload.id.encode() == id else None
 
     async def _unheeded(self, queues: Sequence[str]) -> list[Finding]:
         """Runs that wait for a worker, or for code, that is not there."""

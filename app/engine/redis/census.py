@@ -17,6 +17,13 @@ async def names_after(redis: Any, prefix: str) -> AsyncIterator[bytes]:
             yield bytes(name).removeprefix(prefix.encode())
 
 
+async def some_names_after(redis: Any, prefix: str, place: int) -> tuple[int, list[bytes]]:
+    """The same of some keys from this place on, 0 being the start; and the place after them."""
+    async with answering():
+        after, names = await redis.scan(place, match=prefix + "*", count=_STEP)
+    return int(after), [bytes(name).removeprefix(prefix.encode()) for name in names]
+
+
 async def queues(redis: Any) -> list[str]:
     """All queues by name, an arq project's among them if it is called as is usual."""
     async with answering():
