@@ -19,7 +19,6 @@ from app.storage.database import Database
 from app.storage.quiet_hours import InvalidQuietHours, QuietHours
 
 _LONGEST_NAME = 200
-_LONGEST_ZONE = 64
 
 
 class UnknownUser(LookupError, ValueError):
@@ -38,7 +37,7 @@ class UserRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(_LONGEST_NAME))
     address: Mapped[str] = mapped_column(String(254))
-    timezone: Mapped[str] = mapped_column(String(_LONGEST_ZONE))
+    timezone: Mapped[str] = mapped_column(String(64))
     wants_mail: Mapped[bool]
     active: Mapped[bool]
     is_owner: Mapped[bool | None] = mapped_column(unique=True)
@@ -77,9 +76,7 @@ class Users:
 
     async def active(self) -> tuple[User, ...]:
         """Everybody Steward still works for, the oldest first."""
-        wanted = select(UserRow).where(UserRow.active.is_(True)).order_by(UserRow.id)
-        async with self._database.read() as session:
-            return tuple(map(_user, await session.scalars(wanted)))
+        return tuple(user for user in await self.everybody() if user.active)
 
     async def everybody(self) -> tuple[User, ...]:
         """All users, the oldest first."""
@@ -88,13 +85,12 @@ class Users:
 
     async def only(self) -> User:
         """The one active user; raises `UnknownUser` when there are none or several."""
-        match await self.active():
-            case (user,):
-                return user
-            case ():
-                raise UnknownUser("there is no user yet: start Steward once")
-            case several:
-                raise UnknownUser(f"there are {len(several)} users: say which one")
+        found = await self.active()
+        if not found:
+            raise UnknownUser("there is no user yet: start Steward once")
+        if len(found) > 1:
+            raise UnknownUser(f"there are {len(found)} users: say which one")
+        return found[0]
 
     async def owner(self) -> User:
         """Whose home this is; raises `UnknownUser` before the first start."""
@@ -227,13 +223,11 @@ def _checked(name: str, address: str, timezone: str) -> dict[str, str]:
 
 
 def _quiet(text: str) -> dict[str, time | None]:
-    if not text:
-        return {"quiet_from": None, "quiet_until": None}
     try:
-        hours = QuietHours.parse(text)
+        hours = QuietHours.parse(text) if text else None
     except InvalidQuietHours as error:
         raise InvalidUser(str(error)) from None
-    return {"quiet_from": hours.begins, "quiet_until": hours.ends}
+    return {"quiet_from": hours and hours.begins, "quiet_until": hours and hours.ends}
 
 
 def _user(row: UserRow) -> User:
