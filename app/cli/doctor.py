@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, show_json, show_table
-from app.cli.failures import FAILED, OK
+from app.cli.failures import FAILED, OK, complain
 from app.cli.options import Json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def see_doctor(*, repair: Repair = False, everything: All = False, json: J
     """
     from app.connection import open_client
     from app.context import open_services
-    from app.engine import Doctor
+    from app.engine import Doctor, slow_disk
     from app.jobs import JOBS
     from app.settings import read_settings
     from app.timetable import TIMETABLE
@@ -44,12 +44,15 @@ async def see_doctor(*, repair: Repair = False, everything: All = False, json: J
     async with open_client(settings, jobs=JOBS) as client:
         examined = Doctor(client, jobs=JOBS, timetable=TIMETABLE)
         findings = await examined.examine(mend=repair)
+        warning = await slow_disk(client)
         async with open_services(settings, client) as services:
             findings += await _in_the_database(services)
     if json:
         show_json([_facts(each) for each in findings])
     else:
         _show(findings, most=len(findings) if everything else _SHOWN)
+    if warning:
+        complain(f"Redis: {warning}")
     return OK if all(each.is_mended for each in findings) else FAILED
 
 

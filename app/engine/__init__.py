@@ -15,6 +15,7 @@ The life of a job, in the order of the files that tell it:
     handle       whoever enqueued it looks where it stands, takes its result, or cancels it
     dead_letters what ended without success lies here, whole, until it is retried or dropped
     fitness      a Redis that would lose runs is refused before a worker begins
+    slow_disk    a disk that would cost receipted runs is told of
     doctor       what should not be there is found, and mended where that is safe
     strays       runs that lost their queue are missed, though nobody asks
     events       what happened, as a stream; somebody keeps the history of it
@@ -45,6 +46,7 @@ from app.engine.doors.fitness import examine, refuse_unfit
 from app.engine.doors.handle import Handle
 from app.engine.doors.handover import Brought, Handover
 from app.engine.doors.overview import QueueDepth, RunInfo, WorkerSeen
+from app.engine.doors.slow_disk import slow_disk
 from app.engine.doors.strays import Strays
 from app.engine.effect import ASK, REPEAT, Effect, EffectState, InDoubt, Place, is_same
 from app.engine.errors import (
@@ -215,6 +217,7 @@ __all__ = [
     "schedule",
     "seconds",
     "settle",
+    "slow_disk",
 ]
 
 _LATE = {

@@ -6,7 +6,7 @@ from datetime import timedelta
 from secrets import token_hex
 from time import monotonic
 
-from app.engine import Client, Fitness, examine
+from app.engine import Client, Fitness, examine, slow_disk
 from app.engine.redis.keys import HEALTH
 from app.services.health_report import Level, Part, Thresholds, answered
 from app.storage.database import Database
@@ -30,7 +30,8 @@ async def redis(client: Client, limits: Thresholds, *, accepted: Collection[str]
     await client.ping()
     await _write_and_read(client)
     part = answered("redis", monotonic() - started, "pinged, written to and read", limits)
-    return _judged(part, await examine(client), accepted)
+    part = _judged(part, await examine(client), accepted)
+    return _warned(part, await slow_disk(client))
 
 
 async def _write_and_read(client: Client) -> None:
@@ -50,3 +51,10 @@ def _judged(part: Part, fitness: Fitness, accepted: Collection[str]) -> Part:
         lines = "; ".join(each.line for each in refused)
         return replace(part, level=Level.UNHEALTHY, line=f"{part.line}; {lines}")
     return part
+
+
+def _warned(part: Part, warning: str) -> Part:
+    if not warning:
+        return part
+    level = Level.worst((part.level, Level.DEGRADED))
+    return replace(part, level=level, line=f"{part.line}; {warning}")

@@ -22,6 +22,7 @@ _MANY = (
     keys.OFFER,
     keys.STARTS,
     keys.BREAKER,
+    keys.SLOW_SYNCS,
 )
 _ONE = (
     keys.DEAD,

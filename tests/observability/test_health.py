@@ -35,6 +35,7 @@ from app.storage.outbox import Outbox
 from tests import servers
 from tests.plugins.cases import Case
 from tests.rights import asked
+from tests.slow_disk import slow_disk_of
 
 ROOMY = Thresholds(disk=1, disk_full=0, memory=101, memory_full=102, cpu=101)
 HASTY = Thresholds(
@@ -145,10 +146,13 @@ async def test_checks_are_forgotten_after_a_month(
     assert len(await HealthChecks(database).latest()) == 1
 
 
-async def test_a_check_leaves_no_key(database: Database, client: Client, tmp_path: Path) -> None:
+async def test_a_check_leaves_no_key_but_what_the_next_compares_with(
+    database: Database, client: Client, tmp_path: Path
+) -> None:
     await Health(database, client, tmp_path, limits=ROOMY).check()
 
-    assert await asked(client.store.redis, "KEYS", "*") == []
+    left: list[bytes] = await asked(client.store.redis, "KEYS", "*")
+    assert [key for key in left if not key.startswith(keys.SLOW_SYNCS.encode())] == []
 
 
 @pytest.mark.parametrize(
@@ -323,6 +327,25 @@ async def test_a_redis_that_forgets_is_unhealthy_unless_that_is_accepted(
         f"a Redis without persistence, {f'{accepted[0]} accepted' if accepted else 'not accepted'}",
         steward=f"health: {level}, {part(report, 'redis').line}",
     )
+
+
+async def test_a_redis_whose_disk_holds_it_up_is_degraded(
+    database: Database, codec: Codec, tmp_path: Path
+) -> None:
+    with servers.folder() as place:
+        async with (
+            servers.running(servers.program("valkey"), place, appendonly="yes") as server,
+            slow_disk_of(server.nearby) as disk,
+            Client.open(disk.settings, codec) as client,
+        ):
+            health = Health(database, client, tmp_path, limits=ROOMY)
+            assert part(await health.check(), "redis").level is Level.HEALTHY
+            disk.held_up = 2
+
+            report = await health.check()
+
+    assert part(report, "redis").level is Level.DEGRADED
+    assert "held the append-only file up 2 times" in part(report, "redis").line
 
 
 @pytest.mark.case(20)

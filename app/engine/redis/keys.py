@@ -82,6 +82,7 @@ RELAY = "steward:relay"
 BROUGHT = "steward:brought:"
 ALIVE = "steward:alive"
 HEALTH = "steward:health"
+SLOW_SYNCS = "steward:slow-syncs:"
 CRASHES = "steward:crashes"
 SUSPECTS = "steward:suspects"
 VOUCHED = "steward:vouched"
@@ -108,6 +109,7 @@ LASTING = (
         RELAY,
         ALIVE,
         HEALTH,
+        SLOW_SYNCS,
         VOUCHED,
     ),
     *(STARTS, BREAKER, BOOK + THEIRS),
@@ -158,6 +160,11 @@ def dead_group(cause: str) -> str:
 def book(of: str) -> str:
     """What a run has done and need not do again; or, after a slash, what all runs share."""
     return BOOK + of
+
+
+def slow_syncs(server: str, hour: int) -> str:
+    """How often a server's disk had been too slow when somebody first looked in that hour."""
+    return f"{SLOW_SYNCS}{server}:{hour}"
 
 
 def worker(name: str) -> str:
