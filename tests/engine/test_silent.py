@@ -13,10 +13,11 @@ from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.eventually import eventually
 from tests.plugins.cases import Case
+from tests.plugins.tiers import Tier
 from tests.servers import Server
 
 LIMIT = 3.0  # s
-LOADED = 3  # times as long, where the machine does other things
+LOADED = 3  # times as long, where the machine is shared
 COUNT = 50
 
 
@@ -29,7 +30,7 @@ async def server() -> AsyncGenerator[Server]:
 
 @pytest.mark.case(20)
 async def test_a_stopped_server_is_an_error_in_time_for_all_and_costs_no_run(
-    server: Server, codec: Codec, case: Case, caplog: pytest.LogCaptureFixture
+    server: Server, codec: Codec, case: Case, caplog: pytest.LogCaptureFixture, tier: Tier
 ) -> None:
     took, stored, noticed = list[float](), list[str](), 0.0
 
@@ -69,8 +70,8 @@ async def test_a_stopped_server_is_an_error_in_time_for_all_and_costs_no_run(
         f"{noticed:.1f} s and had committed and run again {recovered:.2f} s after its end",
     )
     assert len(took) == COUNT
-    assert max(took) < LOADED * LIMIT
-    assert noticed < LOADED * LIMIT
-    assert recovered < LOADED * 2
+    assert max(took) < tier.bound(LIMIT, loose=LOADED * LIMIT)
+    assert noticed < tier.bound(LIMIT, loose=LOADED * LIMIT)
+    assert recovered < tier.bound(2, loose=LOADED * 2)
     assert result == "held, attempt 1"
     assert shop.page.count("held passes") == 1

@@ -11,6 +11,7 @@ from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home
 from tests.plugins.cases import Case
+from tests.plugins.tiers import Tier
 
 BLOCK = 4 * LEASE.total_seconds()
 LONG = seconds(40)
@@ -18,7 +19,7 @@ LONG = seconds(40)
 
 @pytest.mark.case(5)
 async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_others_go_on(
-    home: Home, steward: Services, case: Case
+    home: Home, steward: Services, case: Case, tier: Tier
 ) -> None:
     workers = [await home.worker().ready(steward.client) for _ in range(2)]
     handle = await steward.client.enqueue(jobs.block, BLOCK)
@@ -44,12 +45,14 @@ async def test_a_blocked_worker_keeps_its_runs_and_says_who_blocks_it_while_othe
     assert "jobs.py:" in blocked.said()
     assert seen.blocked > seconds(0)
     assert waits[-1] < BLOCK
+    assert named_after <= tier.bound(1, loose=BLOCK)
+    assert p95 <= tier.bound(0.5, loose=BLOCK)
     assert blocked.is_alive
 
 
 @pytest.mark.case(5)
 async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_elsewhere(
-    home: Home, steward: Services, case: Case
+    home: Home, steward: Services, case: Case, tier: Tier
 ) -> None:
     supervisor = home.supervisor(2, STEWARD_WORKER__MAX_BLOCK="3", STEWARD_WORKER__GRACE="0")
     await steward.client.enqueue(jobs.block, 30)
@@ -64,7 +67,7 @@ async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_els
     )
     assert second.pid != first.pid
     assert (first.attempt, second.attempt) == (1, 2)
-    assert recovered <= 3 + 2 * LEASE.total_seconds() + 5
+    assert recovered <= 3 + 2 * LEASE.total_seconds() + tier.bound(0, loose=5)
     assert f"worker process {first.pid} ended with exit code 70" in supervisor.said()
     assert "blocked this worker for 3 s; it ends itself" in supervisor.said()
 

@@ -17,6 +17,7 @@ from tests.life import jobs
 from tests.life.home import LEASE, Home
 from tests.life.processes import WorkerProcess
 from tests.plugins.cases import Case
+from tests.plugins.tiers import Tier
 from tests.servers import Server
 
 SOON = seconds(20)
@@ -45,7 +46,7 @@ async def steward(home: Home, server: Server) -> AsyncGenerator[Services]:
 
 @pytest.mark.case(13)
 async def test_a_server_that_is_killed_under_load_costs_no_run_and_no_worker(
-    home: Home, server: Server, steward: Services, case: Case
+    home: Home, server: Server, steward: Services, case: Case, tier: Tier
 ) -> None:
     worker = await home.worker().ready(steward.client)
     held = await steward.client.enqueue_many(jobs.hold.call() for _ in range(20))
@@ -68,6 +69,7 @@ async def test_a_server_that_is_killed_under_load_costs_no_run_and_no_worker(
         arq="the worker ends, and what it finished meanwhile runs again",
         steward=f"{len(results)} runs, 0 lost, 0 re-run; goes on {resumed:.2f} s after the start",
     )
+    assert resumed <= tier.bound(2, loose=20)
     assert results[:20] == [1] * 20  # their only attempt
     assert [line.attempt for line in home.ledger.lines("begun")] == [1] * 20
     assert sorted(line.run for line in lines) == sorted(each.id for each in noted)
@@ -120,7 +122,7 @@ async def test_after_an_outage_longer_than_a_lease_only_a_dead_workers_runs_are_
         arq="every worker ends; runs wait for 310 s",
         steward=f"only its runs are taken over, {recovered:.1f} s after Redis was back",
     )
-    assert recovered <= 2 * LEASE.total_seconds() + 2
+    assert recovered <= 2 * LEASE.total_seconds()
     assert {line.pid for line in again} == {other.pid}  # the only one with a free slot
     assert attempts == {line.run: 1 + (line.pid == victim.pid) for line in held}
     assert len(home.ledger.lines("begun")) == 12

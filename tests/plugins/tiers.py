@@ -2,7 +2,8 @@
 
 T1 is what every change has to pass, and takes minutes; T2 tries more of the same, T3 a lot more. A
 test that is too long for T1 says so with `@pytest.mark.tier("T2")`, and is deselected below. One
-whose size depends on the tier asks for it: `tier.of(200, 2_000)`.
+whose size depends on the tier asks for it: `tier.of(200, 2_000)`. What is promised within so many
+seconds is judged by that from T2 on: `tier.bound(2, loose=10)`.
 """
 
 from enum import StrEnum
@@ -22,6 +23,10 @@ class Tier(StrEnum):
     def of(self, *sizes: int) -> int:
         """The size for this tier; the last one also holds above."""
         return sizes[min(list(Tier).index(self), len(sizes) - 1)]
+
+    def bound(self, exact: float, *, loose: float) -> float:
+        """How long something may take: `loose` in T1, whose machine is often shared with others."""
+        return loose if self is Tier.T1 else exact
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
