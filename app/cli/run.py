@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 show, retry, cancel = App(name="show"), App(name="retry"), App(name="cancel")
 
+_SHOWN = 300  # characters of a payload that nobody can read
 _ATTEMPT = ("number", "started_at", "took", "worker", "error")
 
 
@@ -37,8 +38,11 @@ async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = Fa
         facts = await _known(client, settings, run_id)
         letter = await _letter(client, run_id)
         result = await _result(client, run_id)
+        payload = _payload(client, settings, letter) if letter else None
     attempts = _attempts(letter)
     trace = letter.last.traceback if letter and traceback else ""
+    if payload:
+        facts = {**facts, "payload": payload}
     if json:
         show_json({**facts, "result": result, "failed_attempts": attempts, "traceback": trace})
         return
@@ -48,6 +52,8 @@ async def show_run(run_id: RunId, /, *, traceback: bool = False, json: Json = Fa
         show_table(attempts, _ATTEMPT, empty="")
     for line in trace.splitlines():
         show_facts({"": line})
+    if letter and letter.last.traceback and not traceback:
+        print("Where it failed: the same command with --traceback.")
 
 
 @retry.default
@@ -119,6 +125,22 @@ async def _result(client: "Client", run_id: str) -> object:
         return None
     plain: object = msgspec.to_builtins(result, enc_hook=str, str_keys=True)
     return plain
+
+
+def _payload(client: "Client", settings: "Settings", letter: "DeadLetter") -> str:
+    """What a dead letter has kept; of what nobody can read, how it begins, without secrets."""
+    from app.engine import BadPayload
+    from app.observability.redaction import Redactor
+    from app.settings import secrets_in
+
+    kept = f"{len(letter.payload):,} bytes kept"
+    try:
+        client.codec.open_payload(letter.payload)
+    except BadPayload as error:
+        whole = Redactor(secrets_in(settings))(repr(letter.payload)[2:-1])
+        more = " ..." if len(whole) > _SHOWN else ""
+        return f"{kept}, which nobody can read: {error}: {whole[:_SHOWN]}{more}"
+    return f"{kept}; `steward retry {letter.id}` runs it again"
 
 
 def _attempts(letter: "DeadLetter | None") -> list[Facts]:

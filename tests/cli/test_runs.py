@@ -66,9 +66,14 @@ def test_runs_of_any_status_can_be_asked_for(started_steward: Command, status: s
 
 def test_show_tells_what_went_wrong(started_steward: Command, dead_run: str) -> None:
     facts = started_steward("show", dead_run, "--json").json()
+    short = started_steward("show", dead_run).out
     told = started_steward("show", dead_run, "--traceback").out
 
     (failed,) = facts["failed_attempts"]
+    assert "with --traceback" in short
+    assert "app/jobs/email.py" not in short
+    assert "with --traceback" not in told
+    assert f"bytes kept; `steward retry {dead_run}`" in short
     assert (facts["status"], facts["job"], failed["number"]) == ("dead", SEND, 1)
     assert "there is no user 999" in failed["error"]
     assert "app/jobs/email.py" in told

@@ -50,6 +50,8 @@ class Poison:
     dice: Random
     largest: int
     """bytes, of the largest that is made"""
+    others: Sequence[bytes] = ()
+    """Whole payloads, valid where they belonged: of runs that are over, of another queue."""
 
     def spoil(self, sealed: bytes) -> bytes:
         """Something that must not run, made of a payload that would."""
@@ -110,6 +112,10 @@ def _text(by: Poison, _sealed: bytes) -> bytes:
     texts = (call, b"9" * 5000, b"NaN", b"null", b"\xff\xfe not ours", "日本".encode("utf-16"))
     chosen = by.dice.choice(texts)
     return by.dice.choice((chosen, by.signed(chosen)))
+
+
+def _moved(by: Poison, _sealed: bytes) -> bytes:
+    return by.dice.choice(by.others)
 
 
 def _foreign(_by: Poison, sealed: bytes) -> bytes:
@@ -183,7 +189,7 @@ def _compressed(by: Poison, sealed: bytes) -> bytes:
 
 _WAYS: Sequence[Callable[[Poison, bytes], bytes]] = (
     *(_flip, _cut, _lengthen, _head, _mac, _noise, _large),
-    *(_pickled, _text, _foreign),
+    *(_pickled, _text, _foreign, _moved),
     *(_field, _field, _field, _field, _shape, _half_characters, _twice_named, _extension),
     *(_deep, _compressed),
 )

@@ -1,5 +1,6 @@
 """What a server loses when it dies: nothing that was receipted as durable, and no half of a run."""
 
+import itertools
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,16 @@ from time import monotonic
 import anyio
 import pytest
 
-from app.engine import Client, Codec, Doctor, Durable, NotDurable, RunStatus, Trouble, seconds
+from app.engine import (
+    Client,
+    Codec,
+    Doctor,
+    Durable,
+    NotDurable,
+    RunStatus,
+    Trouble,
+    seconds,
+)
 from tests import servers
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
@@ -86,6 +96,46 @@ async def test_a_killed_server_whose_files_end_is_cut_off_loses_no_durable_run(
     )
     assert lost_durable == 0
     assert 0 < lost_plain <= count
+    assert [each for each in findings if each.trouble is not Trouble.QUEUE] == []
+
+
+@pytest.mark.case(15)
+async def test_a_server_that_is_killed_while_producers_enqueue_loses_no_receipt(
+    stack: AsyncExitStack, codec: Codec, case: Case, tier: Tier
+) -> None:
+    server, kills = await started(stack), tier.of(1, 5)
+    durable, plain = list[str](), list[str]()
+
+    async def produce(client: Client, producer: int) -> None:
+        for number in itertools.count():
+            kind, ids = (SURELY, durable) if number % 2 else (write, plain)
+            call = kind.with_options(id=f"{producer}-{number}").call("it")
+            ids.append((await client.enqueue_call(call)).id)  # asks again by itself
+            await anyio.lowlevel.checkpoint()
+
+    async def more() -> None:
+        enough = len(durable) + 20
+        await eventually(lambda: len(durable) >= enough)
+
+    async with Client.open(server.settings, codec, patience=PATIENT) as client:
+        async with anyio.create_task_group() as group:
+            for producer in range(4):
+                group.start_soon(produce, client, producer)
+            for _ in range(kills):
+                await more()
+                await server.stop(SIGKILL)
+                await server.start()
+            await more()
+            group.cancel_scope.cancel()
+
+        lost_durable, lost_plain = await lost(client, durable), await lost(client, plain)
+        findings = await Doctor(client, jobs={}, pause=seconds(0.05)).examine()
+    case.says(
+        f"kill -9 of Redis {kills} times while 4 producers enqueue",
+        steward=f"{len(durable)} durable and {len(plain)} plain receipts, lost: {lost_durable}"
+        f" and {lost_plain}; no half of a run",
+    )
+    assert (lost_durable, lost_plain) == (0, 0)  # a process that dies loses nothing it has written
     assert [each for each in findings if each.trouble is not Trouble.QUEUE] == []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from app.engine import NEVER, Codec, job
+from app.engine import NEVER, Codec, hours, job
 from app.engine.doors.dead_letters import DeadLetter, DeadLetters
 from app.engine.redis import keys
 from tests.engine.conftest import Bench, Open, Workshop
@@ -40,6 +40,13 @@ async def poisoned(ctx: Bench, text: str) -> int:
     return 0
 
 
+@job(name="test.hurried", queue="urgent", retry=NEVER)
+async def hurried(ctx: Bench, text: str) -> int:
+    """Must not run, either."""
+    ctx.page.append(f"hurried {text}")
+    return 0
+
+
 @pytest.mark.case(38)
 @pytest.mark.timeout(400)
 async def test_poison_dies_with_its_bytes_and_hurts_nobody(
@@ -47,8 +54,10 @@ async def test_poison_dies_with_its_bytes_and_hurts_nobody(
 ) -> None:
     watch_pickles()
     count = tier.of(400, 10_000)
-    poison = Poison(codec=codec, dice=Random(seed), largest=tier.of(1_000_000, 16_000_000))
-    async with workshop(write, poisoned) as shop:
+    largest = tier.of(1_000_000, 16_000_000, 64_000_000)
+    poison = Poison(codec=codec, dice=Random(seed), largest=largest)
+    async with workshop(write, poisoned, hurried) as shop:
+        poison.others = await whole_ones(shop)
         bad = await spread(shop, poison, count)
 
         with anyio.fail_after(300):
@@ -66,6 +75,19 @@ async def test_poison_dies_with_its_bytes_and_hurts_nobody(
         arq="the worker dies on 5 of 5 that were crafted, pickles run",
         steward=f"{GOOD} of {GOOD} good ones ran, {len(letters)} dead letters, no function called",
     )
+
+
+async def whole_ones(shop: Workshop) -> list[bytes]:
+    """Payloads as they were: of a run that is over, of one that was cancelled, of another queue."""
+    redis, payloads = shop.client.store.redis, list[bytes]()
+    for kind, delay in ((write, None), (write, hours(1)), (hurried, hours(1))):
+        handle = await shop.client.enqueue(kind.with_options(delay=delay), "moved")
+        payloads.append(await redis.get(keys.payload(handle.id)))
+        if delay:
+            await handle.cancel()
+    await shop.drain()
+    assert shop.page.pop() == "moved"
+    return payloads
 
 
 async def spread(shop: Workshop, poison: Poison, count: int) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ A line is written with one append, so a process killed in the middle leaves a wh
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -16,6 +17,7 @@ from app.engine import seconds
 from tests.eventually import eventually
 
 VARIABLE = "LIFE_LEDGER"
+_LONG = seconds(30)
 _LOOK = 0.02  # s between two looks at a gate
 
 
@@ -77,14 +79,14 @@ class Ledger:
         written = self.path.read_bytes() if self.path.exists() else b""
         return map(_LINE.decode, written.rpartition(b"\n")[0].splitlines())
 
-    async def until(self, what: str, count: int) -> list[Line]:
+    async def until(self, what: str, count: int, *, within: timedelta = _LONG) -> list[Line]:
         """The same, as soon as there are so many."""
 
         async def look() -> list[Line]:
             lines = self.lines(what)
             return lines if len(lines) >= count else []
 
-        return await eventually(look, within=seconds(30))
+        return await eventually(look, within=within)
 
     def open_gate(self, name: str = "gate") -> None:
         """Let whoever waits for this gate go on."""
