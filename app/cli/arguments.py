@@ -3,8 +3,9 @@
     steward enqueue email.send_notification 1 "Hi" message="See you"
 
 A word is JSON where the annotation is no text (`3`, `true`, `[1, 2]`), and otherwise what it says:
-`2026-12-24T18:00Z` is a date where one is expected. `name=value` is an argument by keyword if the
-job has one of that name.
+`2026-12-24T18:00Z` is a date where one is expected. `name=value` is an argument by keyword; a name
+that the job doesn't know is refused, unless the job takes any number of words. A text that looks so
+is given by keyword itself: `message=a=b`.
 """
 
 import difflib
@@ -43,6 +44,8 @@ def read_call(job: "Job[Any, ..., Any]", words: Iterable[str]) -> "Call[Any]":
             if name in kwargs:
                 raise Misused(f"{job.name}: {name} is given twice")
             kwargs[name] = _value(job, name, text)
+        elif equals and name.isidentifier() and not _takes_any_number(parameters):
+            raise Misused(f"{job.name}: no argument is called {name!r}; it takes {_usage(job)}")
         else:
             args.append(_value(job, _at(job, parameters, len(args)), word))
     call = job.call(*args, **kwargs)
@@ -64,6 +67,10 @@ def _takes_keyword(parameters: Mapping[str, inspect.Parameter], name: str) -> bo
         return name.isidentifier()
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return name in parameters and parameters[name].kind in by_name
+
+
+def _takes_any_number(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(each.kind is each.VAR_POSITIONAL for each in parameters.values())
 
 
 def _at(job: "Job[Any, ..., Any]", parameters: Mapping[str, inspect.Parameter], index: int) -> str:

@@ -48,6 +48,7 @@ async def prune_history(ctx: Context, *, dry_run: bool = False) -> HistoryPruned
 class EffectsKept:
     """What became of the effects of runs."""
 
+    dry_run: bool = False
     alive: int
     """Runs that had not been seen for a day and are still there, or their dead letters."""
     doubted: int
@@ -60,19 +61,25 @@ _GONE = (RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.UNKNOWN)
 
 
 @job(queue=MAINTENANCE, timeout=minutes(30), retry=Fixed(minutes(30), attempts=4))
-async def keep_effects(ctx: Context) -> EffectsKept:
-    """Forget the effects of runs that are long over, and find those in doubt. Safe to repeat."""
+async def keep_effects(ctx: Context, *, dry_run: bool = False) -> EffectsKept:
+    """Forget the effects of runs that are long over, and find those in doubt, or only count them.
+
+    Safe to repeat.
+    """
     doubted = 0
     for effect in await ctx.effects.begun():
         if await _status(ctx, effect.place.run_id) in (*_GONE, RunStatus.DEAD):
-            await ctx.effects.doubt(effect)
             doubted += 1
-    alive, last = 0, ""
+            if not dry_run:
+                await ctx.effects.doubt(effect)
+    alive, forgotten, last = 0, 0, ""
     while runs := await ctx.effects.runs(after=last):
-        there = [run for run in runs if await _status(ctx, run) not in _GONE]
-        await ctx.effects.seen(there)
+        there = {run for run in runs if await _status(ctx, run) not in _GONE}
+        if not dry_run:
+            await ctx.effects.seen(there)
+        forgotten += await ctx.effects.forget(set(runs) - there, dry_run=dry_run)
         alive, last = alive + len(there), runs[-1]
-    return EffectsKept(alive=alive, doubted=doubted, forgotten=await ctx.effects.forget())
+    return EffectsKept(dry_run=dry_run, alive=alive, doubted=doubted, forgotten=forgotten)
 
 
 async def _status(ctx: Context, run_id: str) -> RunStatus:

@@ -47,15 +47,19 @@ async def process_sms_retries(ctx: Context) -> SmsRetried:
 class RetriesCleaned:
     """How many SMS will not be sent again."""
 
+    dry_run: bool = False
     cleaned_records: int
 
 
 @job(queue=SMS, timeout=minutes(5), retry=_RETRY)
-async def cleanup_old_retries(ctx: Context, *, days: int = 7) -> RetriesCleaned:
-    """Send no more what was tried in vain for so many days. Safe to repeat."""
+async def cleanup_old_retries(
+    ctx: Context, *, days: int = 7, dry_run: bool = False
+) -> RetriesCleaned:
+    """Send no more what was tried in vain for so many days, or only count. Safe to repeat."""
     if days < 1:
         raise ValueError("days: must be 1 or more")
-    return RetriesCleaned(cleaned_records=await ctx.sms.unschedule(older_than=timedelta(days=days)))
+    old = await ctx.sms.unschedule(older_than=timedelta(days=days), dry_run=dry_run)
+    return RetriesCleaned(dry_run=dry_run, cleaned_records=old)
 
 
 @job(queue=SMS, timeout=minutes(1), retry=_RETRY)

@@ -71,6 +71,7 @@ async def tell_alert(ctx: Context, alert_id: int, channel: Channel, times: int) 
 class WatchPruned:
     """How many rows were forgotten."""
 
+    dry_run: bool = False
     samples: int
     workers: int
     alerts: int
@@ -83,12 +84,13 @@ class WatchPruned:
     retry=Fixed(minutes(30), attempts=4),
     name="maintenance.prune_watch",
 )
-async def prune_watch(ctx: Context) -> WatchPruned:
-    """Forget samples, workers, alerts and failures that are older than they are kept."""
+async def prune_watch(ctx: Context, *, dry_run: bool = False) -> WatchPruned:
+    """Forget samples, workers, alerts and failures past their time, or only count them."""
     now = ctx.client.store.clock.now
     return WatchPruned(
-        samples=await Samples(ctx.database, now=now).prune(),
-        workers=await Sightings(ctx.database, now=now).prune(),
-        alerts=await ctx.alerting.alerts.prune(),
-        failures=await ctx.failures.prune(),
+        dry_run=dry_run,
+        samples=await Samples(ctx.database, now=now).prune(dry_run=dry_run),
+        workers=await Sightings(ctx.database, now=now).prune(dry_run=dry_run),
+        alerts=await ctx.alerting.alerts.prune(dry_run=dry_run),
+        failures=await ctx.failures.prune(dry_run=dry_run),
     )

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.old_rows import remove_rows
 
 KEPT: Final = timedelta(days=30)
 COOLDOWN: Final = timedelta(minutes=5)
@@ -179,12 +180,10 @@ class Alerts:
                 row.acknowledged_by, row.acknowledged_at = by, self._now()
             return _alert(row)
 
-    async def prune(self) -> int:
-        """Forget those that have been over for a month; returns how many."""
-        row = AlertRow
-        old = delete(row).where(row.resolved_at < self._now() - KEPT).returning(row.id)
-        async with self._database.write() as session:
-            return len((await session.scalars(old)).all())
+    async def prune(self, *, dry_run: bool = False) -> int:
+        """Forget those that have been over for a month, or only count; returns how many."""
+        old = AlertRow.resolved_at < self._now() - KEPT
+        return await remove_rows(self._database, AlertRow, old, dry_run=dry_run)
 
 
 def _raised(breach: Breach, now: datetime) -> AlertRow:

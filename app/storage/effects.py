@@ -47,6 +47,9 @@ class EffectRow(Base):
     """When its run was last known to be there."""
 
 
+_ASKING: Final = (EffectRow.state == EffectState.BEGUN) & EffectRow.asks
+
+
 class Effects:
     """The effects in the database."""
 
@@ -132,9 +135,8 @@ class Effects:
 
     async def begun(self) -> Sequence[Effect]:
         """Those that ask, and are under way now, or were when their run died with its worker."""
-        asking = select(EffectRow).filter_by(state=EffectState.BEGUN, asks=True)
         async with self._database.read() as session:
-            return tuple(map(_effect, await session.scalars(asking)))
+            return tuple(map(_effect, await session.scalars(select(EffectRow).where(_ASKING))))
 
     async def doubt(self, effect: Effect) -> None:
         """Leave it to a person, unless somebody has said meanwhile how it went."""
@@ -155,12 +157,19 @@ class Effects:
         async with self._database.write(in_turn=False) as session:
             await session.execute(there.values(alive_at=self._now()))
 
-    async def forget(self) -> int:
-        """Remove what is not in doubt of runs that were not seen for long; returns how many."""
-        old = delete(EffectRow).where(EffectRow.alive_at < self._now() - _LOOK - KEPT)
-        old = old.where(EffectRow.state != EffectState.IN_DOUBT)
+    async def forget(self, run_ids: Iterable[str], *, dry_run: bool = False) -> int:
+        """Remove these runs' effects that are old and not, nor to be, in doubt; returns how many.
+
+        Old are those whose run was not seen for long. A dry run only counts them.
+        """
+        row = EffectRow
+        doubtful = (row.state == EffectState.IN_DOUBT) | _ASKING
+        old = row.run_id.in_([*run_ids]) & (row.alive_at < self._now() - _LOOK - KEPT) & ~doubtful
+        if dry_run:
+            async with self._database.read() as session:
+                return await session.scalar(select(func.count(row.key)).where(old)) or 0
         async with self._database.write(in_turn=False) as session:
-            return len((await session.scalars(old.returning(EffectRow.key))).all())
+            return len((await session.scalars(delete(row).where(old).returning(row.key))).all())
 
 
 def _effect(row: EffectRow) -> Effect:

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import String, delete, func, or_, select
+from sqlalchemy import String, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.engine import Ending
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.old_rows import remove_rows
 
 KEPT: Final = timedelta(days=30)
 MOST: Final = 100_000
@@ -103,13 +104,12 @@ class Failures:
         async with self._database.read() as session:
             return tuple(_failure(each) for each in await session.scalars(query))
 
-    async def prune(self) -> int:
-        """Forget what is older than a month, or more than is kept; returns how many."""
+    async def prune(self, *, dry_run: bool = False) -> int:
+        """Forget what is older than a month, or more than is kept, or only count it."""
         row = FailureRow
-        newest = select(func.max(row.id)).scalar_subquery()
+        newest = select(func.max(row.id)).scalar_subquery().correlate(None)
         old = (row.failed_at < self._now() - KEPT) | (row.id <= newest - MOST)
-        async with self._database.write() as session:
-            return len((await session.scalars(delete(row).where(old).returning(row.id))).all())
+        return await remove_rows(self._database, row, old, dry_run=dry_run)
 
 
 def _holding(word: str) -> str:

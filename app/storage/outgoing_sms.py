@@ -178,13 +178,17 @@ class OutgoingSmses:
         async with self._database.write() as session:
             await session.execute(update(row).where(row.id.in_(ids)).values(next_at=until))
 
-    async def expire(self, *, before: datetime) -> int:
-        """Send those no more that were written before this moment; returns how many."""
+    async def expire(self, *, before: datetime, dry_run: bool = False) -> int:
+        """Send those no more that were written before this moment, or only say how many."""
         row = OutgoingSmsRow
-        old = update(row).where(row.status == SmsStatus.RETRYING, row.created_at < before)
-        old = old.values(status=SmsStatus.EXPIRED, next_at=None, text="", detail="it is too old")
+        old = (row.status == SmsStatus.RETRYING) & (row.created_at < before)
+        if dry_run:
+            async with self._database.read() as session:
+                return await session.scalar(select(func.count(row.id)).where(old)) or 0
+        over = update(row).where(old).returning(row.id)
+        over = over.values(status=SmsStatus.EXPIRED, next_at=None, text="", detail="it is too old")
         async with self._database.write() as session:
-            return len((await session.scalars(old.returning(row.id))).all())
+            return len((await session.scalars(over)).all())
 
     async def count(self, *, since: datetime) -> dict[SmsStatus, int]:
         """How many there are of each status, of those written since then."""

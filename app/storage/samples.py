@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, String, delete, select
+from sqlalchemy import BigInteger, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.old_rows import remove_rows
 
 KEPT: Final = timedelta(days=7)
 """A week shows what weekends are like; it is ten thousand rows for a machine."""
@@ -116,14 +117,15 @@ class Samples:
         async with self._database.read() as session:
             return tuple(_queue(each) for each in await session.scalars(wanted))
 
-    async def prune(self) -> int:
-        """Forget what is older than a week; returns how many rows that were."""
-        gone, until = 0, self._now() - KEPT
-        async with self._database.write() as session:
-            for row in (MachineSampleRow, QueueSampleRow):
-                old = delete(row).where(row.minute < until).returning(row.minute)
-                gone += len((await session.scalars(old)).all())
-        return gone
+    async def prune(self, *, dry_run: bool = False) -> int:
+        """Forget what is older than a week, or only count; returns how many rows that were."""
+        until = self._now() - KEPT
+        return sum(
+            [
+                await remove_rows(self._database, row, row.minute < until, dry_run=dry_run)
+                for row in (MachineSampleRow, QueueSampleRow)
+            ]
+        )
 
 
 def minute_of(moment: datetime) -> datetime:

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, String, delete, select, update
+from sqlalchemy import BigInteger, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.base import Base, UtcDateTime
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.old_rows import remove_rows
 
 KEPT: Final = timedelta(days=1)
 
@@ -76,12 +77,10 @@ class Sightings:
         async with self._database.read() as session:
             return tuple(_sighting(each) for each in await session.scalars(wanted))
 
-    async def prune(self) -> int:
-        """Forget those not seen for a day; returns how many."""
-        row = SightingRow
-        old = delete(row).where(row.seen_at < self._now() - KEPT).returning(row.worker)
-        async with self._database.write() as session:
-            return len((await session.scalars(old)).all())
+    async def prune(self, *, dry_run: bool = False) -> int:
+        """Forget those not seen for a day, or only count; returns how many."""
+        old = SightingRow.seen_at < self._now() - KEPT
+        return await remove_rows(self._database, SightingRow, old, dry_run=dry_run)
 
 
 def _sighting(row: SightingRow) -> Sighting:

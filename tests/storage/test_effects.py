@@ -21,6 +21,7 @@ BEGUN = Effect(
 )
 DONE = replace(BEGUN, state=EffectState.DONE, result=b"\x01")
 DOUBT = replace(BEGUN, state=EffectState.IN_DOUBT)
+RUNS = ("run-1", "run-2", "run-3")
 
 
 @pytest.fixture
@@ -86,15 +87,17 @@ async def test_an_effect_is_forgotten_a_week_after_its_run_was_last_seen(
 ) -> None:
     await put(effects, DONE, elsewhere(DONE, "run-2"), elsewhere(DOUBT, "run-3"))
     clock.advance(days(5))
-    assert await effects.runs(after="") == ("run-1", "run-2", "run-3")
+    assert await effects.runs(after="") == RUNS
     await effects.seen(["run-2"])
     assert await effects.runs(after="run-1") == ("run-3",)
 
     clock.advance(KEPT - days(5) + timedelta(hours=23))
-    assert await effects.forget() == 0
+    assert await effects.forget(RUNS) == 0
     clock.advance(timedelta(hours=2))
-    assert await effects.forget() == 1
+    assert await effects.forget(RUNS, dry_run=True) == 1
+    assert await effects.forget(RUNS[1:]) == 0
+    assert await effects.forget(RUNS) == 1
 
     clock.advance(days(30))
-    assert await effects.forget() == 1
+    assert await effects.forget(RUNS) == 1
     assert await effects.in_doubt() == (elsewhere(DOUBT, "run-3"),)

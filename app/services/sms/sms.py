@@ -29,9 +29,9 @@ class Sms:
             return SmsRetried(status=RoundStatus.NOT_CONFIGURED)
         return await self._retries.process()
 
-    async def unschedule(self, *, older_than: timedelta) -> int:
-        """Send those no more that were tried in vain for so long; returns how many."""
-        return await self._smses.expire(before=self._smses.now() - older_than)
+    async def unschedule(self, *, older_than: timedelta, dry_run: bool = False) -> int:
+        """Send those no more that were tried in vain for so long, or only say how many."""
+        return await self._smses.expire(before=self._smses.now() - older_than, dry_run=dry_run)
 
     async def try_provider(self) -> None:
         """Ask the provider for the account, which costs nothing. Raises `SmsError`."""
