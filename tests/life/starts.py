@@ -1,4 +1,4 @@
-"""Settings whose start does not succeed.
+"""Settings whose start or end does not succeed, or whose hooks are broken.
 
 arq tests.life.starts.Raising
 """
@@ -12,12 +12,13 @@ import anyio
 
 from app.engine import Worker, install, seconds
 from app.observability.logging import configure_logging
+from tests.life.workers import WorkerSettings
 
 _WITHIN = seconds(2)
 
 
 async def _raise() -> Worker[Any]:
-    raise LookupError("nothing to open here")
+    raise LookupError("nothing is here")
 
 
 async def _hang() -> Worker[Any]:
@@ -56,6 +57,36 @@ class Blocking:
     """Read by arq's command."""
 
     open_worker = staticmethod(_opening(_block))
+    open_within = _WITHIN
+
+
+def _closing(how: Callable[[], Awaitable[Worker[Any]]]) -> Callable[[bool], Any]:
+    @asynccontextmanager
+    async def open_worker(is_burst: bool) -> AsyncGenerator[Worker[Any]]:
+        async with WorkerSettings.open_worker(is_burst) as worker:
+            yield worker
+        await how()
+
+    return open_worker
+
+
+class RaisingInTheEnd:
+    """Read by arq's command."""
+
+    open_worker = staticmethod(_closing(_raise))
+
+
+class HangingInTheEnd:
+    """Read by arq's command."""
+
+    open_worker = staticmethod(_closing(_hang))
+    open_within = _WITHIN
+
+
+class BlockingInTheEnd:
+    """Read by arq's command."""
+
+    open_worker = staticmethod(_closing(_block))
     open_within = _WITHIN
 
 

@@ -1,5 +1,6 @@
 """Code around attempts that raises, hangs or wants to end the process: the runs don't notice."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -75,6 +76,30 @@ async def test_a_hook_that_fails_leaves_worker_and_runs_alone(
     assert said == [1, 1, 1]
     assert sorted(shop.page) == ["a", "b", "c"]
     assert all("hook" in each.message and hook.__name__ in each.message for each in caplog.records)
+
+
+@pytest.mark.case(8)
+async def test_a_hook_that_blocks_the_loop_is_named_and_costs_no_run(
+    workshop: Open, caplog: pytest.LogCaptureFixture, case: Case
+) -> None:
+    async def blocks(_: object) -> None:
+        if not caplog.records:
+            time.sleep(2.5)  # longer than the lease  # noqa: ASYNC251
+
+    async with workshop(write) as shop, shop.working(hooks=Hooks(before=blocks)) as worker:
+        handle = await shop.client.enqueue(write, "it")
+
+        assert await handle.result(within=seconds(20)) == 2
+        assert [each.id for each in await shop.client.workers()] == [worker.id]
+
+    (said,) = [each.message for each in caplog.records if "does not turn" in each.message]
+    case.says(
+        "a hook that blocks the loop for longer than a lease",
+        steward="named in the log with its line; the run is done once, the lease is kept",
+    )
+    assert "in blocks" in said
+    assert len(shop.heard) == 1
+    assert shop.page == ["it"]
 
 
 async def test_a_run_is_cancelled_though_its_hook_hangs(workshop: Open) -> None:
