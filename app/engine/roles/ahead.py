@@ -76,7 +76,7 @@ class Ahead:
 
     def add(self, run: Claimed) -> None:
         """Start it as soon as there is a slot, or give it back."""
-        if not self._waiting and self._fits(run):
+        if not self._waiting and self._slots.free > self._reserved[run.queue]:
             self._start(run)
             return
         self._waiting.append((run, monotonic()))
@@ -93,8 +93,8 @@ class Ahead:
 
     def _advance(self) -> None:
         """Start those there is a slot for."""
-        while self._waiting and self._slots.free > 0:
-            place = self._first()
+        while self._waiting and (free := self._slots.free) > 0:
+            place = 0 if free > self._reserved[self._waiting[0][0].queue] else self._first(free)
             if place is None:
                 return
             run, _ = self._waiting[place]
@@ -106,13 +106,10 @@ class Ahead:
         if self._waiting:
             self._advance()
 
-    def _fits(self, run: Claimed) -> bool:
-        return self._slots.free > self._reserved[run.queue]
-
-    def _first(self) -> int | None:
+    def _first(self, free: int) -> int | None:
         """The place of the first there is a slot for."""
-        fitting = (place for place, run in enumerate(self.waiting) if self._fits(run))
-        return next(fitting, None)
+        runs = enumerate(self.waiting)
+        return next((place for place, run in runs if free > self._reserved[run.queue]), None)
 
     def _look_in(self, pause: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(pause, self._look)
