@@ -95,10 +95,9 @@ class Users:
     async def owner(self) -> User:
         """Whose home this is; raises `UnknownUser` before the first start."""
         async with self._database.read() as session:
-            row = await session.scalar(select(UserRow).where(UserRow.is_owner.is_(True)))
-        if row is None:
-            raise UnknownUser("this home has no owner yet: start Steward once")
-        return _user(row)
+            if row := await session.scalar(select(UserRow).where(UserRow.is_owner.is_(True))):
+                return _user(row)
+        raise UnknownUser("this home has no owner yet: start Steward once")
 
     async def add(
         self,
@@ -223,11 +222,13 @@ def _checked(name: str, address: str, timezone: str) -> dict[str, str]:
 
 
 def _quiet(text: str) -> dict[str, time | None]:
+    if not text:
+        return {"quiet_from": None, "quiet_until": None}
     try:
-        hours = QuietHours.parse(text) if text else None
+        hours = QuietHours.parse(text)
     except InvalidQuietHours as error:
         raise InvalidUser(str(error)) from None
-    return {"quiet_from": hours and hours.begins, "quiet_until": hours and hours.ends}
+    return {"quiet_from": hours.begins, "quiet_until": hours.ends}
 
 
 def _user(row: UserRow) -> User:
