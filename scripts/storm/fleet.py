@@ -20,6 +20,8 @@ from tests.life.processes import WorkerProcess
 from tests.life.witness import Witness
 
 _ROOT = Path(__file__).parents[2]
+EFFECTS = "effects.db"
+"""The file of a storm's effects, in its folder."""
 _LOOK = 0.05  # s between two looks whether a process has ended
 _PAUSE = 0.5  # s before a place is filled again whose process could not even start
 _STOPPING = seconds(30)
@@ -94,18 +96,32 @@ class Fleet:
             slots=self._plan.slots,
             url=self._chance.choice(self._urls),
             output=f"worker-{place}.out",
+            database=EFFECTS if self._plan.has_database else "",
         )
         self._places[place] = process
         return process
 
 
 def start_worker(
-    ledger: Ledger, *, release: int, lease: float, slots: int, url: str, output: str
+    ledger: Ledger,
+    *,
+    release: int,
+    lease: float,
+    slots: int,
+    url: str,
+    output: str,
+    database: str = "",
 ) -> WorkerProcess:
     """A process that works; what it says lies beside the ledger."""
+    words = map(str, (release, lease, slots, url, database))
+    return start_process("storm.worker", *words, ledger=ledger, output=output)
+
+
+def start_process(module: str, *words: str, ledger: Ledger, output: str) -> WorkerProcess:
+    """A process of the storm's."""
     folder = ledger.path.parent
     return WorkerProcess(
-        *map(str, (release, lease, slots, url)),
+        *words,
         environment=os.environ
         | {
             VARIABLE: str(ledger.path),
@@ -113,5 +129,5 @@ def start_worker(
         },
         folder=folder,
         output=folder / output,
-        program=(sys.executable, "-P", "-m", "storm.worker"),
+        program=(sys.executable, "-P", "-m", module),
     )

@@ -3,17 +3,19 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from random import Random
-from typing import Any
+from secrets import token_hex
 
 import anyio
 
-from app.engine import Attempt, Call, Fixed, Job, by_name, job, seconds
+from app.engine import NEVER, AtOnce, Attempt, Fixed, by_name, job, schedule, seconds
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.ledger import Ledger
-from tests.life.oracle import EFFECT
+from tests.life.oracle import EFFECT, REPLAYS
+from tests.life.promises import STEPPED, place
 
 QUEUES = ("urgent", "usual")
+FEW = 2
+"""Runs of one colour that may be at work at once."""
 PREVIOUS, THIS = 1, 2
 """The two releases."""
 
@@ -34,9 +36,12 @@ class Context:
 
 
 @contextmanager
-def _written(ctx: Context, *, key: str = "") -> Generator[None]:
-    """Tell that an attempt begins, and how it ended: its effect, of this key, has happened then."""
-    ctx.write(BEGUN)
+def _written(ctx: Context, *, key: str = "", at: str = "") -> Generator[None]:
+    """Tell that an attempt begins, and how it ended: its effect, of this key, has happened then.
+
+    `at`: the place that it has as long, if there are only so many.
+    """
+    ctx.write(BEGUN, key=at)
     try:
         yield
     except BaseException:
@@ -105,34 +110,79 @@ async def appear(ctx: Context) -> int:
         return THIS
 
 
+@job(name="storm.regret", queue="usual", retry=_OFTEN, timeout=seconds(30))
+async def regret(ctx: Context, ms: int) -> None:
+    """Be cancelled, before it begins or in the middle."""
+    with _written(ctx):
+        await anyio.sleep(ms / 1000)
+
+
+@job(name="storm.repent", queue="usual", retry=NEVER, timeout=seconds(30))
+async def repent(ctx: Context) -> int:
+    """Fail for good, until somebody has the dead letter run again."""
+    with _written(ctx):
+        if ctx.attempt.parent is None:
+            raise RuntimeError("not before somebody asks again")
+        ctx.write(REPLAYS, key=ctx.attempt.parent)
+    return ctx.attempt.number
+
+
+async def _draw() -> str:
+    return token_hex(8)
+
+
+@job(name="storm.build", queue="usual", retry=_OFTEN, timeout=seconds(30))
+async def build(ctx: Context, ms: int, failures: int) -> int:
+    """Take two steps, each of which is done once it is done, whatever fails after it."""
+    with _written(ctx):
+        for name in ("first", "second"):
+            drawn = await ctx.attempt.step(name, _draw)
+            ctx.write(STEPPED, key=f"{name} {drawn}")
+            await anyio.sleep(ms / 1000)
+            if ctx.attempt.number <= failures:
+                raise RuntimeError("not yet")
+    return ctx.attempt.number
+
+
+@job(name="storm.sole", queue="usual", retry=_OFTEN, timeout=seconds(30))
+async def sole(ctx: Context, number: int, ms: int) -> int:
+    """Be the only one of this number, by its key."""
+    with _written(ctx, at=place(1, f"sole {number}")):
+        await anyio.sleep(ms / 1000)
+    return ctx.attempt.number
+
+
+@job(
+    name="storm.few",
+    queue="usual",
+    retry=_OFTEN,
+    timeout=seconds(30),
+    limits=[AtOnce(FEW, by="colour")],
+)
+async def few(ctx: Context, colour: int, ms: int) -> int:
+    """Be one of a few of this colour."""
+    with _written(ctx, at=place(FEW, f"colour {colour}")):
+        await anyio.sleep(ms / 1000)
+    return ctx.attempt.number
+
+
+@job(name="storm.tick", queue="usual", retry=_OFTEN, timeout=seconds(30))
+async def tick(ctx: Context) -> int:
+    """Do what must happen once at each tick; its run has the tick's name."""
+    key = f"effect of {ctx.attempt.run_id}"
+
+    async def act() -> None:
+        ctx.write(EFFECT, key=key)
+
+    with _written(ctx, key=key):
+        await ctx.attempt.once("effect", act)
+    return ctx.attempt.number
+
+
+_ALWAYS = (work, affect, hurry, despair, regret, repent, build, sole, few, tick)
 RELEASES = {
-    PREVIOUS: by_name([work, affect, hurry, despair, unchanged]),
-    THIS: by_name([work, affect, hurry, despair, changed, appear]),
+    PREVIOUS: by_name([*_ALWAYS, unchanged]),
+    THIS: by_name([*_ALWAYS, changed, appear]),
 }
 
-Make = tuple[float, Job[Any, ..., Any], tuple[tuple[int, int], ...]]
-_MIX: tuple[Make, ...] = (
-    # the share of all runs, the job, and the span of each of its arguments
-    (0.40, work, ((1, 10), (0, 0))),
-    (0.30, affect, ((1, 10),)),
-    (0.10, work, ((100, 600), (0, 0))),
-    (0.05, work, ((1, 10), (1, 3))),
-    (0.06, hurry, ((1, 10),)),
-    (0.02, despair, ()),
-    (0.03, changed, ()),
-    (0.02, unchanged, ()),
-    (0.02, appear, ()),
-)
-
-
-def calls(chance: Random, count: int) -> list[Call[Any]]:
-    """So many calls, each with an id of its own, so that it can be asked for again."""
-    shares = [share for share, *_ in _MIX]
-    return [_call(chance, *make) for make in chance.choices(_MIX, shares, k=count)]
-
-
-def _call(
-    chance: Random, _share: float, job: Job[Any, ..., Any], spans: tuple[tuple[int, int], ...]
-) -> Call[Any]:
-    arguments = [chance.randint(*span) for span in spans]
-    return job.with_options(id=f"{chance.getrandbits(80):020x}").call(*arguments)
+TIMETABLE = tuple(schedule("* * * * *", tick.call(), name=f"storm.tick-{n}") for n in range(20))

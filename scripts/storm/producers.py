@@ -8,8 +8,9 @@ from typing import Any
 import anyio
 from arq.connections import RedisSettings
 
-from app.engine import Call, Client, Codec, Unavailable
-from storm.jobs import calls
+from app.engine import Call, Client, Codec, Handle, Unavailable
+from storm.meddler import cancel, regretted
+from storm.mix import calls
 from storm.plan import Plan
 from storm.worker import KEY
 from tests.life.witness import Witness
@@ -38,13 +39,18 @@ class Producers:
                 group.start_soon(self._produce, Random(self._chance.random()))
 
     async def _produce(self, chance: Random) -> None:
-        async with Client.open(self._redis, Codec([KEY])) as client:
+        async with (
+            Client.open(self._redis, Codec([KEY])) as client,
+            anyio.create_task_group() as cancelling,
+        ):
             while await self._room():
                 count = min(self._left, chance.randint(1, _MOST))
                 self._left -= count
-                await self._insist(client, calls(chance, count))
+                wanted = calls(chance, count)
+                handles = regretted(wanted, await self._insist(client, wanted))
+                cancelling.start_soon(cancel, handles, Random(chance.random()))
 
-    async def _insist(self, client: Client, wanted: Sequence[Call[Any]]) -> None:
+    async def _insist(self, client: Client, wanted: Sequence[Call[Any]]) -> Sequence[Handle[Any]]:
         while True:
             try:
                 if len(wanted) == 1:
@@ -54,7 +60,7 @@ class Producers:
             except Unavailable:
                 continue
             self._witness.accept(*(handle.id for handle in handles))
-            return
+            return handles
 
     async def _room(self) -> bool:
         """Wait until it is time, and not too many runs are under way; False when all is done."""

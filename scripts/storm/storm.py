@@ -17,8 +17,9 @@ from app.local.binary import find_binary
 from app.observability.recorder import Recorder
 from app.storage.database import Database
 from app.storage.runs import Runs
-from storm.fleet import Fleet
+from storm.fleet import EFFECTS, Fleet
 from storm.jobs import QUEUES
+from storm.meddler import Meddler
 from storm.network import Network, network
 from storm.plan import Plan
 from storm.producers import Producers
@@ -83,6 +84,7 @@ class Storm:
         self._fleet = Fleet(plan, witness, [near, far, far, far], Random(chance.random()))
         self._weather = Weather(plan, server, witness, Random(chance.random()))
         self._producers = Producers(plan, witness, net.settings, Random(chance.random()))
+        self._meddler = Meddler(witness.client, Random(chance.random()))
         self._sampled = Random(chance.random())
         self._pulse = Pulse()
         self._began = monotonic()
@@ -107,12 +109,18 @@ class Storm:
             faults.start_soon(self._weather.run)
             faults.start_soon(self._fleet.kill)
             faults.start_soon(self._net.sicken, self._plan.toxic)
+            faults.start_soon(self._meddler.run)
             await self._producers.run()
             faults.cancel_scope.cancel()
 
     async def _calm(self) -> None:
-        while self._witness.under_way:
-            await anyio.sleep(_LOOK)
+        """Until no run is left, or only such as two looks have found nowhere: the oracle judges."""
+        gone = set[str]()
+        while not await self._meddler.is_done() or self._witness.under_way > len(gone):
+            with suppress(Unavailable):
+                before = await self._witness.lost()
+                await anyio.sleep(_LOOK)
+                gone = before & await self._witness.lost()
 
     @property
     def passing(self) -> Passing:
@@ -137,7 +145,8 @@ class Storm:
             if self.passing.over != over:
                 over, self._changed_at = self.passing.over, monotonic()
             if monotonic() - self._changed_at > self._plan.patience:
-                raise Stuck(f"no run has ended for {self._plan.patience:g} s")
+                left = await self._witness.left()
+                raise Stuck(f"no run has ended for {self._plan.patience:g} s: {left}")
             self._heard(self.passing)
             self._feel()
             await anyio.sleep(_LOOK)
@@ -184,9 +193,11 @@ async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[W
     async with (
         Client.open(server.nearby, Codec([KEY])) as client,
         Database.open(folder / "history.db") as database,
+        Database.open(folder / EFFECTS) as effects,
         anyio.create_task_group() as group,
     ):
         await database.migrate()
+        await effects.migrate()
         history = Runs(database)
         group.start_soon(Recorder(Events(client.store), history).run)
         yield Witness(

@@ -1,7 +1,7 @@
 """What a storm says: how it stands, and what came of it."""
 
 from storm.storm import Passing, Verdict
-from tests.life.oracle import Tally
+from tests.life.tally import Tally
 
 
 def standing(passing: Passing) -> str:
@@ -20,7 +20,10 @@ def whole(verdict: Verdict) -> str:
         "accepted": tally.accepted,
         "completed": tally.completed,
         "dead": tally.dead,
+        "of them run again": tally.redriven,
+        "cancelled": tally.cancelled,
         "re-run": tally.rerun,
+        "in flight at kills": tally.in_flight,
         "effects": tally.effects,
         "workers killed": end.kills,
         "Redis killed": end.restarts,
@@ -43,7 +46,8 @@ def last_line(verdict: Verdict, tally: Tally) -> str:
     missing = tally.accepted - tally.completed - tally.dead - tally.cancelled
     return (
         f"storm {verdict.plan.seed}: of {tally.accepted:,} runs {tally.completed:,} completed,"
-        f" {tally.dead:,} dead, {missing:,} lost; {tally.rerun:,} re-run, {tally.effects:,}"
-        f" effects; recovery p50 {tally.recovery(0.5):.1f} s, p99 {tally.recovery(0.99):.1f} s;"
+        f" {tally.cancelled:,} cancelled, {tally.dead:,} dead, {missing:,} lost;"
+        f" {tally.rerun:,} re-run, {tally.effects:,} effects;"
+        f" recovery p50 {tally.recovery(0.5):.1f} s, p99 {tally.recovery(0.99):.1f} s;"
         f" {f'{broken:,} BREACHES' if broken else 'every promise kept'}"
     )

@@ -1,6 +1,14 @@
-"""One worker process of the storm: `python -m storm.worker RELEASE LEASE SLOTS URL`."""
+"""One worker process of the storm: `python -m storm.worker RELEASE LEASE SLOTS URL [DATABASE]`.
 
+It keeps its effects in the database, or else in Redis.
+"""
+
+import asyncio
+import signal
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from arq.connections import RedisSettings
 
@@ -14,16 +22,21 @@ from app.engine import (
     run_process,
     seconds,
 )
-from storm.jobs import QUEUES, RELEASES, Context
+from app.storage.database import Database
+from app.storage.effects import Effects
+from storm.jobs import QUEUES, RELEASES, TIMETABLE, Context
+from tests.life.ledger import Ledger
 
 KEY = b"a key that only storms sign with"
 OPENED = "opened"
 """What a worker says when it is at work."""
+TASKS = "tasks"
+"""What it writes down on SIGUSR1: the key is how many tasks there are in its loop."""
 
 _FAILED = 1
 
 
-def main(release: str, lease: str, slots: str, url: str) -> int:
+def main(release: str, lease: str, slots: str, url: str, database: str = "") -> int:
     """Work until told to stop; 1 when Redis was away at the start."""
     redis, jobs = RedisSettings.from_dsn(url), RELEASES[int(release)]
     options = WorkerOptions(
@@ -36,13 +49,20 @@ def main(release: str, lease: str, slots: str, url: str) -> int:
         print(OPENED, flush=True)
 
     async def work() -> int:
-        async with Client.open(redis, Codec([KEY]), jobs=jobs) as client:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, _count_tasks)
+        async with (
+            Client.open(redis, Codec([KEY]), jobs=jobs) as client,
+            _effects(database) as ledger,
+        ):
             worker = Worker(
                 client,
                 redis,
                 jobs=jobs,
                 queues=QUEUES,
                 make_context=Context,
+                timetable=TIMETABLE,
+                ledger=ledger,
                 roles=[opened],
                 options=options,
             )
@@ -55,6 +75,19 @@ def main(release: str, lease: str, slots: str, url: str) -> int:
         return 0
 
     return run_process(work)
+
+
+def _count_tasks() -> None:
+    Ledger.here().write(TASKS, key=str(len(asyncio.all_tasks())))
+
+
+@asynccontextmanager
+async def _effects(path: str) -> AsyncGenerator[Effects | None]:
+    if not path:
+        yield None
+        return
+    async with Database.open(Path(path)) as database:
+        yield Effects(database)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ class Attempt:
     begun: float
     gone: float | None = None
     """When it can't have been at work any more: it was over, or its process was killed."""
+    place: str = ""
+    """What only so many may be at work on."""
     is_done: bool = False
     """Whether it did all it had to."""
 
@@ -30,7 +32,7 @@ def attempts_of(evidence: Evidence) -> dict[str, list[Attempt]]:
     for line in evidence.lines:
         who = (line.run, line.attempt, line.pid)
         if line.what == BEGUN:
-            at_work[who] = Attempt(run=line.run, pid=line.pid, begun=line.at)
+            at_work[who] = Attempt(run=line.run, pid=line.pid, begun=line.at, place=line.key)
             found.setdefault(line.run, []).append(at_work[who])
         elif line.what in (ENDED, LEFT) and who in at_work:
             attempt = at_work.pop(who)

@@ -111,6 +111,8 @@ class Evidence:
     lines: Sequence[Line]
     lease: float
     """Seconds."""
+    receipts: Mapping[str, float] = field(default_factory=dict[str, float])
+    """When each was accepted, where that is known."""
     limit: float = 2
     """Leases that a recovery may take; more where a machine with much else to do is the judge."""
     history: Mapping[str, Ending] = field(default_factory=dict[str, Ending])

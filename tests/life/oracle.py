@@ -2,8 +2,9 @@
 
     I1  every run with a receipt ends in exactly one state
     I2  it was done at least once, was cancelled, or lies among the dead letters with its payload
-    I3  an effect that has a key happened exactly once
-    I4  one commit ended it; attempts overlap only where a lease really expired
+    I3  an effect that has a key happened exactly once, a step not again once it was done
+    I4  one commit ended it; attempts overlap only where a lease really expired; only what was in
+        flight when a worker was killed begins again; no more are at work on a place than it holds
     I5  what was killed with its worker began again within two leases; what is tried alone, within
         two for itself and two for each that may be tried before it
     I6  no worker process ended that the case has not killed
@@ -16,11 +17,11 @@ that it missed what was written between two moments, and how much; and a run tha
 have died with waits for its trial, behind the trials of all the others.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from app.engine import Ending
 from tests.life.attempts import (
@@ -33,9 +34,15 @@ from tests.life.attempts import (
     trials,
 )
 from tests.life.evidence import Evidence, Life, Span, State, Trace, in_words, state_of
+from tests.life.promises import crowded, taken_again
+from tests.life.story import story
+from tests.life.tally import Tally
 
 EFFECT = "effect"
 """What a job writes when it does what must happen once. The line has a key, and so has its last."""
+
+REPLAYS = "replays"
+"""What a run writes that a dead letter was run again as. The key is the dead one's id."""
 
 _SHOWN = 20  # breaches of one case: the first ones tell enough
 
@@ -46,26 +53,6 @@ class Breach:
 
     invariant: str
     what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """The figures of one case."""
-
-    accepted: int
-    completed: int
-    rerun: int
-    """Runs that began again though no attempt of theirs had failed, or was given back."""
-    dead: int
-    cancelled: int
-    effects: int
-    recoveries: Sequence[float]
-    """Seconds, the shortest first."""
-
-    def recovery(self, share: float) -> float:
-        """How long the quickest `share` of them took at most; 0 where nothing had to recover."""
-        place = math.ceil(share * len(self.recoveries)) - 1
-        return self.recoveries[max(0, place)] if self.recoveries else 0.0
 
 
 class Oracle:
@@ -111,11 +98,24 @@ class Oracle:
             accepted=len(self._evidence.accepted),
             completed=endings[Ending.SUCCEEDED],
             rerun=sum(self._is_rerun(each) for each in self._attempts.values()),
+            in_flight=len(self._in_flight),
             dead=endings[Ending.DEAD],
+            redriven=len(self._redriven),
             cancelled=endings[Ending.CANCELLED],
             effects=len(self._effects()),
             recoveries=sorted(recoveries(self._evidence, self._attempts.values())),
         )
+
+    @cached_property
+    def _in_flight(self) -> set[tuple[str, int]]:
+        at_work = chain.from_iterable(self._attempts.values())
+        killed = self._evidence.killed
+        cut = {(each.run, each.pid) for each in at_work if each.gone == killed.get(each.pid)}
+        return cut | {(each.run, each.loser) for each in self._evidence.takeovers}
+
+    @cached_property
+    def _redriven(self) -> set[str]:
+        return {line.key for line in self._evidence.lines if line.what == REPLAYS}
 
     def _is_rerun(self, attempts: Sequence[Attempt]) -> bool:
         killed = self._evidence.killed
@@ -131,11 +131,19 @@ class Oracle:
         for run in self._evidence.accepted:
             state, ending = self._states.get(run), self._ending(run)
             if state not in (State.OVER, State.DEAD):
-                yield f"run {run} did not end: {in_words(self._evidence.traces.get(run))}"
-            elif (state is State.DEAD) != (ending is Ending.DEAD):
+                left = in_words(self._evidence.traces.get(run))
+                yield f"run {run} did not end: {left}; {self._story(run)}"
+            elif (state is State.DEAD) != (ending is Ending.DEAD and run not in self._redriven):
                 yield f"run {run} is {state}, and its commit said {ending}"
             elif self._is_told_otherwise(run, ending):
                 yield f"run {run} is {self._evidence.history.get(run)} in the history, not {ending}"
+
+    def _story(self, run: str) -> str:
+        evidence = self._evidence
+        at = evidence.receipts.get(run, 0.0)
+        return story(
+            run, at=at, lines=evidence.lines, killed=evidence.killed, outages=evidence.outages
+        )
 
     def _is_told_otherwise(self, run: str, ending: Ending | None) -> bool:
         history = self._evidence.history
@@ -165,7 +173,8 @@ class Oracle:
             is_done = any(each.is_done for each in self._attempts.get(run, ()))
             if self._ending(run) is Ending.SUCCEEDED and not is_done:
                 yield f"run {run} is called a success, and was not done"
-            if self._ending(run) is Ending.DEAD and not self._has(run, Trace.KEPT):
+            is_kept = self._has(run, Trace.KEPT) or run in self._redriven
+            if self._ending(run) is Ending.DEAD and not is_kept:
                 yield f"run {run} is dead without its payload"
             if self._ending(run) is Ending.DEAD and self._is_blamed_in_vain(run):
                 yield f"run {run} is dead, and neither failed nor lost so many workers"
@@ -186,6 +195,7 @@ class Oracle:
         yield from (f"effect {key} happened {n} times" for key, n in effects.items() if n > 1)
         told = {line.key for line in self._evidence.lines if line.what == ENDED and line.key}
         yield from (f"effect {key} never happened" for key in sorted(told - effects.keys()))
+        yield from taken_again(self._evidence.lines)
 
     def _not_fenced(self) -> Iterator[str]:
         for run, endings in self._evidence.endings.items():
@@ -200,6 +210,10 @@ class Oracle:
                 if not self._has_expired(each)
             )
             yield from self._done_again(run, attempts)
+        yield from crowded(chain.from_iterable(self._attempts.values()), self._has_expired)
+        tally = self.tally()
+        if tally.rerun > tally.in_flight:
+            yield f"{tally.rerun} runs began again, and {tally.in_flight} were in flight at a kill"
 
     def _done_again(self, run: str, attempts: Sequence[Attempt]) -> Iterator[str]:
         """What was done is done again only where its process could not say so."""

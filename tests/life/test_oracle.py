@@ -12,7 +12,8 @@ from app.storage.position import Gap
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.evidence import Evidence, Life, Span, Takeover, Trace
 from tests.life.ledger import Line
-from tests.life.oracle import EFFECT, Oracle
+from tests.life.oracle import EFFECT, REPLAYS, Oracle
+from tests.life.promises import STEPPED, place
 
 ONE, OTHER = 101, 102
 DEAD = Trace.LETTER | Trace.LISTED | Trace.KEPT | Trace.RESULT
@@ -47,6 +48,12 @@ def line(what: str, run: str, *, pid: int = OTHER, at: float, key: str = "") -> 
 def also(*lines: Line) -> dict[str, Any]:
     """The good case with more lines."""
     return {"lines": sorted([*GOOD.lines, *lines], key=lambda each: each.at)}
+
+
+def at_work(run: str, begun: float, gone: float) -> tuple[Line, Line]:
+    """An attempt where there is room for one."""
+    begins = Line(what=BEGUN, run=run, attempt=9, pid=OTHER, at=begun, key=place(1, "sole 7"))
+    return begins, Line(what=LEFT, run=run, attempt=9, pid=OTHER, at=gone)
 
 
 def traced(**traces: Trace) -> dict[str, Any]:
@@ -85,6 +92,12 @@ LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "a dead letter without payload": ("I2", traced(dead=Trace.LETTER | Trace.LISTED)),
     "an effect twice": ("I3", also(line(EFFECT, "done", at=2.5, key="a"))),
     "an effect that never happened": ("I3", also(line(ENDED, "done", at=3.5, key="c"))),
+    "a step that was taken twice": (
+        "I3",
+        also(
+            line(STEPPED, "done", at=2, key="first a"), line(STEPPED, "done", at=3, key="first b")
+        ),
+    ),
     "two commits": ("I4", ended(done=[Ending.SUCCEEDED, Ending.SUCCEEDED])),
     "cancelled and done": ("I4", ended(done=[Ending.CANCELLED, Ending.SUCCEEDED])),
     "two at once": ("I4", also(line(BEGUN, "done", pid=103, at=2))),
@@ -96,6 +109,12 @@ LIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "done twice by the living": (
         "I4",
         also(line(BEGUN, "done", pid=103, at=5), line(ENDED, "done", pid=103, at=6, key="a")),
+    ),
+    "too many in one place": ("I4", also(*at_work("done", 1, 3), *at_work("again", 2, 4))),
+    "begun again for nothing": (
+        "I4",
+        {"killed": {ONE: 4, OTHER: 20}}
+        | also(line(BEGUN, "done", pid=103, at=5), line(ENDED, "done", pid=103, at=6, key="a")),
     ),
     "a slow recovery": ("I5", {"outages": []}),
     "a slow recovery after an outage": ("I5", {"outages": [Span(4, 7)]}),
@@ -133,6 +152,30 @@ def test_a_lie_is_seen(invariant: str, change: dict[str, Any]) -> None:
     assert invariant in {each.invariant for each in oracle.breaches}, oracle.said()
     with pytest.raises(AssertionError, match=invariant):
         oracle.demand()
+
+
+def test_a_dead_letter_that_is_run_again_is_gone_and_its_run_is_still_dead() -> None:
+    again = also(line(REPLAYS, "done", at=2, key="dead"))
+
+    tally = Oracle(replace(GOOD, **again, **traced(dead=Trace.RESULT))).demand()
+
+    assert (tally.dead, tally.redriven) == (1, 1)
+
+
+def test_one_after_the_other_there_is_room() -> None:
+    after = also(*at_work("done", 1, 3), *at_work("again", 3.5, 4))
+
+    assert not [each for each in Oracle(replace(GOOD, **after)).breaches if "room" in each.what]
+
+
+def test_a_lost_run_is_told_with_its_story() -> None:
+    begun = also(line(BEGUN, "lost", pid=ONE, at=3.5))
+    oracle = Oracle(replace(GOOD, accepted=[*GOOD.accepted, "lost"], receipts={"lost": 3}, **begun))
+
+    assert (
+        "run lost did not end: nothing is left; receipt; +0.50 s begun by 101, +1.00 s 101 killed,"
+        " +3.00 s Redis away for 4.00 s"
+    ) in oracle.said()
 
 
 def test_the_history_may_lack_what_its_recorder_says_it_missed() -> None:

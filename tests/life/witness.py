@@ -24,13 +24,16 @@ from app.engine.redis.steps import answering
 from app.storage.run import OVER
 from app.storage.runs import Runs
 from tests.eventually import eventually
+from tests.life.attempts import BEGUN
 from tests.life.evidence import Evidence, Life, Span, Trace, in_words, state_of
 from tests.life.journal import keep, takeovers
-from tests.life.ledger import Ledger
+from tests.life.ledger import Ledger, Line
 from tests.life.oracle import Oracle
 from tests.life.processes import WorkerProcess
+from tests.life.story import story
 
 _AT_ONCE = 500
+_TOLD = 20  # runs
 _CATCHING_UP = seconds(120)  # for a recorder that is far behind
 
 _TRACES = """
@@ -92,8 +95,29 @@ class Witness:
         return len(self.accepted) - len(self.endings)
 
     def accept(self, *runs: str) -> None:
-        """These got a receipt."""
-        self.accepted |= dict.fromkeys(runs, monotonic())
+        """These got a receipt, or were enqueued by whoever gives none: a clock, another run."""
+        for run in runs:
+            self.accepted.setdefault(run, monotonic())
+
+    async def lost(self) -> set[str]:
+        """The accepted runs that have not ended, and of which nothing is there."""
+        left = [run for run in self.accepted if run not in self.endings]
+        return {run for run, trace in (await self.traces(left)).items() if not trace}
+
+    async def left(self) -> str:
+        """Where those stand that have not ended, in words, and what is known of the first ones."""
+        left = [run for run in self.accepted if run not in self.endings]
+        traces, lines = await self.traces(left), self.ledger.all_lines()
+        lost = sum(not trace for trace in traces.values())
+        told = [
+            f"run {run}: {in_words(traces[run])}; {self._story(run, lines)}"
+            for run in sorted(left, key=lambda each: bool(traces[each]))[:_TOLD]
+        ]
+        return "\n".join([f"{len(left)} have not ended, {lost} of them lost", *told])
+
+    def _story(self, run: str, lines: Sequence[Line]) -> str:
+        at = self.accepted[run]
+        return story(run, at=at, lines=lines, killed=self.killed, outages=self.outages)
 
     async def sample(self, runs: Iterable[str]) -> None:
         """See whether each stands in exactly one place now; nothing while Redis is away."""
@@ -124,6 +148,7 @@ class Witness:
                 self._position = f"({entry.decode()}"
                 for event in _EVENTS.decode(fields[b"events"]):
                     if (ending := Ending(event.ending)) in OVER:
+                        self.accept(event.run_id)
                         self.ended_at[event.run_id] = _moment(entry)
                         self.endings.setdefault(event.run_id, []).append(ending)
 
@@ -136,11 +161,13 @@ class Witness:
         return found
 
     async def oracle(self) -> Oracle:
-        """Everything is over: let it be judged."""
+        """Everything is over: let it be judged, with what nobody has a receipt of."""
         await self.follow()
+        self.accept(*(line.run for line in self.ledger.lines(BEGUN)))
         return Oracle(
             Evidence(
                 accepted=tuple(self.accepted),
+                receipts=self.accepted,
                 traces=await self.traces(tuple(self.accepted)),
                 endings=self.endings,
                 lines=self.ledger.all_lines(),

@@ -23,7 +23,7 @@ def test_the_last_line_tells_it_all() -> None:
     *_, last = _said(Oracle(GOOD))
 
     assert last == (
-        "storm 7: of 3 runs 2 completed, 1 dead, 0 lost; 1 re-run, 2 effects;"
+        "storm 7: of 3 runs 2 completed, 0 cancelled, 1 dead, 0 lost; 1 re-run, 2 effects;"
         " recovery p50 2.0 s, p99 2.0 s; every promise kept"
     )
 
