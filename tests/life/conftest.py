@@ -12,6 +12,7 @@ from app.storage.runs import Runs
 from tests.life.home import LEASE, Home
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
+from tests.plugins.tiers import Tier
 from tests.postgres import Server
 from tests.scratch_home import scratch_folder
 
@@ -47,13 +48,14 @@ async def steward(home: Home) -> AsyncGenerator[Services]:
 
 
 @pytest.fixture
-def witness(home: Home, steward: Services) -> Witness:
+def witness(home: Home, steward: Services, tier: Tier) -> Witness:
     """Somebody who looks on, for the oracle to judge in the end."""
     return Witness(
         client=steward.client,
         ledger=home.ledger,
         queues=NAMES,
         lease=LEASE.total_seconds(),
+        limit=tier.bound(2, loose=5),
         data=home.path / VALKEY,
         history=Runs(steward.database),
     )

@@ -19,6 +19,7 @@ from app.storage.run import Run
 from app.storage.runs import Runs
 from tests.eventually import eventually
 from tests.life import jobs
+from tests.life.judge import judge
 from tests.life.ledger import VARIABLE, Ledger
 from tests.life.processes import ARQ, WorkerProcess
 from tests.rights import python_path, refused
@@ -42,6 +43,8 @@ class Home:
     """Another Redis than the home's own."""
     database_url: str = ""
     """A PostgreSQL in the place of the home's own file."""
+    is_judged: bool = True
+    """Whether all its runs have to be where they should when the story ends."""
     started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
 
     def worker(
@@ -112,6 +115,8 @@ class Home:
         ):
             yield services
             assert await refused(services.client.store.redis) == []
+            if self.is_judged:
+                await judge(services.client)
 
 
 async def worked_until(steward: Services, timetable: Sequence[Schedule], *, ago: timedelta) -> None:
