@@ -20,6 +20,7 @@ from app.engine.redis import keys
 from tests import servers
 from tests.engine.conftest import Open, Workshop, workshop_at
 from tests.engine.jobs import pass_gate, write
+from tests.engine.test_abort import terminal_events
 from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.rights import asked
@@ -132,6 +133,27 @@ async def test_a_run_whose_lease_is_deleted_ends_once_whoever_has_it_now(
     )
     assert result.startswith("it, attempt")
     assert len(shop.heard) == 1
+
+
+@pytest.mark.case(24)
+async def test_a_worker_whose_own_run_has_lost_its_lease_does_not_begin_it_beside_itself(
+    workshop: Open, case: Case
+) -> None:
+    async with workshop(pass_gate) as shop, shop.working():
+        held = await shop.client.enqueue(pass_gate, "it")
+        await eventually(lambda: shop.page)
+
+        await shop.client.store.redis.delete(keys.lease(held.id))
+        await eventually(lambda: shop.client.store.redis.exists(keys.lease(held.id)))
+        shop.gate.set()
+        result = await held.result(within=SOON)
+
+        assert await terminal_events(shop.client) == {held.id: 1}
+    case.says(
+        "the lease of a run deleted by hand while its worker is the only one",
+        steward=f"{result}; its lease is taken again, it is not begun again",
+    )
+    assert shop.page == ["it waits", "it passes"]
 
 
 @pytest.mark.case(24)

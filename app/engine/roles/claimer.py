@@ -165,7 +165,6 @@ class Claimer:
 
     @property
     def _free(self) -> int:
-        """How many runs may be asked for."""
         return self._slots.free + self._ahead.room - self._asked
 
     @property
@@ -203,8 +202,9 @@ class Claimer:
         Python would take turns for good, where they can work at the same time.
         """
         here = self._mine() if self._doubts.are_wary else ()
-        for run in runs:
-            if run.id not in here:  # an offer that was taken may have brought it, too
+        begun = self._slots.attempts if runs else ()
+        for run in runs:  # an offer that was taken may have brought it, or its lease went lost
+            if run.id not in here and (run.id, run.attempt) not in begun:
                 self._ahead.add(run)
         self._slots.changed.set()  # there may be room again
         await asyncio.sleep(0)  # a run that does nothing has ended by then

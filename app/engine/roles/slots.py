@@ -76,6 +76,11 @@ class Slots:
         """The runs at work."""
         return tuple(self._running)
 
+    @property
+    def attempts(self) -> set[tuple[str, int]]:
+        """The attempts at work: by one's lease, a second would pass for the same."""
+        return {(each.run.id, each.run.attempt) for each in self._running}
+
     def busy_with(self, queue: str) -> int:
         """How many slots hold runs of this queue."""
         return sum(running.run.queue == queue for running in self._running)
