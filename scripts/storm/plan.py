@@ -26,8 +26,8 @@ class Plan:
     kill_every: float = 1.5  # s between two killed workers
     restart_every: float = 6.0  # s between two times that Redis is killed
     longest_outage: float = 3.0  # s: more than a lease
-    has_database: bool = True
-    """Whether effects are kept in a database; else in Redis."""
+    has_database: bool = False
+    """Whether effects are kept in a database, which takes twice as long; else in Redis."""
     toxic: float = 0.05
     """The share of connections that are toxic at any time."""
     backlog: int = 1_000
