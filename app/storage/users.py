@@ -86,11 +86,10 @@ class Users:
     async def only(self) -> User:
         """The one active user; raises `UnknownUser` when there are none or several."""
         found = await self.active()
-        if not found:
-            raise UnknownUser("there is no user yet: start Steward once")
-        if len(found) > 1:
-            raise UnknownUser(f"there are {len(found)} users: say which one")
-        return found[0]
+        if len(found) == 1:
+            return found[0]
+        several = f"there are {len(found)} users: say which one"
+        raise UnknownUser(several if found else "there is no user yet: start Steward once")
 
     async def owner(self) -> User:
         """Whose home this is; raises `UnknownUser` before the first start."""

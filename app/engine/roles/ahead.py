@@ -70,6 +70,11 @@ class Ahead:
         """The runs that are here, and have not begun."""
         return (run for run, _ in self._waiting)
 
+    @property
+    def attempts(self) -> Iterable[tuple[str, int]]:
+        """The attempts that are here."""
+        return ((run.id, run.attempt) for run in self.waiting)
+
     def busy_with(self, queue: str) -> int:
         """How many of this queue wait."""
         return sum(run.queue == queue for run in self.waiting)

@@ -202,7 +202,7 @@ class Claimer:
         Python would take turns for good, where they can work at the same time.
         """
         here = self._mine() if self._doubts.are_wary else ()
-        begun = self._slots.attempts if runs else ()
+        begun = {*self._slots.attempts, *self._ahead.attempts} if runs else ()
         for run in runs:  # an offer that was taken may have brought it, or its lease went lost
             if run.id not in here and (run.id, run.attempt) not in begun:
                 self._ahead.add(run)

@@ -13,7 +13,7 @@ are never many. Which task a run is at work in, the `carriers` know: one of its 
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
@@ -77,9 +77,9 @@ class Slots:
         return tuple(self._running)
 
     @property
-    def attempts(self) -> set[tuple[str, int]]:
+    def attempts(self) -> Iterable[tuple[str, int]]:
         """The attempts at work: by one's lease, a second would pass for the same."""
-        return {(each.run.id, each.run.attempt) for each in self._running}
+        return ((each.run.id, each.run.attempt) for each in self._running)
 
     def busy_with(self, queue: str) -> int:
         """How many slots hold runs of this queue."""
