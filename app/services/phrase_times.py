@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from app.services.phrase_dates import take_dates
 from app.services.phrase_words import (
     NotUnderstood,
     Words,
@@ -106,12 +107,12 @@ class Times:
             case int():
                 week = [each for each in self._days(*range(8)) if each.weekday() == day]
                 return self._once(self._on_first_of(week, at or _MORNING))
-            case date():
-                return self._once(self._on_first_of([day], at or _MORNING))
+            case list():
+                return self._once(self._on_first_of(day, at or _MORNING))
             case other:
                 raise AssertionError(other)
 
-    def _take_day(self) -> str | int | date | None:
+    def _take_day(self) -> str | int | list[date] | None:
         if word := self.words.take("today", "tomorrow"):
             return word
         start = self.words.at
@@ -120,7 +121,9 @@ class Times:
         if weekday is not None:
             return weekday
         if _DATE.fullmatch(self.words.peek()):
-            return self._take_date()
+            return [self._take_date()]
+        if days := take_dates(self.words, self._days(0)[0]):
+            return days
         self.words.at = start
         return None
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 
-_NUMBERS = {
+NUMBERS = {
     word: number
     for number, words in {
         0: "zero", 1: "a an one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven",
@@ -14,7 +14,7 @@ _NUMBERS = {
     }.items()
     for word in words.split()
 }  # fmt: skip
-_UNITS = {
+UNITS = {
     word: unit
     for unit, words in {
         timedelta(seconds=1): "second seconds sec secs s",
@@ -25,7 +25,7 @@ _UNITS = {
     }.items()
     for word in words.split()
 }
-_WEEKDAYS = {
+WEEKDAYS = {
     name: number
     for number, names in enumerate((
         "monday mon", "tuesday tue tues", "wednesday wed", "thursday thu thurs", "friday fri",
@@ -33,10 +33,12 @@ _WEEKDAYS = {
     ))
     for name in names.split()
 }  # fmt: skip
-_NAMED_TIMES = {"noon": time(12), "midnight": time(0)}
+NAMED_TIMES = {"noon": time(12), "midnight": time(0)}
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-z]*)")
 _TIME = re.compile(r"([0-9]{1,2})(?::([0-9]{1,2}))?(?::([0-9]{1,2}))?(am|pm)?")
+_PARTS = {("half", "past"): 30, ("quarter", "past"): 15, ("quarter", "to"): -15}
+_ANY_DAY = date(2000, 1, 1)
 _NOON = 12
 
 
@@ -80,7 +82,7 @@ def take_amount(words: Words) -> tuple[float, timedelta] | None:
     share = 0.5 if words.take("half") else 1.0
     if written := _AMOUNT.fullmatch(words.peek()):
         number, unit = float(written[1]), written[2]
-    elif (spoken := _NUMBERS.get(words.peek())) is not None:
+    elif (spoken := NUMBERS.get(words.peek())) is not None:
         number, unit = float(spoken), ""
     else:
         words.at = start
@@ -89,21 +91,21 @@ def take_amount(words: Words) -> tuple[float, timedelta] | None:
     if not unit:
         unit = words.peek()
         words.at += 1
-    if unit not in _UNITS:
+    if unit not in UNITS:
         words.at = start
         return None
-    return number * share, _UNITS[unit]
+    return number * share, UNITS[unit]
 
 
 def is_number(word: str) -> bool:
     """Whether it says how many: "5", "1.5", "two", "an", "half"."""
     written = _AMOUNT.fullmatch(word)
-    return word in _NUMBERS or word == "half" or (written is not None and not written[2])
+    return word in NUMBERS or word == "half" or (written is not None and not written[2])
 
 
 def take_unit(words: Words) -> timedelta | None:
     """A unit on its own, as in "every hour"."""
-    unit = _UNITS.get(words.peek())
+    unit = UNITS.get(words.peek())
     if unit is not None:
         words.at += 1
     return unit
@@ -111,7 +113,7 @@ def take_unit(words: Words) -> timedelta | None:
 
 def take_weekday(words: Words) -> int | None:
     """A weekday's number, 0 for Monday."""
-    weekday = _WEEKDAYS.get(words.peek())
+    weekday = WEEKDAYS.get(words.peek())
     if weekday is not None:
         words.at += 1
     return weekday
@@ -120,15 +122,18 @@ def take_weekday(words: Words) -> int | None:
 def take_time(words: Words) -> time | None:
     """A time of the day: "at 9", "at nine o'clock", "7:30", "7 pm", "noon".
 
-    A number alone is one only after "at". Raises `NotUnderstood` for a time that no clock shows.
+    Half and quarter hours are "half past seven" and "quarter to 8 pm". A number alone is one only
+    after "at". Raises `NotUnderstood` for a time that no clock shows.
     """
     start = words.at
     after_at = bool(words.take("at"))
-    if (named := words.take(*_NAMED_TIMES)) != "":
-        return _NAMED_TIMES[named]
+    if (beside := _take_part(words)) is not None:
+        return beside
+    if (named := words.take(*NAMED_TIMES)) != "":
+        return NAMED_TIMES[named]
     word = words.peek()
-    if after_at and word in _NUMBERS and word not in ("a", "an"):
-        word = str(_NUMBERS[word])
+    if after_at and word in NUMBERS and word not in ("a", "an"):
+        word = str(NUMBERS[word])
     half = words.peek(1) if words.peek(1) in ("am", "pm") else ""
     written = _TIME.fullmatch(word + half)
     if written is None or not (after_at or written[2] or written[4]):
@@ -137,6 +142,23 @@ def take_time(words: Words) -> time | None:
     words.at += 2 if half else 1
     words.take("o'clock")
     return _time_of(written)
+
+
+def _take_part(words: Words) -> time | None:
+    """A half or a quarter of an hour, and the hour it is past or to."""
+    start = words.at
+    words.take("a")
+    part, side = words.take("half", "quarter"), words.take("past", "to")
+    hour = words.peek()
+    hour = str(NUMBERS.get(hour, hour))
+    half = words.peek(1) if words.peek(1) in ("am", "pm") else ""
+    written = _TIME.fullmatch(hour + half)
+    if (part, side) not in _PARTS or written is None or written[2]:
+        words.at = start
+        return None
+    words.at += 2 if half else 1
+    full = datetime.combine(_ANY_DAY, _time_of(written))
+    return (full + timedelta(minutes=_PARTS[part, side])).time()
 
 
 def _time_of(written: re.Match[str]) -> time:
@@ -153,30 +175,3 @@ def _hour_of(hour: int, half: str) -> int:
     if not 1 <= hour <= _NOON:
         raise ValueError(hour)
     return hour % _NOON + (_NOON if half == "pm" else 0)
-
-
-_FULL_NAMES = frozenset(name for name in _WEEKDAYS if name.endswith("day"))
-_DAYS = frozenset({"today", "tomorrow", "tonight", "yesterday"}) | _FULL_NAMES
-_RHYTHMS = frozenset({"every", "each", "daily", "weekly", "monthly", "hourly"})
-_TELLTALES = _DAYS | _RHYTHMS | frozenset(_NAMED_TIMES)
-_JOINTS = frozenset(
-    {"at", "in", "on", "and", "or", "by", "before", "after", "until", "till", "from", "between"}
-    | {"since", "next", "last", "this", "within", "for", "not", "except", "but", "per", "-"}
-)
-
-
-def names_a_time(text: Sequence[str]) -> bool:
-    """Whether words meant as a reminder's text hold something that may be a time after all."""
-    return any(_begins_a_time(Words(text, at)) for at in range(len(text)))
-
-
-def _begins_a_time(words: Words) -> bool:
-    if words.peek() in _TELLTALES or take_time(words) is not None:
-        return True
-    return bool(words.take("in")) and take_amount(words) is not None
-
-
-def is_loose_end(word: str) -> bool:
-    """Whether a word beside a time seems to belong to the time: "and", "next", "12", "fri"."""
-    plain = word.lower().strip(",")
-    return plain in _JOINTS | _RHYTHMS or plain in _WEEKDAYS or plain[:1].isdigit()

@@ -2,7 +2,8 @@
 
     in 5 minutes · in an hour and 30 minutes · in 2 days · in 1 week
     today at 17:00 · tomorrow · tomorrow at 9 · on friday at 14:30 · at noon · 7pm · 7:00
-    2026-11-24 · 2026-11-24 at 9 · 2026-11-24T09:00+01:00
+    at half past seven · a quarter to 9
+    2026-11-24 · 2026-11-24 at 9 · 2026-11-24T09:00+01:00 · 5 December · on Dec 5th at 8
     every day at 9 · every weekday at 8:30 · every monday and thursday · daily at 7pm
     every month on the 31st at 18:00 · every 15 minutes · every hour
 
@@ -18,14 +19,20 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from app.services.bad_field import BadSchedule
+from app.services.phrase_strays import (
+    LEADS,
+    after_time,
+    first_stray,
+    is_loose_end,
+    names_a_time,
+)
 from app.services.phrase_times import Times
-from app.services.phrase_words import NotUnderstood, Words, is_loose_end, is_number, names_a_time
+from app.services.phrase_words import NotUnderstood, Words
 from app.services.recurrence import Schedule
 
 __all__ = ["NotUnderstood", "Understood", "understand"]
 
 _LONGEST = 1000  # characters
-_LEADS = ("to", "that", "about")
 _SHOWN = 60  # characters of a phrase in an error
 _HINT = 'say for example "tomorrow at 9 to call Ann"'
 
@@ -59,12 +66,14 @@ def _time_first(words: Words, times: Times) -> Understood | None:
     schedule = times.take()
     if schedule is None:
         return None
-    led_in = words.take(*_LEADS)
+    led_in = words.take(*LEADS)
     rest = words.spoken[words.at :]
     if led_in and (not rest or rest[0][0].isdigit()):
         raise NotUnderstood(f"what should follow “{led_in}” is unclear: {_HINT}")
-    if rest and not led_in and (is_loose_end(rest[0]) or names_a_time(rest)):
-        raise NotUnderstood(f"{_shown(rest)} after the time is unclear: {_HINT}")
+    if rest and not led_in:
+        unclear = after_time(rest) or (rest if names_a_time(rest) else [])
+        if unclear:
+            raise NotUnderstood(f"{_shown(unclear)} after the time is unclear: {_HINT}")
     return Understood(schedule, words.rest())
 
 
@@ -75,25 +84,16 @@ def _time_last(words: Words, times: Times) -> Understood:
         words.at = start
         schedule = times.take()
         if schedule is not None and words.is_read:
-            text = spoken[1 if spoken[0].lower() in _LEADS else 0 : start]
-            if not text or is_loose_end(text[-1]) or names_a_time(text):
-                raise NotUnderstood(f"{_shown(text)} before the time is unclear: {_HINT}")
+            text = spoken[1 if spoken[0].lower() in LEADS else 0 : start]
+            is_loose = bool(text) and is_loose_end(text[-1])
+            if not text or is_loose or names_a_time(text):
+                unclear = text[-1:] if is_loose else text
+                raise NotUnderstood(f"{_shown(unclear)} before the time is unclear: {_HINT}")
             return Understood(schedule, " ".join(text))
-    strange = _strange(spoken)
+    strange = first_stray(spoken)
     if strange:
-        raise NotUnderstood(f"{_shown([strange])} in {_shown(spoken)} is no time: {_HINT}")
+        raise NotUnderstood(f"{_shown([strange])} in {_shown(spoken)} is no exact time: {_HINT}")
     raise NotUnderstood(f"{_shown(spoken)} names no time: {_HINT}")
-
-
-def _strange(spoken: Sequence[str]) -> str:
-    """The word after "in", or after "in" and a number, where an amount of time should stand."""
-    words = Words(spoken)
-    while not words.is_read:
-        if words.take("in"):
-            words.at += is_number(words.peek())
-            return "" if words.is_read else spoken[words.at]
-        words.at += 1
-    return ""
 
 
 def _shown(words: Sequence[str]) -> str:

@@ -63,6 +63,18 @@ def heard(phrase: str, now: datetime = NOW) -> tuple[str, str]:
         ("at noon", "2026-11-23 12:00:00"),
         ("midnight", "2026-11-24 00:00:00"),
         ("at 11", "2026-11-24 11:00:00"),
+        ("half past seven", "2026-11-24 07:30:00"),
+        ("tomorrow at half past 7 pm", "2026-11-24 19:30:00"),
+        ("a quarter past twelve", "2026-11-23 12:15:00"),
+        ("today at quarter to 12", "2026-11-23 11:45:00"),
+        ("5 december", "2026-12-05 09:00:00"),
+        ("on Dec 5 at 8", "2026-12-05 08:00:00"),
+        ("at 8 on december 5th", "2026-12-05 08:00:00"),
+        ("on Sept. 1st 2027 at noon", "2027-09-01 12:00:00"),
+        ("nov 23 at 12", "2026-11-23 12:00:00"),
+        ("nov 23 at 10", "2027-11-23 10:00:00"),
+        ("may 1", "2027-05-01 09:00:00"),
+        ("29 feb", "2028-02-29 09:00:00"),
     ],
 )
 def test_a_phrase_names_its_moment_in_the_users_zone(phrase: str, moment: str) -> None:
@@ -95,7 +107,7 @@ def test_the_other_words_are_the_reminder(phrase: str, text: str) -> None:
         "to call Ann", "in 0 minutes", "in -5 minutes", "in minutes", "in 5", "in 5 parsecs",
         "in two months", "in 99999999999 weeks", "in 9" + "9" * 400 + " days",
         "in 1 hour 2 hours", "in 5 minutes or 10", "at 25:00", "at 24:00", "at 7:60", "at 99",
-        "13pm", "0am", "7", "half past seven", "today", "today at 7", "yesterday",
+        "13pm", "0am", "7", "today", "today at 7", "yesterday",
         "tomorrow tomorrow", "tonight at 8", "tomorrow at 9 and 14", "next friday",
         "call Ann next friday", "call Ann friday or saturday at 9", "not tomorrow",
         "call Ann at 5 tomorrow at 9", "in 3 seconds call Ann at 5", "at 7 to 9",
@@ -171,15 +183,33 @@ def test_the_same_words_mean_each_users_own_time() -> None:
     ]
 
 
-def test_a_refusal_says_what_was_not_understood() -> None:
-    with pytest.raises(NotUnderstood, match=re.escape("25:00 is no time of the day")):
-        understand("call Ann at 25:00", now=NOW, zone=BERLIN)
+@pytest.mark.parametrize(
+    ("phrase", "refusal"),
+    [
+        ("call Ann at 25:00", "25:00 is no time of the day"),
+        ("next tuesday at 10 to call", "“next” in “next tuesday at 10 to call” is no exact time"),
+        ("call Ann next friday", "“next” before the time is unclear"),
+        ("tonight to cook", "“tonight” in “tonight to cook” is no exact time"),
+        ("at teatime to eat", "“teatime” in “at teatime to eat” is no exact time"),
+        ("at half past teatime to eat", "“teatime” in "),
+        ("in 5 parsecs to land", "“parsecs” in “in 5 parsecs to land” is no exact time"),
+        ("on 31 november to x", "“31 november” is no date"),
+        ("on Feb 29 2027 to x", "“Feb 29 2027” is no date"),
+        ("tomorrow evening to call", "“evening” after the time is unclear"),
+        ("at 5 december to call", "“december” after the time is unclear"),
+        ("pay on dec 24 tomorrow", "“24” before the time is unclear"),
+    ],
+)
+def test_a_refusal_names_what_was_not_understood(phrase: str, refusal: str) -> None:
+    with pytest.raises(NotUnderstood, match=re.escape(refusal)):
+        understand(phrase, now=NOW, zone=BERLIN)
 
 
 words = st.sampled_from([
     "in", "at", "on", "to", "and", "every", "day", "month", "minutes", "tomorrow", "friday", "5",
     "31st", "7pm", "25:00", "9:30", "2026-11-24", "2", "remind", "me", "call", "the", "noon",
-    "half", "an", "a", "weekday", "o'clock,", "today", "hours", "daily", "next", "about", "7 am",
+    "half", "past", "quarter", "dec", "an", "a", "weekday", "o'clock,", "today", "hours", "daily",
+    "next", "about", "7 am",
 ])  # fmt: skip
 
 
