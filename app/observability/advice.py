@@ -187,7 +187,7 @@ def _backlog(queues: Sequence[QueueSample]) -> dict[str, Trend]:
     for each in queues:
         points.setdefault(each.queue, []).append((each.minute, float(each.ready)))
     trends = {name: trend_of(found) for name, found in points.items()}
-    return {name: trend for name, trend in trends.items() if trend.slope >= 1 and trend.level >= 1}
+    return {each: it for each, it in trends.items() if it.is_clear and it.slope >= 1 <= it.level}
 
 
 def _bottleneck(courses: Sequence[Course], backlog: dict[str, Trend]) -> str:

@@ -4,6 +4,7 @@ Time is in hours, so a slope is per hour, whatever the distance of samples: some
 and where a machine was off none are for a night. Pure.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ STABLE: Final = 0.01
 """A slope within this is none: a hundredth of a percent an hour is a quarter in a day."""
 FURTHEST: Final = timedelta(hours=24)
 _LOW, _MEDIUM = 10, 50  # samples: fewer are a guess
+_LINE = 3  # samples: two always lie on a line
+_CLEAR = 3  # standard errors: chance alone makes such a slope once in hundreds of looks
 
 Point = tuple[datetime, float]
 
@@ -43,6 +46,13 @@ class Trend:
     level: float
     """Where the line is at the last sample."""
     samples: int
+    noise: float = 0.0
+    """The slope's standard error: how much of it chance alone may have made."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is a course, and not what values that go up and down happen to make."""
+        return self.samples >= _LINE and abs(self.slope) > _CLEAR * self.noise
 
     @property
     def direction(self) -> Direction:
@@ -81,7 +91,15 @@ def trend_of(points: Sequence[Point]) -> Trend:
         (hour - middle) * (value - mean) for hour, value in zip(hours, values, strict=True)
     )
     slope = together / spread if spread > 0 else 0.0
-    return Trend(slope=slope, level=mean - slope * middle, samples=len(points))
+    level = mean - slope * middle
+    misses = [value - level - slope * hour for hour, value in zip(hours, values, strict=True)]
+    noise = _noise(misses, spread) if spread > 0 else 0.0
+    return Trend(slope=slope, level=level, samples=len(points), noise=noise)
+
+
+def _noise(misses: Sequence[float], spread: float) -> float:
+    freedom = max(len(misses) - 2, 1)
+    return math.sqrt(math.fsum(miss**2 for miss in misses) / freedom / spread)
 
 
 def forecast(
@@ -94,10 +112,10 @@ def forecast(
 
 
 def hours_until(trend: Trend, limit: float) -> float | None:
-    """In how many hours a rising line is at the limit; None if not within a day."""
+    """In how many hours a line that clearly rises is at the limit; None if not within a day."""
     if trend.level >= limit:
         return 0.0
-    if trend.direction is not Direction.RISING:
+    if trend.direction is not Direction.RISING or not trend.is_clear:
         return None
     hours = (limit - trend.level) / trend.slope
     return hours if hours <= FURTHEST / timedelta(hours=1) else None

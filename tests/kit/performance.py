@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.storage.samples import MachineSample
+
 _START = datetime(2026, 11, 30, tzinfo=UTC)
 
 
@@ -36,6 +38,26 @@ def generate_performance_data(
         raise ValueError("load is from 0 to 1")
     chance = random.Random(seed)
     return [_minute(chance, start + timedelta(minutes=number), load) for number in range(count)]
+
+
+def samples_of(minutes: Sequence[Performance], *, cores: int = 4) -> list[MachineSample]:
+    """The same minutes as a machine's worker keeps them; half of a busy processor is waited for."""
+    return [
+        MachineSample(
+            host="here",
+            minute=each.timestamp,
+            cores=cores,
+            cpu_percent=each.cpu_usage_percent,
+            memory_percent=each.memory_usage_percent,
+            disk_percent=each.disk_usage_percent,
+            load_per_core=each.cpu_usage_percent / 200,
+            read_rate=0,
+            write_rate=0,
+            receive_rate=0,
+            send_rate=0,
+        )
+        for each in minutes
+    ]
 
 
 def _minute(chance: random.Random, at: datetime, load: float) -> Performance:

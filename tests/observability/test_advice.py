@@ -1,6 +1,7 @@
 """Known courses lead to known advice, in the right units."""
 
 from datetime import timedelta
+from statistics import fmean
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from app.observability.advice import KINDS, Course, Priority, advise, suggest_concurrency
 from app.observability.trend import Direction
 from app.storage.samples import MachineSample, QueueSample
-from tests.kit.series import flat, line, machine_series, queue_series
+from tests.kit.performance import generate_performance_data, samples_of
+from tests.kit.series import START, flat, line, machine_series, queue_series
 
 
 def course_of(name: str, samples: list[MachineSample]) -> Course:
@@ -70,6 +72,53 @@ def test_what_fills_up_within_a_day_is_told_before_it_is_high() -> None:
     assert (advice.category, advice.priority) == ("disk", Priority.LOW)
     assert "5.0 % an hour" in advice.description
     assert "9.0 hours" in advice.impact  # from 50 to 95
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("load", "priority", "concurrency"),
+    [(0.1, None, 9), (0.5, None, 8), (0.8, Priority.MEDIUM, 6), (1.0, Priority.HIGH, 6)],
+)
+def test_minutes_that_are_never_alike_are_judged_by_how_busy_they_were(
+    seed: int, load: float, priority: Priority | None, concurrency: int
+) -> None:
+    minutes = generate_performance_data(120, seed=seed, load=load)
+
+    found = advise("here", samples_of(minutes, cores=8), [], concurrency=8)
+
+    assert {each.priority for each in found.recommendations if each.category == "cpu"} == (
+        {priority} if priority else set()
+    )
+    assert found.bottleneck == ("cpu" if priority else "")
+    assert found.concurrency == concurrency
+    cpu = next(each for each in found.courses if each.name == "cpu")
+    measured = [each.cpu_usage_percent for each in minutes]
+    assert cpu.average == pytest.approx(fmean(measured), abs=0.01)
+    assert cpu.peak == max(measured)
+
+
+def test_a_machine_that_gets_busier_by_the_hour_is_seen_through_its_noise() -> None:
+    hours = [
+        generate_performance_data(
+            60, seed=hour, start=START + timedelta(hours=hour), load=hour / 10
+        )
+        for hour in range(1, 7)
+    ]
+    course = course_of("cpu", samples_of([minute for hour in hours for minute in hour]))
+
+    assert course.trend.direction is Direction.RISING
+    assert course.trend.slope == pytest.approx(10, abs=1)  # percent an hour
+    assert course.full_in_hours == pytest.approx((90 - 65) / 10, abs=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_queue_that_goes_up_and_down_does_not_grow(seed: int) -> None:
+    waiting = [each.active_connections for each in generate_performance_data(60, seed=seed)]
+    queue = queue_series(60, ready=lambda hours: waiting[round(hours * 60)])
+
+    found = advise("here", machine_series(60), queue, concurrency=8)
+
+    assert (found.bottleneck, found.recommendations) == ("", ())
 
 
 def test_a_queue_that_grows_is_the_bottleneck_of_an_idle_machine() -> None:
