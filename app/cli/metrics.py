@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import App, Parameter
@@ -34,7 +34,8 @@ async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = F
 
     A run's time is from its first start to its end, with what lies between attempts; its wait is
     from when it was due until then. Times in JSON and CSV are in
-    seconds; percentiles are exact, of the latest 10,000 runs of a job.
+    seconds; percentiles are exact, of the latest 10,000 runs of a job. CSV has a row for each job,
+    then one for each worker. Processor and memory are a worker process's, never one run's.
     """
     if json and csv:
         raise Misused("--json or --csv, not both")
@@ -42,7 +43,7 @@ async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = F
     if json:
         show_json({"since": begin_of(since), "jobs": rows, "workers": workers})
     elif csv:
-        _print_csv(rows)
+        _print_csv(rows, workers)
     else:
         show_table([*map(_for_people, rows)], _SHOWN, empty="No run is over yet.")
         print()
@@ -71,20 +72,24 @@ def _for_people(row: Facts) -> Facts:
     return {**row, **{name: timedelta(seconds=cast("float", row[name])) for name in _SPANS}}
 
 
-def _print_csv(rows: "Sequence[Facts]") -> None:
+def _print_csv(rows: "Sequence[Facts]", workers: "Sequence[Facts]") -> None:
     from csv import writer as csv_writer
 
     from app.observability.summary import COLUMNS
+    from app.storage.sightings import Sighting
 
+    columns = (*COLUMNS, *Sighting.__slots__, "memory_mb")
     writer = csv_writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name, "")) for name in columns] for row in (*rows, *workers))
 
 
 def _cell(value: object) -> object:
     """A value that no spreadsheet takes for a formula, and no terminal for an order."""
     from app.observability.printable import printable
 
+    if isinstance(value, datetime):
+        return value.isoformat()
     if not isinstance(value, str):
         return value
     text = printable(value)

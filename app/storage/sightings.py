@@ -1,7 +1,8 @@
 """Worker processes as they were last seen: what each used, and whether it left in order.
 
-Each writes its own row, at its start, every minute, and when it leaves. A row without a goodbye
-whose worker shows no sign of life in Redis is of one that died.
+Each writes its own row, at its start, every minute, and when it leaves. Processor and memory are
+the process's: its runs share one thread and one heap, and what each used nobody can tell. A row
+without a goodbye whose worker shows no sign of life in Redis is of one that died.
 """
 
 from dataclasses import asdict, dataclass

@@ -46,6 +46,10 @@ def fill(connection: sqlite3.Connection) -> None:
             " 'w1', 'OSError', ?, 'text of 7', ?)",
             (str(NOW), word, f"Traceback ...\n  \x1b[31mOSError: {word}\n"),
         )
+    connection.execute(
+        "INSERT INTO worker_sightings VALUES ('=w1', 'here', 7, ?, ?, NULL, 12.5, 104857600, 100)",
+        (str(NOW), str(NOW)),
+    )
     for ago in range(60):
         minute = NOW.replace(second=0) - timedelta(minutes=ago)
         connection.execute(
@@ -82,10 +86,20 @@ def test_metrics_for_people_have_units(watched_steward: Command) -> None:
 def test_metrics_as_csv_hold_no_formula(watched_steward: Command) -> None:
     done = watched_steward("metrics", "--csv")
 
-    first, *rows = csv.DictReader(StringIO(done.out))
+    first, second, worker = csv.DictReader(StringIO(done.out))
     assert first["job"] == "'=HYPERLINK(1)"
-    assert [row["job"] for row in rows] == ["tests.quick"]
-    assert float(rows[0]["p50"]) == 3
+    assert (second["job"], float(second["p50"]), second["pid"]) == ("tests.quick", 3, "")
+    assert (worker["job"], worker["worker"], worker["pid"]) == ("", "'=w1", "7")
+
+
+def test_csv_says_of_workers_what_json_does(watched_steward: Command) -> None:
+    (told,) = watched_steward("metrics", "--json").json()["workers"]
+    *_, row = csv.DictReader(StringIO(watched_steward("metrics", "--csv").out))
+
+    assert (told["cpu_percent"], told["memory_mb"]) == (12.5, 100)
+    assert {name: row[name].lstrip("'") for name in told} == {
+        name: "" if value is None else str(value) for name, value in told.items()
+    }
 
 
 def test_metrics_are_of_the_time_that_is_asked_for(watched_steward: Command) -> None:

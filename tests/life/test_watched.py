@@ -1,12 +1,15 @@
 """A worker process that is watched over HTTP, and what it says when something breaks around it."""
 
+import csv
 import json
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from io import StringIO
 
 import anyio
 import psutil
@@ -19,6 +22,7 @@ from app.jobs.watch import check_alerts
 from app.storage.runs import Runs
 from tests import servers
 from tests.eventually import eventually
+from tests.life import jobs
 from tests.life.home import Home
 from tests.observability.hooks import hooks
 from tests.rights import asked
@@ -26,6 +30,8 @@ from tests.services.mail.capture import Capture, smtp_server
 
 FLIPS = seconds(6)
 """Two seconds for an answer, one that an answer holds, and a busy machine's three."""
+EXPORT = seconds(30)
+"""An export takes a second or two; one that waits for a lock that nobody gives back, for ever."""
 TOKEN = "a-token-of-the-tests"
 
 
@@ -124,7 +130,7 @@ async def test_alerts_are_told_on_every_channel_and_a_dead_one_holds_up_none(
     dead = f"http://127.0.0.1:{servers.free_port()}/slack"
     await _ran(steward, failed=5, total=20)
     async with hooks() as site, smtp_server(Capture()) as smtp:
-        home.steward(
+        process = home.steward(
             STEWARD_WATCH__PORT=str(port),
             STEWARD_WATCH__TOKEN=TOKEN,
             STEWARD_ALERTS__SLACK=dead,
@@ -141,6 +147,8 @@ async def test_alerts_are_told_on_every_channel_and_a_dead_one_holds_up_none(
         rules = {json.loads(each.body)["rule"] for each in site.posts}
         assert rules == {"failure-rate", "failure-rate-high"}
         assert smtp.mails[0].message["Subject"] == "[Steward] critical: failure-rate-high"
+        on_the_console = re.compile(r"alert [0-9]+, failure-rate-high: .* runs failed in")
+        await eventually(lambda: on_the_console.search(process.said()) is not None)
         worker = Watcher(port)
         told = (
             'steward_runs_total{job="maintenance.tell_alert",outcome="succeeded",queue="sms"} 5.0'
@@ -152,6 +160,55 @@ async def test_alerts_are_told_on_every_channel_and_a_dead_one_holds_up_none(
         )
         failures = await eventually(lambda: steward.failures.find(words="slack can't be reached"))
         assert {each.job for each in failures} == {"maintenance.tell_alert"}
+
+
+@pytest.mark.timeout(180)
+async def test_metrics_are_exported_while_thousands_of_runs_are_committed(
+    home: Home, steward: Services
+) -> None:
+    port = servers.free_port()
+    home.steward(STEWARD_WATCH__PORT=str(port), STEWARD_WATCH__TOKEN=TOKEN)
+    worker, done, said, counts = Watcher(port), anyio.Event(), dict[str, str](), list[int]()
+    runs = Runs(steward.database)
+
+    async def feed() -> None:
+        while not done.is_set():
+            *_, last = await steward.client.enqueue_many(jobs.note.call() for _ in range(500))
+            await last.result(within=EXPORT)
+
+    async def recorded() -> int:
+        return (await runs.counts())[Ending.SUCCEEDED]
+
+    async def thousands() -> bool:
+        return await recorded() >= 2_000
+
+    async def export(form: str) -> None:
+        said[form] = await home.command("metrics", form)
+
+    async with anyio.create_task_group() as feeders:
+        for _ in range(2):
+            feeders.start_soon(feed)
+        await eventually(thousands, within=timedelta(seconds=60))
+        counts.append(await recorded())
+        with anyio.fail_after(EXPORT.total_seconds()):
+            async with anyio.create_task_group() as exports:
+                exports.start_soon(export, "--json")
+                exports.start_soon(export, "--csv")
+            said["scraped"] = (await worker.get("/metrics")).text
+        counts.append(await recorded())
+        done.set()
+
+    told = json.loads(said["--json"])
+    (noted,) = (each for each in told["jobs"] if each["job"] == "life.note")
+    rows = [*csv.DictReader(StringIO(said["--csv"]))]
+    (row,) = (each for each in rows if each["job"] == "life.note")
+    (seen,) = (each for each in rows if each["worker"])
+    before, after = counts
+    assert before < after
+    for number in (noted["runs"], int(row["runs"])):
+        assert before <= number <= after
+    assert told["workers"][0]["memory_bytes"] > 0 < int(seen["memory_bytes"])
+    assert 'steward_runs_total{job="life.note",outcome="succeeded"' in said["scraped"]
 
 
 async def _ran(steward: Services, *, failed: int, total: int) -> None:
