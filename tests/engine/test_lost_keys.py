@@ -23,7 +23,7 @@ from tests.engine.jobs import pass_gate, write
 from tests.engine.test_abort import terminal_events
 from tests.eventually import eventually
 from tests.plugins.cases import Case
-from tests.rights import asked
+from tests.rights import as_admin, asked
 
 SOON = seconds(20)
 
@@ -193,8 +193,9 @@ async def test_a_cache_that_evicts_while_work_goes_on_lets_nothing_pass_for_done
 
 
 async def _fill(client: Client, count: int) -> None:
-    for number in range(count):
-        await client.store.redis.set(f"filler:{number}", bytes(50_000))
+    async with as_admin(client.store.redis) as redis:
+        for number in range(count):
+            await redis.set(f"filler:{number}", bytes(50_000))
 
 
 async def _is_still(shop: Workshop) -> bool:

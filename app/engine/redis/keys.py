@@ -43,6 +43,7 @@ steward:alive             string       what some live worker says of itself: `ar
 steward:vouched           string       written after runs that are waited for until they are safe
 steward:nothing           -            never there; to delete it is a write that needs no memory
 steward:health            string       written and read by the health check
+steward:slow-syncs:<at>   string       at some hour, how often a server's disk had been too slow
 
 A run is handed over on the channel steward:hand-over:<worker>: queue, id and payload, a line each.
 

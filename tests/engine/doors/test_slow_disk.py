@@ -7,6 +7,7 @@ import pytest
 from app.engine import Client, Codec, slow_disk
 from app.engine.redis import keys
 from tests import servers
+from tests.rights import asked
 from tests.servers import Server
 from tests.slow_disk import SlowDisk, slow_disk_of
 
@@ -55,7 +56,7 @@ async def test_what_happened_before_the_last_hour_is_forgotten(
     disk.held_up = 3
     await slow_disk(client)
     redis = client.store.redis
-    (mark,) = [key.decode() for key in await redis.keys(f"{keys.SLOW_SYNCS}*")]
+    (mark,) = [key.decode() for key in await asked(redis, "KEYS", f"{keys.SLOW_SYNCS}*")]
     server, _, hour = mark.removeprefix(keys.SLOW_SYNCS).partition(":")
     await redis.set(keys.slow_syncs(server, int(hour) - 1), 2)
 
@@ -74,4 +75,4 @@ async def test_a_server_without_such_a_file_has_nothing_to_tell(codec: Codec) ->
             Client.open(server.settings, codec) as client,
         ):
             assert await slow_disk(client) == ""
-            assert await client.store.redis.keys("*") == []
+            assert await asked(server.settings, "KEYS", "*") == []
