@@ -1,7 +1,7 @@
 """`steward runs`: what waits and runs, as Redis knows it, then what is over, from the history."""
 
 from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 runs = App(name="runs")
 
-_COLUMNS = ("id", "status", "when", "took", "job", "queue", "attempts", "error")
+_COLUMNS = ("id", "status", "result_status", "when", "took", "job", "queue", "attempts", "error")
 
 
 @runs.default
 async def list_runs(
     *, status: Status = None, queue: QueueName = None, limit: Limit = 50, json: Json = False
 ) -> None:
-    """List runs: those that wait or run, due first, then the others, the latest first."""
+    """List runs: those that wait or run, due first, then the others, the latest first.
+
+    A result's own status (partial_success, not_configured ...) stands beside, while it is kept.
+    """
     from app.connection import open_client
-    from app.engine import RunStatus
+    from app.engine import RunStatus, Unavailable
     from app.queues import NAMES
     from app.settings import read_settings
 
@@ -38,6 +41,7 @@ async def list_runs(
         raise Misused(f"--queue: {queue!r} is none of {', '.join(sorted(NAMES))}")
     wanted = RunStatus(status) if status and status in {*RunStatus} else None
     rows: list[Facts] = []
+    said: dict[str, str] = {}
     if status is None or wanted in _alive():
         async with open_client(settings) as client:
             found = await client.find(status=wanted, queue=queue, limit=limit)
@@ -45,6 +49,11 @@ async def list_runs(
     if status is None or wanted not in _alive():
         rows += await _past(settings, status, queue, limit)
     rows = _once(rows)[:limit]
+    if over := [str(row["id"]) for row in rows if row["status"] == "succeeded"]:
+        with suppress(Unavailable):  # the history tells without Redis, too
+            async with open_client(settings) as client:
+                said = await client.lookup.result_statuses(over)
+    rows = [{**row, "result_status": said.get(str(row["id"]), "")} for row in rows]
     if json:
         show_json(rows)
     else:

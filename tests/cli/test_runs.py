@@ -37,13 +37,26 @@ def test_runs_lists_what_waits_and_what_is_over(started_steward: Command) -> Non
 
     rows = {each["id"]: each for each in started_steward("runs", "--json").json()}
     waiting = started_steward("runs", "--status", "deferred", "--json").json()
-    elsewhere = started_steward("runs", "--queue", "sms", "--json").json()
+    elsewhere = started_steward("runs", "--queue", "files", "--json").json()
 
     assert (rows[over]["status"], rows[waits]["status"]) == ("succeeded", "deferred")
     assert rows[over]["attempts"] == 1
     assert waits in {each["id"] for each in waiting}
     assert over not in {each["id"] for each in waiting}
     assert elsewhere == []
+
+
+def test_a_run_that_did_nothing_says_so_beside_its_success(started_steward: Command) -> None:
+    idle = started_steward("enqueue", "sms.process_sms_retries", "--json").json()["id"]
+    _ended(started_steward, idle)
+
+    rows = {each["id"]: each for each in started_steward("runs", "--json").json()}
+    shown = started_steward("runs", "--status", "succeeded").out.splitlines()
+
+    (line,) = (each for each in shown if idle in each)
+    assert rows[idle]["status"] == "succeeded"
+    assert rows[idle]["result_status"] == "not_configured"
+    assert "succeeded  not_configured" in line
 
 
 def test_help_and_refusal_name_every_status_that_a_run_can_have(steward: Command) -> None:

@@ -1,7 +1,7 @@
 """Finding a run in Redis by its id: where it stands, what it left, how to stop it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,17 @@ from app.engine.redis.steps import answering
 from app.engine.redis.store import Store
 
 _PARKED_FROM = float(LATEST_MS)  # where park.lua puts runs
+_AT_ONCE = 100  # results read in one go
 _KEEP_CANCELLED = timedelta(hours=1)  # as long as results are kept by default
+
+
+class _Said(msgspec.Struct):
+    """All of a result that is looked at in a list."""
+
+    status: str = ""
+
+
+_STATUS = msgspec.msgpack.Decoder(_Said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +135,24 @@ class Lookup:
             return value
         except Exception as error:  # a dataclass that checks itself may raise anything
             raise UnknownRun(f"{kept.id}: {_why_unread(kept, error)}") from error
+
+    async def result_statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """What results say of themselves as their `status`, of runs whose result is kept."""
+        found = dict[str, str]()
+        for start in range(0, len(run_ids), _AT_ONCE):
+            some = run_ids[start : start + _AT_ONCE]
+            async with answering():
+                sealed = await self.store.redis.mget([keys.result(each) for each in some])
+            for run_id, each in zip(some, sealed, strict=True):
+                if each is not None and (status := self._status_in(each)):
+                    found[run_id] = status
+        return found
+
+    def _status_in(self, sealed: bytes) -> str:
+        try:
+            return _STATUS.decode(self._codec.open_result(sealed).r).status
+        except (BadPayload, *wire.UNREADABLE):  # many results are no such thing
+            return ""
 
     async def cancel(self, run_id: str) -> bool:
         """Stop a run; False when it is over or unknown. Leaves nothing for an unknown id."""
