@@ -20,14 +20,14 @@ from app.engine.redis.connection import open_redis
 
 VARIABLE = "TESTS_WITH_RIGHTS"
 ROOT = Path(__file__).parents[1]
-_README = ROOT / "README.md"
+_PAGE = ROOT / "app/README.md"
 _USER = "ACL SETUSER steward on >password "
 _ADMIN: Mapping[str, Any] = {"username": "admin", "password": "all-of-it"}
 
 
 def rights() -> list[str]:
     """What the README says that Steward's user needs."""
-    (line,) = (line for line in _README.read_text().splitlines() if _USER in line)
+    (line,) = (line for line in _PAGE.read_text().splitlines() if _USER in line)
     return line.partition(_USER)[2].split()
 
 

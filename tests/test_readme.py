@@ -21,7 +21,9 @@ from app.storage.users import User
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = dict(re.findall(r"```python\n# (.+?)\n(.*?)```", README, re.DOTALL))
+PAGES = [ROOT / "README.md", ROOT / "app/README.md", ROOT / "app/engine/README.md"]
+ALL = "".join(page.read_text() for page in PAGES)
+BLOCKS = dict(re.findall(r"```python\n# (.+?)\n(.*?)```", ALL, re.DOTALL))
 KEY = "a key that only the README's garden signs with"
 
 
@@ -173,8 +175,26 @@ async def test_what_an_old_release_has_enqueued_is_lifted_by_the_next(
 
 def test_the_map_shows_every_room() -> None:
     rooms = {path.name for path in (ROOT / "app").iterdir()}
-    hidden = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+    hidden = {"README.md", "__init__.py", "__main__.py", "__pycache__", "py.typed"}
 
     on_the_map = {room for room in rooms if re.search(rf"^      {re.escape(room)}\b", README, re.M)}
 
     assert rooms - hidden == on_the_map
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text())
+    assert links
+
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def _anchors(page: Path) -> set[str]:
+    """What a link may lead to, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
