@@ -1,18 +1,20 @@
 """Runs that are claimed a moment before there is a slot for them.
 
 Where runs are short, a slot that must wait for the next claim is empty for much of the time. So a
-worker claims ahead as many as will have their turn in the next few milliseconds, as fast as runs
-end here just now: up to twice its slots where they do nothing, none where they take a second.
+worker claims ahead as many as will have their turn in the next few milliseconds, as fast as slots
+get free here just now: as many again as it has slots where runs do nothing, none where they take a
+second.
 
 They begin in the order they came. One of a less urgent queue leaves free the slots that are kept
 for urgent ones, and then those go first. What waits for long all the same, because the runs at work
 have become slower, is given back uncharged, for whoever has a slot; and so is everything when the
-worker stops.
+worker stops, or tries a suspect alone.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -23,7 +25,15 @@ AHEAD = timedelta(milliseconds=5)
 """How long a run that is claimed ahead waits for its turn, if nothing changes."""
 LONGEST = timedelta(milliseconds=200)
 """How long it waits at most."""
-_WINDOW = 0.02  # s, at least, over which ends are counted
+_WINDOW = 0.02  # s, at least, over which freed slots are counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """So many got free in so many seconds."""
+
+    slots: int = 0
+    seconds: float = 0.0
 
 
 class Ahead:
@@ -44,21 +54,28 @@ class Ahead:
         self._give_back = give_back
         self._waiting = deque[tuple[Claimed, float]]()
         self._timer: asyncio.TimerHandle | None = None
-        self._ends, self._since = 0, 0.0
+        self._freed, self._since = 0, 0.0
+        self._before: _Count = _Count()
         self._length = 0
-        slots.on_free = self._ended
+        slots.freed = self._has_freed
 
-    @property
     def room(self) -> int:
         """How many more runs may be claimed than there are free slots: none until half is gone."""
         if self._slots.is_closed:
-            return -len(self._waiting)
-        if (lasted := monotonic() - self._since) >= _WINDOW:
-            rate = self._ends / lasted
-            self._length = min(self._slots.count, int(rate * AHEAD.total_seconds()))
-            self._ends, self._since = 0, monotonic()
+            return 0
+        self._measure()
         waiting = len(self._waiting)
-        return self._length - waiting if 2 * waiting <= self._length else -waiting
+        return self._length - waiting if 2 * waiting <= self._length else 0
+
+    def _measure(self) -> None:
+        """Look how fast slots get free; by two counts, for runs that began together end so."""
+        now = monotonic()
+        if now - self._since < _WINDOW:
+            return
+        count, before = _Count(self._freed, now - self._since), self._before
+        rate = (count.slots + before.slots) / (count.seconds + before.seconds)
+        self._length = min(self._slots.count, int(rate * AHEAD.total_seconds()))
+        self._before, self._freed, self._since = count, 0, now
 
     @property
     def most(self) -> int:
@@ -89,10 +106,11 @@ class Ahead:
             self._look_in(LONGEST.total_seconds())
         self._advance()
 
-    def close(self) -> None:
+    def give_back(self) -> None:
         """Give all back."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         while self._waiting:
             self._give_back(self._waiting.popleft()[0])
 
@@ -102,12 +120,13 @@ class Ahead:
             place = 0 if free > self._reserved[self._waiting[0][0].queue] else self._first(free)
             if place is None:
                 return
-            run, _ = self._waiting[place]
+            run, since = self._waiting[place]
             del self._waiting[place]
-            self._start(run)
+            is_late = monotonic() - since > LONGEST.total_seconds()  # the loop has stood still
+            (self._give_back if is_late else self._start)(run)
 
-    def _ended(self) -> None:
-        self._ends += 1
+    def _has_freed(self) -> None:
+        self._freed += 1
         if self._waiting:
             self._advance()
 
@@ -125,5 +144,7 @@ class Ahead:
         now, longest = monotonic(), LONGEST.total_seconds()
         while self._waiting and now - self._waiting[0][1] >= longest:
             self._give_back(self._waiting.popleft()[0])
+            self._length, self._freed, self._since, self._before = 0, 0, now, _Count()
+        self._slots.changed.set()  # there may be room for others
         if self._waiting:
             self._look_in(longest - (now - self._waiting[0][1]))

@@ -1,10 +1,9 @@
 """Taking runs off the queues, whenever there are free slots.
 
-What a claim may take of which queue, `urgency` says, and how many runs beyond its free slots,
+What a claim may take of which queue, `urgency` says, and how many runs beyond the free slots,
 `ahead`. While claims bring all they ask for, two are under way, each for half of what may be here:
-Redis and Python both work. A claim that brings less
-is the last for now: the `pacer` knows when to claim again. What to make of answers that were lost,
-`doubts` knows.
+Redis and Python both work. A claim that brings less is the last for now: the `pacer` knows when to
+claim again. What to make of answers that were lost, `doubts` knows.
 
 A worker that runs nothing and finds nothing leaves an offer with its last claim: whoever enqueues
 the next plain run leases it to this worker, and the server tells it of that on this connection, a
@@ -98,13 +97,14 @@ class Claimer:
             finally:
                 with anyio.move_on_after(_LAST_WORD, shield=True):
                     await self._withdraw()
-                self._ahead.close()
+                self._ahead.give_back()
 
     async def settled(self) -> None:
         """Wait until nothing is under way that may bring runs: no claim, and no offer of ours."""
         while self._asked:
             self._slots.changed.clear()
             await self._slots.changed.wait()
+        self._ahead.give_back()
         await self._withdraw()
 
     def look_for_ours(self) -> None:
@@ -134,9 +134,9 @@ class Claimer:
     async def _lead(self) -> None:
         """Claim, and pause whenever a claim brought less than was asked for."""
         while True:
-            want = await self._room()
+            want, free = await self._room()
             self._pacer.begin()
-            claim = await self._claim(want)
+            claim = await self._claim(want, free)
             if claim is None:
                 await self._wait_for_redis()
             elif len(claim.runs) < want:
@@ -146,34 +146,33 @@ class Claimer:
         """While there is plenty, have a second claim under way."""
         while True:
             await self._plenty.wait()
-            want = await self._room()
+            want, free = await self._room()
             if self._plenty.is_set():
-                await self._claim(want)
+                await self._claim(want, free)
                 if not self._plenty.is_set():
                     self._pacer.wake()  # what this claim saw last, the leader has not
 
-    async def _room(self) -> int:
-        """Wait for a slot that nobody has asked for; how many, half of all at most.
+    async def _room(self) -> tuple[int, int]:
+        """Wait until more runs may be asked for; how many at once, and in all.
 
         While wary, wait for the other claim too: what it is about to bring is not in `mine`.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()  # a claim is shielded: here is where it ends
-        while (room := self._free) <= 0 or self._waits_for_the_other:
+        while (free := self._free()) <= 0 or self._waits_for_the_other:
             self._slots.changed.clear()
             await self._slots.changed.wait()
-        return min(room, self._ahead.most)
+        return min(free, self._ahead.most), free
 
-    @property
     def _free(self) -> int:
-        return self._slots.free + self._ahead.room - self._asked
+        return self._slots.free + self._ahead.room() - self._asked
 
     @property
     def _waits_for_the_other(self) -> bool:
         return bool(self._asked) and self._doubts.are_wary
 
-    async def _claim(self, want: int) -> Claim | None:
+    async def _claim(self, want: int, free: int) -> Claim | None:
         """One claim and what it brings; None when there was no answer."""
-        shares = self._urgency.shares(self._free, self._busy)
+        shares = self._urgency.shares(free, self._busy)
         self._asked += want
         self._under_way.append(shares)
         self._pacer.asked()

@@ -65,6 +65,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._is_unsure = False  # a commit was given up half-way: it may have landed
+        self._is_held_up = False  # a commit under way has failed before
         self.lost = 0
 
     @property
@@ -75,7 +76,7 @@ class Committer:
     def add(self, over: Over) -> None:
         """Commit this outcome soon."""
         self._waiting.append(over)
-        if not self._under_way or len(self._waiting) >= _MANY:
+        if not self._under_way or self._is_held_up or len(self._waiting) >= _MANY:
             self._wake.set()
 
     async def run(self) -> None:
@@ -111,25 +112,21 @@ class Committer:
         finally:
             self._under_way.remove(batch)
             self._settled.set()
-            if self._waiting:
-                self._wake.set()
+            self._wake.set()
 
     async def _commit(self, batch: list[Over]) -> None:
         lost = await self._stored([self._ended(over) for over in batch])
         self.lost += len(lost)
         for run_id in lost:
             log.warning("run %s was taken over; its outcome here is dropped", run_id)
-        for heard in self._heard:
-            for over in batch:
-                if over.run.id not in lost:
-                    heard(over)
+        for over in (each for each in batch if each.run.id not in lost):
+            for heard in self._heard:
+                heard(over)
 
     async def _stored(self, ended: Sequence[Ended]) -> Collection[str]:
         """Commit for as long as it takes; returns the ids that another worker took over."""
-        lost: set[str] = set()
-        for part in in_parts(ended):
-            lost |= await self._stored_part(part)
-        return lost
+        lost = [await self._stored_part(part) for part in in_parts(ended)]
+        return set[str]().union(*lost)
 
     async def _stored_part(self, part: Sequence[Ended]) -> set[str]:
         pause, again = _FIRST_PAUSE, self._is_unsure
@@ -139,7 +136,10 @@ class Committer:
             except Unavailable as error:
                 again = again or isinstance(error, Unanswered)
                 log.warning("%s outcomes wait for Redis: %s", len(self.pending), error)
+                self._is_held_up = True
+                self._wake.set()
             else:
+                self._is_held_up = False
                 return {id for id, lease in lost.items() if not again or self._is_theirs(lease)}
             await anyio.sleep(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -78,7 +78,7 @@ class Dispatcher(Generic[C]):
         self.slots.start(running, self._trials.body(body) if running.run.uncharged else body)
 
     def give_back(self, run: Claimed) -> None:
-        """Leave it to others, as if it had not been here."""
+        """Leave it to others, uncharged: it has not begun here."""
         found = self._runner.prepare(run)
         if isinstance(found, Running):
             found = Refused(found.payload, Released())

@@ -17,6 +17,7 @@ from pathlib import Path
 import anyio
 
 from app.engine.options import WorkerOptions
+from app.engine.outcome import Released
 from app.engine.roles.over import Over
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class Recycler:
         def counted(over: Over) -> None:
             if heard is not None:
                 heard(over)
-            self._count()
+            if not isinstance(over.outcome, Released):
+                self._count()
 
         return counted
 

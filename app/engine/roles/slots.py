@@ -40,7 +40,7 @@ class Slots:
         self.is_closed = False
         self._carriers = Carriers(self._over)
         self.changed = asyncio.Event()
-        self.on_free: Callable[[], None] = _nobody
+        self.freed: Callable[[], None] = _nobody
         """Told of each slot that is free again."""
 
     @property
@@ -64,7 +64,7 @@ class Slots:
         finally:
             self.is_closed = False
             self.changed.set()
-            self.on_free()
+            self.freed()
 
     @property
     def is_empty(self) -> bool:
@@ -96,6 +96,7 @@ class Slots:
             running.is_over = True
             self._running.remove(running)
             self.changed.set()
+            self.freed()
 
     def start(self, running: Running, body: Body) -> None:
         """Run `body` soon, in a task to be cancelled when the run's time is up."""
@@ -191,7 +192,7 @@ class Slots:
         self._running.remove(running)
         self.changed.set()
         self._ended(running, outcome)
-        self.on_free()
+        self.freed()
 
 
 def _nobody() -> None:

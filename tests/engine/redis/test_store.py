@@ -449,7 +449,8 @@ async def test_a_released_run_keeps_its_place_and_its_attempts(
     await store.commit([put_back(first, is_charged=False)])
 
     again = (await claim(store)).runs[0]
-    assert (again.id, again.attempt, await due_ms(store, again)) == (first.id, 1, place)
+    assert (again.id, again.attempt) == (first.id, 1)
+    assert place <= await due_ms(store, again) < place + 0.01
 
 
 async def test_the_failures_of_a_run_that_is_tried_for_ever_are_bounded(

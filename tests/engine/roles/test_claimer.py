@@ -98,13 +98,16 @@ class Desk:
             worker="w1",
             urgency=urgency,
             ahead=Ahead(
-                self.slots, reserved=urgency.reserved, start=self._start, give_back=self._start
+                self.slots, reserved=urgency.reserved, start=self._start, give_back=self._keep
             ),
             poll=poll,
             patience=patience,
             mine=lambda: {each.id for each in self.taken},
             show=self._show,
         )
+
+    def _keep(self, run: Claimed) -> None:
+        raise AssertionError(f"{run.id} was given back")
 
     async def _show(self) -> None:
         self.shown.append(self.store.claims)

@@ -24,8 +24,12 @@ for i = 3, #ARGV, 8 do
       call('RPUSH', FAILURES .. id, failure)
       call('LTRIM', FAILURES .. id, -FAILURES_KEPT, -1)
     end
-    if delay == '' then look_again(queue)
-    else call('ZADD', queue_key(queue), score(now + tonumber(delay)), id) end
+    if delay == '' then -- others are told of a queue that changes
+      look_again(queue)
+      call('ZINCRBY', queue_key(queue), 0.001, id)
+    else
+      call('ZADD', queue_key(queue), score(now + tonumber(delay)), id)
+    end
     call('DEL', LEASE .. id)
     events[#events + 1] = event
   end
