@@ -33,6 +33,7 @@ class UserRow(Base):
     """A user as the database keeps them."""
 
     __tablename__ = "users"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # a number is never another's again
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(_LONGEST_NAME))

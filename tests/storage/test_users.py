@@ -124,3 +124,10 @@ async def test_quiet_hours_that_are_none_are_refused(users: Users, hours: str) -
 async def test_nobody_has_no_quiet_hours_to_set(users: Users) -> None:
     with pytest.raises(UnknownUser, match="there is no user 7"):
         await users.change(7, quiet_hours="22:00-07:30")
+
+
+async def test_the_number_of_one_who_was_deleted_is_nobody_elses(users: Users) -> None:
+    gone = await add(users)
+    await users.delete(gone.id)
+
+    assert (await add(users, "Bob")).id > gone.id
