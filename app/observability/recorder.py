@@ -117,7 +117,8 @@ class Recorder:
             await self._record_the_rest()
         except Exception as error:
             log.warning("the last events are left to the next recorder: %s", error)
-        await self._let_go()
+        finally:  # Python 3.11.2 cancels once more, whatever is shielded
+            await self._let_go()
 
     async def _keep_unconfirmed(self) -> None:
         while left := await self._events.unconfirmed():
