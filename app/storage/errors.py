@@ -3,12 +3,15 @@
 StorageError
 ├── NewerDatabase     a newer Steward has written it: this one leaves it alone
 ├── DatabaseInUse     others work with it, and it was to be replaced
+├── HoldsRows         it was to be filled, and is not empty
+├── RowsNotMoved      rows could not be read from it, or put into it
 ├── UnusableDatabase  it is no database, is damaged, or can't be reached
 └── UpkeepTooLong     compacting and the like took longer than it may
 
 DatabaseBusy          a SQLAlchemy `OperationalError`, to be waited out like an absent server
 """
 
+import re
 from datetime import timedelta
 
 from sqlalchemy.exc import OperationalError
@@ -30,6 +33,21 @@ class NewerDatabase(StorageError):
 
 class DatabaseInUse(StorageError):
     """Others work with the database just now, so it can't be replaced; nothing was changed."""
+
+
+class HoldsRows(StorageError):
+    """The database was to be filled, and is not empty; nothing was changed."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"{place} holds rows already")
+
+
+class RowsNotMoved(StorageError):
+    """A row was refused, a lock is not to be had, or the connection was lost."""
+
+    def __init__(self, place: object, reason: object) -> None:
+        said = re.sub(r"^<class '[^']*'>: ", "", str(reason)).partition("\n")[0]
+        super().__init__(f"{place} did not take the rows: {said}")
 
 
 class UnusableDatabase(StorageError):

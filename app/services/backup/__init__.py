@@ -15,6 +15,7 @@ from app.services.backup.errors import (
     BackupBusy,
     BackupError,
     BadBackup,
+    NotRestored,
     TargetInUse,
     UnknownBackup,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "BadBackup",
     "Checked",
     "Kept",
+    "NotRestored",
     "Restored",
     "Retention",
     "Stored",

@@ -4,7 +4,8 @@ BackupError
 ├── BackupBusy      another one is being made in the same folder
 ├── BadBackup       the file is damaged, unfinished, or no backup of ours
 ├── UnknownBackup   there is none of that name
-└── TargetInUse     there is something where it should be restored to
+├── TargetInUse     there is something where it should be restored to
+└── NotRestored     something went wrong once that had been moved aside
 """
 
 
@@ -26,3 +27,7 @@ class UnknownBackup(BackupError, LookupError):
 
 class TargetInUse(BackupError):
     """There is something where the backup should go, and nobody said that it may be moved aside."""
+
+
+class NotRestored(BackupError):
+    """Something went wrong once what was there had been moved aside; it says where that is."""

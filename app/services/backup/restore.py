@@ -12,21 +12,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 from anyio import from_thread
 
-from app.services.backup.errors import TargetInUse
+from app.services.backup.errors import NotRestored, TargetInUse
 from app.services.backup.manifest import Manifest
 from app.services.backup.reader import USUAL, Limits, read_backup
-from app.services.backup.scope import ASIDE, DATABASE, STAGING, is_saved
+from app.services.backup.scope import ASIDE, DATABASE, HELD, STAGING, is_saved
 from app.services.tree import Tree, open_tree
+from app.storage.errors import HoldsRows, StorageError
 from app.storage.exchange import has_rows, replace_rows
 from app.storage.restored import bring_up
 from app.storage.snapshot import check_file
 
 _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
+_ROWS = "the database holds rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +55,25 @@ def restore_backup(
     """Put it into the target, made if need be, and its rows into the server's database; blocking.
 
     Raises `BadBackup`, `TargetInUse` for a target with something in it that may not be moved, and
-    `DatabaseInUse`; either way nothing there has changed.
+    `DatabaseInUse`, and nothing there has changed; or `NotRestored`, which says where it lies.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = _in_the_way(target, with_database=server is None)
-    holds_rows = server is not None and from_thread.run(has_rows, server)
-    if (there or holds_rows) and not may_move_aside:
-        what = f"{target} holds {there[0]}" if there else "the database holds rows"
-        raise TargetInUse(f"{what} already: say --yes to have it moved aside")
+    if there and not may_move_aside:
+        raise _in_use(f"{target} holds {there[0]}")
+    if server is not None and from_thread.run(has_rows, server) and not may_move_aside:
+        raise _in_use(_ROWS)
     _remove_leftovers(target)
-    staging = Path(mkdtemp(prefix=STAGING, dir=target))
-    aside = None
+    staging, aside = Path(mkdtemp(prefix=STAGING, dir=target)), _Aside(target, now)
     try:
         manifest = _unpack(path, staging, limits)
         if server is not None and (staging / DATABASE).exists():
-            aside = _aside(target, now) if holds_rows else None
-            _hand_over(server, staging / DATABASE, aside)
-        aside = _swap(staging, target, there, aside, now)
+            _hand_over(server, staging / DATABASE, aside, may_move_aside=may_move_aside)
+        _swap(staging, target, there, aside)
+    except (StorageError, OSError) as error:
+        if aside.folder is None:
+            raise
+        raise NotRestored(f"{error}; what was there lies in {aside.folder}") from error
     finally:
         shutil.rmtree(staging)
     return Restored(
@@ -76,7 +81,7 @@ def restore_backup(
         target=target,
         files=len(manifest.files),
         size=sum(each.size for each in manifest.files),
-        aside=aside,
+        aside=aside.folder,
     )
 
 
@@ -113,31 +118,42 @@ def _unpack(path: Path, staging: Path, limits: Limits) -> Manifest:
     return manifest
 
 
-def _hand_over(server: str, database: Path, aside: Path | None) -> None:
-    """Have the server hold the rows; those it held lie in a file before they go."""
-    try:
-        from_thread.run(replace_rows, server, database, aside / DATABASE if aside else None)
-    except BaseException:
-        if aside:
-            shutil.rmtree(aside)
-        raise
+class _Aside:
+    """Where what was there goes; the folder is made for the first of it, and never removed."""
+
+    def __init__(self, target: Path, now: datetime) -> None:
+        self.folder: Path | None = None
+        self._target = target
+        self._prefix = f"{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-"
+
+    def take(self, path: Path, name: str) -> None:
+        """Move it there."""
+        self.folder = self.folder or Path(mkdtemp(prefix=self._prefix, dir=self._target))
+        os.rename(path, self.folder / name)
+
+
+def _hand_over(server: str, database: Path, aside: _Aside, *, may_move_aside: bool) -> None:
+    """Have the server hold the rows; those it held lie aside, in a whole file, before they go."""
+    with TemporaryDirectory(prefix=STAGING, dir=database.parent.parent) as folder:
+        held = Path(folder) / HELD
+        keep = partial(aside.take, held, DATABASE) if may_move_aside else None
+        try:
+            from_thread.run(partial(replace_rows, server, database, held=held, keep=keep))
+        except HoldsRows as error:
+            raise _in_use(_ROWS) from error
     database.unlink()
 
 
-def _swap(
-    staging: Path, target: Path, there: Sequence[str], aside: Path | None, now: datetime
-) -> Path | None:
+def _swap(staging: Path, target: Path, there: Sequence[str], aside: _Aside) -> None:
     """Move aside what is there, and all that was unpacked into its place."""
     for name in there:
-        aside = aside or _aside(target, now)
-        os.rename(target / name, aside / name)
+        aside.take(target / name, name)
     for name in sorted(os.listdir(staging)):
         os.rename(staging / name, target / name)
-    return aside
 
 
-def _aside(target: Path, now: datetime) -> Path:
-    return Path(mkdtemp(prefix=f"{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-", dir=target))
+def _in_use(what: str) -> TargetInUse:
+    return TargetInUse(f"{what} already: say --yes to have it moved aside")
 
 
 def _in_the_way(target: Path, *, with_database: bool) -> list[str]:

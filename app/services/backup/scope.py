@@ -13,6 +13,8 @@ from pathlib import Path
 DATABASE = "steward.db"
 ASIDE = "before-restore-"
 STAGING = ".restoring-"
+HELD = "held.db"
+"""What a server holds, while it is copied before a restore."""
 _NEVER = {"backups", "logs", "tmp", "valkey", "secret.key"}
 _PASSING = re.compile(r"steward\.db.*|.*\.lock|.*\.sock|secret\.key.*|valkey\..*")
 

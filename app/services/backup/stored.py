@@ -40,7 +40,7 @@ class Stored:
     ) -> Restored:
         """Put a backup back, its rows into the database of this URL, or into the target.
 
-        Raises `BackupError` and `DatabaseInUse`, and then nothing has changed.
+        Raises `BackupError` and `StorageError`; nothing has changed, unless it is `NotRestored`.
         """
         kept = await run_sync(self.shelf.get, name)
         await run_sync(self.shelf.refuse_changed, kept)

@@ -16,12 +16,13 @@ import pytest
 from anyio.to_thread import run_sync
 from sqlalchemy import Column, Enum, String, insert, select, text, update
 
-from app.services.backup import Backups, BackupStatus, Retention, TargetInUse
+from app.services.backup import Backups, BackupStatus, NotRestored, Retention, TargetInUse
 from app.services.backup.scope import Scope
 from app.services.backup.shelf import Shelf
 from app.storage.base import Json, UtcDateTime
 from app.storage.database import Database
-from app.storage.errors import DatabaseInUse
+from app.storage.errors import DatabaseInUse, HoldsRows
+from app.storage.exchange import replace_rows
 from app.storage.migrations import every_table
 from app.storage.mirror import RESTORED, MirrorRow
 from app.storage.sightings import SightingRow
@@ -85,11 +86,12 @@ ODD_VALUES = {
 
 
 async def rows_of(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table."""
+    """Every row of every table, but of what is cached."""
     async with database.read() as session:
         return {
             table.name: sorted(map(tuple, await session.execute(select(table))), key=repr)
             for table in every_table().sorted_tables
+            if table.name != "cache"
         }
 
 
@@ -116,7 +118,7 @@ async def test_every_row_comes_back_as_it_was(url: str, tmp_path: Path) -> None:
         before = await rows_of(database)
         async with database.write() as session:
             await session.execute(text("UPDATE users SET name = 'overwritten'"))
-            await session.execute(text("DELETE FROM cache"))
+            await session.execute(text("DELETE FROM outbox"))
 
     assert (await backups.verify())[1].problems == ()
     restored = await backups.restore("latest", tmp_path / "home", may_move_aside=True, server=url)
@@ -227,11 +229,54 @@ async def test_rows_are_only_replaced_when_that_is_said(url: str, tmp_path: Path
         assert await rows_of(database) == before
 
 
+async def test_rows_that_came_since_somebody_looked_are_not_replaced(
+    url: str, tmp_path: Path
+) -> None:
+    async with Database.open(tmp_path / "file.db") as file:
+        await file.migrate()
+    async with Database.open(url) as database:
+        before = await rows_of(database)
+
+    with pytest.raises(HoldsRows, match="holds rows already"):
+        await replace_rows(url, tmp_path / "file.db", held=tmp_path / "held.db", keep=None)
+
+    async with Database.open(url) as database:
+        assert await rows_of(database) == before
+
+
+async def test_a_row_that_the_server_refuses_leaves_all_there(url: str, tmp_path: Path) -> None:
+    backups = await saved(url, tmp_path / "home")
+    async with Database.open(url) as database:
+        before = await rows_of(database)
+    await backups.restore("latest", tmp_path / "file", may_move_aside=False)
+    with closing(sqlite3.connect(tmp_path / "file/steward.db")) as file, file:
+        file.execute("UPDATE worker_sightings SET pid = 'a lot'")
+    async with Database.open(tmp_path / "file/steward.db") as database:
+        odd = backups_of(database, tmp_path / "file")
+        await odd.make()
+
+    with pytest.raises(NotRestored, match=r"did not take the rows: .*lies in") as caught:
+        await odd.restore("latest", tmp_path / "home", may_move_aside=True, server=url)
+
+    (aside,) = (tmp_path / "home").glob("before-restore-*")
+    assert str(aside) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    async with Database.open(url) as database, Database.open(aside / "steward.db") as held:
+        assert await rows_of(database) == await rows_of(held) == before
+
+
 @pytest.mark.case(64)
 @pytest.mark.tier("T2")
-@pytest.mark.parametrize("words", [("now",), ("restore", "latest", "--yes")])
+@pytest.mark.parametrize(
+    ("words", "copied"),
+    [
+        ("now", "backups/*/steward.db*"),
+        ("restore latest --yes", ".restoring-*/held.db*"),  # the server's rows, before they go
+        ("restore latest --yes", "before-restore-*/steward.db"),  # and once the new ones come
+    ],
+)
 async def test_one_that_is_killed_has_changed_nothing(
-    url: str, tmp_path: Path, words: tuple[str, ...]
+    url: str, tmp_path: Path, words: str, copied: str
 ) -> None:
     home = tmp_path / "home"
     async with Database.open(url) as database, database.write() as session:
@@ -243,7 +288,7 @@ async def test_one_that_is_killed_has_changed_nothing(
     async with Database.open(url) as database:
         before = await rows_of(database)
 
-    await run_sync(kill_in_the_middle, home, url, words)
+    await run_sync(kill_in_the_middle, home, url, words, copied)
 
     assert len(await backups.list()) == 1
     assert (await backups.verify())[1].problems == ()
@@ -252,14 +297,13 @@ async def test_one_that_is_killed_has_changed_nothing(
         assert (await backups_of(database, home).make()).status is BackupStatus.SUCCESS
 
 
-def kill_in_the_middle(home: Path, url: str, words: tuple[str, ...]) -> None:
+def kill_in_the_middle(home: Path, url: str, words: str, copied: str) -> None:
     """Begin, and be killed once a good part of the rows is copied."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "app", "backup", *words],
+        [sys.executable, "-m", "app", "backup", *words.split()],
         env=Command(home, {}).environment(STEWARD_DATABASE__URL=url),
     )
-    where = home / "backups" if words == ("now",) else home
-    while not any(each.stat().st_size > 10**6 for each in where.glob("*/steward.db*")):
+    while not any(each.stat().st_size > 10**6 for each in home.glob(copied)):
         with suppress(subprocess.TimeoutExpired):
             running.wait(timeout=0.005)
             raise AssertionError("it was too quick to be killed")
