@@ -160,6 +160,21 @@ async def test_the_first_sync_after_a_restore_removes_nothing(
     assert files(here) == {"newer": b"since", "only here": b"then", "only there": b"then"}
 
 
+async def test_a_restore_of_empty_folders_is_over_after_one_sync(
+    sync: FileSync, database: Database, here: Path, there: Path
+) -> None:
+    await sync.sync()
+    bring_up(database.path)
+    await sync.sync()
+    write(here, "tea", b"new")
+    await sync.sync()
+    (there / "tea").unlink()
+
+    done = await sync.sync()
+
+    assert (done.removed_here, done.sent) == (1, 0)
+
+
 async def test_what_was_changed_wins_over_what_was_removed(
     sync: FileSync, here: Path, there: Path
 ) -> None:

@@ -60,7 +60,7 @@ class FileSync:
             if not dry_run:
                 await memory.begin(new)
         await _in_thread(sides.look)
-        if memorized.is_restored and known:
+        if memorized.is_restored and not new:  # what is new was known to nobody
             known = {each: known[each] for each in known if sides.are_both(read_path(each))}
             if not dry_run:
                 await memory.merge(memorized.files.keys() - known.keys())
