@@ -12,6 +12,7 @@ The text is kept as long as it may have to be sent again, and no longer.
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import ForeignKey, String, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +40,9 @@ class SmsStatus(StrEnum):
     DROPPED = "dropped"
 
 
+EFFECT: Final = "sms:"
+"""What the name of an SMS's effect begins with."""
+
 OVER = (SmsStatus.DELIVERED, SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.DROPPED)
 """Nothing more is done about these."""
 
@@ -63,6 +67,26 @@ class OutgoingSmsRow(Base):
     """What the provider called the last thing that went wrong."""
     detail: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+_TRY = f"'{EFFECT}' || key || '#' || (attempts + 1)"  # as whoever sends it names it
+NOTE_RESTORED: Final = (
+    (
+        "INSERT OR IGNORE INTO effects (key, run_id, origin, name, is_shared, state, by, job,"
+        " attempt, worker, since_ms, asks, result, alive_at)"
+        f" SELECT '/' || {_TRY}, 'restored-sms-' || id, 'restored-sms-' || id, {_TRY}, 1,"
+        " 'in_doubt', lower(hex(randomblob(16))), 'sms.process_sms_retries', attempts + 1,"
+        " 'restored', CAST(strftime('%s', 'now') AS INTEGER) * 1000, 1, x'',"
+        " strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+        " FROM outgoing_sms WHERE status IN ('retrying', 'unknown')",
+        (),
+    ),
+    (
+        "UPDATE outgoing_sms SET status = 'unknown', detail = ? WHERE status = 'retrying'",
+        ("it may have been sent since it was saved: see `steward effects`",),
+    ),
+)
+"""What has a restored backup know it: what was to be sent again may have gone out since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 Of a thing that one side of a sync lacks, nobody can tell whether it was removed there, or came to
 the other since. So the first sync after that removes nothing, on either side: what one side lacks
-it gets. And the workers of then are not missed.
+it gets. An SMS that was to be sent again may have gone out since: a person is asked. And the
+workers of then are not missed.
 """
 
 import sqlite3
@@ -12,11 +13,13 @@ from pathlib import Path
 from app.storage.errors import UnusableDatabase
 from app.storage.migrations import upgrade
 from app.storage.mirror import RESTORED
-from app.storage.synced_files import NOTE_RESTORED
+from app.storage.outgoing_sms import NOTE_RESTORED as SMS_RESTORED
+from app.storage.synced_files import NOTE_RESTORED as FILES_RESTORED
 
 _STEPS = (
     ("UPDATE mirrors SET cursor = ?", (RESTORED,)),
-    NOTE_RESTORED,
+    FILES_RESTORED,
+    *SMS_RESTORED,
     ("UPDATE worker_sightings SET left_at = seen_at WHERE left_at IS NULL", ()),
 )
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from app.context import Context
-from app.engine import Breaker, ManualClock, RetryLater, days, minutes, seconds
+from app.engine import Breaker, ManualClock, RetryLater, days, minutes, seconds, settle
 from app.engine.retry import is_permanent
 from app.jobs.sms import cleanup_old_retries, process_sms_retries, send_sms, sms_health
 from app.services.notifications import DeliveryStatus
@@ -14,7 +14,9 @@ from app.services.sms.health import SmsLevel
 from app.services.sms.memory import MemorySms
 from app.services.sms.provider import Standing, Whereabouts
 from app.services.sms.retries import RoundStatus
+from app.storage.effects import Effects
 from app.storage.outgoing_sms import OutgoingSmses, SmsStatus
+from app.storage.restored import bring_up
 from app.storage.users import UnknownUser, User
 from tests.jobs.phones import NUMBER, give_phone, other_run, take_phone, the_sms, working
 
@@ -229,6 +231,28 @@ async def test_what_may_have_gone_out_does_not_go_out_again_until_somebody_says_
     sms = await the_sms(context, ann)
     assert (sms.status, phones.sent) == (SmsStatus.UNKNOWN, [])
     assert is_permanent(Doubtful())
+
+
+async def test_one_out_of_a_backup_may_have_gone_out_since_so_a_person_is_asked(
+    context: Context, ann: User, phones: MemorySms, clock: ManualClock
+) -> None:
+    for code in (30001, 30002):
+        await sent_in_vain(context, phones, ann, code)
+    bring_up(context.database.path)
+    bring_up(context.database.path)
+    ledger = Effects(context.database, now=clock.now)
+    clock.advance(minutes(15))
+
+    asked = await process_sms_retries(context)
+    doubt, _ = await ledger.in_doubt()
+    await settle(ledger, doubt, happened=False)
+    clock.advance(minutes(11))
+    told = await process_sms_retries(context)
+
+    assert (asked.processed, told.processed, len(phones.sent)) == (0, 1, 1)
+    found = await OutgoingSmses(context.database).of(ann.id)
+    assert {each.status for each in found} == {SmsStatus.ACCEPTED, SmsStatus.UNKNOWN}
+    assert await ledger.count_in_doubt() == 1
 
 
 async def test_in_a_round_one_doubt_ends_it_and_costs_nobody_an_sms(

@@ -20,11 +20,10 @@ from app.services.sms.errors import SmsRejected, SmsUnanswered
 from app.services.sms.provider import SmsProvider
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.outgoing_sms import NewSms, OutgoingSms, OutgoingSmses, SmsStatus
+from app.storage.outgoing_sms import EFFECT, NewSms, OutgoingSms, OutgoingSmses, SmsStatus
 
 logger = logging.getLogger(__name__)
 
-PREFIX: Final = "sms:"
 FIRST_LOOK: Final = timedelta(minutes=1)
 """After that, whoever was sent an SMS has it, or it is lost."""
 DOUBT: Final = timedelta(minutes=10)
@@ -124,4 +123,4 @@ class SmsOutbox:
 
 def effect_of(sms: OutgoingSms) -> str:
     """The name of its next try, which is the same for whoever makes it."""
-    return f"{PREFIX}{sms.key}#{sms.attempts + 1}"
+    return f"{EFFECT}{sms.key}#{sms.attempts + 1}"
