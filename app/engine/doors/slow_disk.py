@@ -8,9 +8,9 @@ looked in this hour and in the one before is noted beside the runs.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, OutOfMemoryError
 
 from app.engine.clock import to_ms
 from app.engine.doors.client import Client
@@ -32,10 +32,9 @@ async def slow_disk(client: Client) -> str:
             return ""
         count, hour = int(info["aof_delayed_fsync"]), await _hour(client)
         marks = [keys.slow_syncs(info["run_id"], each) for each in (hour, hour - 1)]
-        async with redis.pipeline(transaction=True) as pipe:
-            pipe.set(marks[0], count, nx=True, ex=_KEPT)
-            pipe.mget(marks)
-            _, noted = cast("Any", await pipe.execute())
+        with suppress(OutOfMemoryError):  # a full server is asked all the same
+            await redis.set(marks[0], count, nx=True, ex=_KEPT)
+        noted: Sequence[bytes | None] = await redis.mget(marks)
     grown = count - _before(noted, is_young=int(info["uptime_in_seconds"]) < _HOUR)
     return _said(grown) if grown > 0 else ""
 

@@ -68,6 +68,18 @@ async def test_what_happened_before_the_last_hour_is_forgotten(
     assert 0 < await redis.ttl(mark) <= 3 * 3_600
 
 
+async def test_a_server_without_memory_is_still_asked(
+    client: Client, server: Server, disk: SlowDisk
+) -> None:
+    assert await slow_disk(client) == ""
+    disk.held_up = 3
+    await client.store.redis.delete(*await asked(server.settings, "KEYS", f"{keys.SLOW_SYNCS}*"))
+    await asked(server.settings, "CONFIG", "SET", "maxmemory", "1")
+
+    assert "held the append-only file up 3 times" in await slow_disk(client)
+    assert await asked(server.settings, "KEYS", f"{keys.SLOW_SYNCS}*") == []
+
+
 async def test_a_server_without_such_a_file_has_nothing_to_tell(codec: Codec) -> None:
     with servers.folder() as place:
         async with (
