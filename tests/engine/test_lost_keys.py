@@ -106,6 +106,27 @@ async def test_runs_whose_queue_is_deleted_are_missed_and_run_once_they_are_put_
     assert sorted(shop.page) == sorted(map(str, range(20)))
 
 
+@pytest.mark.case(24)
+async def test_runs_off_their_queue_are_missed_among_many_until_they_are_back(
+    workshop: Open,
+) -> None:
+    async with workshop(write) as shop:
+        handles = await shop.client.enqueue_many(write.call("it") for _ in range(1_000))
+        missed, ids = list[str](), sorted(each.id for each in handles[::100])
+        await shop.client.store.redis.zrem(keys.queue("default"), *ids)
+        strays = Strays(shop.client, pause=seconds(0))
+
+        for _ in range(20):  # a busy server needs more than a look for so many
+            if sorted(missed) != ids:
+                missed = [*await strays.look()]
+        again = [sorted(await strays.look()) for _ in range(3)]
+        await _mended(shop)
+
+        assert await strays.look() == []
+    assert sorted(missed) == ids
+    assert again == [ids, ids, ids]
+
+
 async def _mended(shop: Workshop) -> int:
     """How many runs a doctor has put back on their queue."""
     doctor = Doctor(shop.client, jobs=shop.jobs, pause=seconds(0.05))
