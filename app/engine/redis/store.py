@@ -125,6 +125,8 @@ class Store(Arrivals, Endings):
 
         They are leased to `worker` for a moment: a claim that tells `mine` takes them.
         """
+        if not await self.has(keys.PARKED):
+            return 0
         jobs = (field for each in versions for field in each)
         head = (worker, _MOMENT_MS, most, len(queues), *queues)
         return int(await self.steps.run("unpark", *head, *jobs))

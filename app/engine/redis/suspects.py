@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from app.engine.clock import span_ms
+from app.engine.redis import keys
 from app.engine.redis.steps import Steps
 from app.engine.redis.store import Store
 from app.engine.run import Claimed
@@ -24,11 +25,13 @@ class Suspects:
 
     def __init__(self, store: Store) -> None:
         """Reads and writes over the store's line."""
-        self._clock = store.clock
+        self._clock, self._store = store.clock, store
         self._steps = Steps(store.redis.line)
 
     async def take(self, worker: str, queues: Sequence[str], *, lease: timedelta) -> Suspect | None:
         """The likeliest on these queues, leased to `worker`; None when there is none."""
+        if not await self._store.has(keys.SUSPECTS):
+            return None
         found = await self._steps.run("try", worker, span_ms(lease), *queues)
         if not found:
             return None
