@@ -23,14 +23,14 @@ class Landslide:
     gone: int
     known: int
     mark: str
-    """What to say so that it is taken for removals: no other mirror, and no other side, has it."""
+    """What to say so that it is taken for removals: it holds for these things only."""
 
     def told(self, command: str) -> str:
         """What has happened, and how to go on; `command` is what syncs by hand."""
         return (
-            f"{self.gone} of {self.known} are suddenly gone from {self.where}, so nothing was "
-            f"synced: bring them back or, to remove them on the other side too, "
-            f"`{command} removals={self.mark}`"
+            f"`{command} removals={self.mark}` removes on the other side, too, what is suddenly "
+            f"gone from {self.where}, {self.gone} of {self.known}; or bring it back: nothing is "
+            f"synced until then"
         )
 
 
@@ -44,6 +44,13 @@ def landslides(pairs: Sequence[Pair], name: str) -> list[Landslide]:
         alone = len(gone - too)
         is_most = alone > _FEW and 2 * alone > len(known)
         if alone and (is_most or len(gone) == len(known)):
-            mark = sha256(f"{name}\n{where}".encode()).hexdigest()[:_MARK]
+            mark = _mark(name, where, *sorted(gone - too))
             found.append(Landslide(where=where, gone=alone, known=len(known), mark=mark))
     return found
+
+
+def _mark(*parts: str) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(part.encode(errors="surrogateescape") + b"\0")
+    return digest.hexdigest()[:_MARK]

@@ -245,11 +245,26 @@ async def test_a_side_that_lost_all_or_most_is_not_followed_until_somebody_says_
     held, again = await both.sync(), await both.sync("another")
 
     assert (held.changes, held.failed, again.changes, again.is_held) == (0, 1, 0, True)
-    assert f"{gone} of {known} are suddenly gone from the" in held.errors[0]
+    assert "suddenly gone from the" in held.errors[0]
+    assert f", {gone} of {known};" in held.errors[0]
     assert len(both.things if side == "here" else both.files) == known
     done = await both.sync(mark_in(held))
     assert (done.deleted + done.sent_deleted, done.failed) == (gone, 0)
     assert len(both.files) == len(both.things) == known - gone
+
+
+async def test_what_somebody_said_of_some_does_not_hold_for_more(both: Both) -> None:
+    names = [f"{number}.txt" for number in range(12)]
+    for name in names:
+        both.there.edit(name, b"x")
+    await both.sync()
+    remove(both, "here", *names[:11])
+    mark = mark_in(await both.sync())
+    remove(both, "here", names[11])
+
+    done = await both.sync(mark)
+
+    assert (done.is_held, done.sent_deleted, len(both.things)) == (True, 0, 12)
 
 
 @pytest.mark.parametrize("side", ["here", "there"])

@@ -51,7 +51,7 @@ class CalDavAccount:
         self._book = book
         digest = sha256(f"{username}@{server.url}".encode()).hexdigest()
         self.name = f"caldav:{digest[:32]}"
-        self.label = f"the CalDAV account at {server.host}"
+        self.label = f"the CalDAV account at {cleaned(server.host, LONGEST)}"
         self.setting = "STEWARD_CALENDAR__CALDAV__URL, __USERNAME and __PASSWORD, or __TOKEN"
 
     async def read(self, known: SourceState | None, *, removals: str = "") -> Snapshot | Unchanged:
