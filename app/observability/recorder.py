@@ -63,7 +63,8 @@ class Recorder:
                     outage.is_over()
         finally:
             with anyio.move_on_after(_LAST_PASS, shield=True):
-                await self._finish()
+                async with anyio.create_task_group() as last:
+                    last.start_soon(self._finish)  # Python 3.11.2 can't wait in a cancelled task
 
     async def drain(self) -> None:
         """Record all there is, and return; waits for another recorder to stop or die.
@@ -117,8 +118,7 @@ class Recorder:
             await self._record_the_rest()
         except Exception as error:
             log.warning("the last events are left to the next recorder: %s", error)
-        finally:  # Python 3.11.2 cancels once more, whatever is shielded
-            await self._let_go()
+        await self._let_go()
 
     async def _keep_unconfirmed(self) -> None:
         while left := await self._events.unconfirmed():
