@@ -170,7 +170,7 @@ async def test_metrics_are_exported_while_thousands_of_runs_are_committed(
     port = servers.free_port()
     home.steward(STEWARD_WATCH__PORT=str(port), STEWARD_WATCH__TOKEN=TOKEN)
     worker, done, said, counts = Watcher(port), anyio.Event(), dict[str, str](), list[int]()
-    runs = Runs(steward.database)
+    runs, committed = Runs(steward.database), list[int]()
 
     async def feed() -> None:
         while not done.is_set():
@@ -194,7 +194,7 @@ async def test_metrics_are_exported_while_thousands_of_runs_are_committed(
             feeders.start_soon(feed)
         await eventually(thousands, within=timedelta(seconds=60))
         counts.append(await recorded())
-        committed = [await events()]
+        committed.append(await events())
         with anyio.fail_after(EXPORT.total_seconds()):
             async with anyio.create_task_group() as exports:
                 exports.start_soon(export, "--json")
