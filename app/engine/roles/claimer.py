@@ -119,6 +119,7 @@ class Claimer:
     def _handed(self, run_id: str, queue: str, payload: bytes) -> None:
         """Start a run that was handed over; one that is here already was told of twice."""
         self._is_offering = False
+        self._pacer.handed()
         if run_id not in self._mine():
             self._ahead.add(Claimed(id=run_id, queue=queue, payload=payload, worker=self._worker))
 

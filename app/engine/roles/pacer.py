@@ -44,6 +44,10 @@ class Pacer:
         self._is_theirs = True
         self._woken.set()
 
+    def handed(self) -> None:
+        """A run came by itself: that the claim after it brings nothing is not others' doing."""
+        self._back = 0.0
+
     def begin(self) -> None:
         """A claim begins, and answers to whatever was told before."""
         self._was_theirs, self._is_theirs = self._is_theirs, False
