@@ -98,7 +98,7 @@ class Ahead:
 
     def add(self, run: Claimed) -> None:
         """Start it as soon as there is a slot, or give it back."""
-        if not self._waiting and self._slots.free > self._reserved[run.queue]:
+        if not self._waiting and self._fits(run, self._slots.free):
             self._start(run)
             return
         self._waiting.append((run, monotonic()))
@@ -117,7 +117,7 @@ class Ahead:
     def _advance(self) -> None:
         """Start those there is a slot for."""
         while self._waiting and (free := self._slots.free) > 0:
-            place = 0 if free > self._reserved[self._waiting[0][0].queue] else self._first(free)
+            place = 0 if self._fits(self._waiting[0][0], free) else self._first(free)
             if place is None:
                 return
             run, since = self._waiting[place]
@@ -133,7 +133,10 @@ class Ahead:
     def _first(self, free: int) -> int | None:
         """The place of the first there is a slot for."""
         runs = enumerate(self.waiting)
-        return next((place for place, run in runs if free > self._reserved[run.queue]), None)
+        return next((place for place, run in runs if self._fits(run, free)), None)
+
+    def _fits(self, run: Claimed, free: int) -> bool:
+        return free > self._reserved.get(run.queue, 0)  # anybody may hand over, and name any queue
 
     def _look_in(self, pause: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(pause, self._look)

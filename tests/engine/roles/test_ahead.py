@@ -142,6 +142,15 @@ async def test_an_urgent_run_passes_those_that_leave_slots_free_for_it() -> None
     await desk.end_all()
 
 
+async def test_a_run_of_a_queue_that_nobody_serves_here_begins_and_is_judged_there() -> None:
+    desk = Desk()
+
+    (stranger,) = desk.add(1, queue="nobody's")
+
+    assert desk.begun == [stranger]
+    await desk.end_all()
+
+
 async def test_what_has_waited_for_long_is_given_back() -> None:
     desk = Desk()
     desk.add(SLOTS)
