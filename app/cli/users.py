@@ -77,6 +77,10 @@ async def change_user(
     json: Json = False,
 ) -> None:
     """Change what you name of a user, and leave the rest."""
+    if all(each is None for each in (address, name, timezone, mail, quiet_hours)):
+        raise Misused("say what to change: --address, --name, --timezone, --mail, --quiet-hours")
+    if "" in (address, name, timezone):
+        raise Misused("address, name and time zone can be changed, not taken away")
     async with _opened() as services:
         owner = await services.users.owner()
         if user_id == owner.id and (address or name or timezone):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import String, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -86,8 +86,7 @@ class Users:
 
     async def only(self) -> User:
         """The one active user; raises `UnknownUser` when there are none or several."""
-        found = await self.active()
-        if len(found) == 1:
+        if len(found := await self.active()) == 1:
             return found[0]
         several = f"there are {len(found)} users: say which one"
         raise UnknownUser(several if found else "there is no user yet: start Steward once")
@@ -176,9 +175,9 @@ class Users:
         """
         async with self._database.write() as session:
             row = await _known(session, user_id)
-            given = dict[str, object](
-                _checked(name or row.name, address or row.address, timezone or row.timezone)
-            )
+            given: dict[str, object] = {
+                **_checked(name or row.name, address or row.address, timezone or row.timezone)
+            }
             given |= {} if wants_mail is None else {"wants_mail": wants_mail}
             given |= {} if quiet_hours is None else _quiet(quiet_hours)
             given |= {} if active is None else {"active": active}
@@ -205,8 +204,9 @@ async def _known(session: AsyncSession, user_id: int) -> UserRow:
 
 async def _refuse_twin(session: AsyncSession, row: UserRow) -> None:
     """An address says whose preferences a file holds, so it is one active user's."""
-    twins = select(UserRow.id).where(UserRow.address == row.address, UserRow.active.is_(True))
-    if row.active and (twin := await session.scalar(twins.where(UserRow.id != row.id))):
+    is_same = func.lower(UserRow.address) == row.address.lower()
+    twins = select(UserRow.id).where(is_same, UserRow.active.is_(True), UserRow.id != row.id)
+    if row.active and (twin := await session.scalar(twins)):
         raise InvalidUser(f"address is that of user {twin} already")
 
 

@@ -77,6 +77,10 @@ async def test_a_mistake_is_named_and_nothing_is_changed(steward: Inside) -> Non
     for said, wrong in (
         ("'bob' is not a mail address", add_user("bob")),
         ("address is that of user 2 already", add_user("bob@example.org")),
+        ("address is that of user 2 already", add_user("Bob@Example.org")),
+        ("say what to change: --address", change_user(2)),
+        ("can be changed, not taken away", change_user(2, name="")),
+        ("can be changed, not taken away", change_user(2, address="")),
         ("timezone must be a name such as", add_user("cy@example.org", timezone="Mars")),
         ("quiet hours must be two times", change_user(2, quiet_hours="late")),
     ):
