@@ -22,9 +22,9 @@ SPENT = "this worker stops, for a fresh one to go on"
 async def test_a_process_that_is_killed_is_replaced_and_none_of_its_runs_is_lost(
     home: Home, steward: Services
 ) -> None:
-    supervisor = home.supervisor(2)
+    supervisor = home.supervisor(2, STEWARD_WORKER__CONCURRENCY="20")
     await alive(steward, supervisor, 2)
-    calls = [jobs.tell.call(wait=number % 2 == 0) for number in range(60)]
+    calls = [jobs.tell.call(wait=number % 2 == 0) for number in range(60)]  # too many for one
     handles = await steward.client.enqueue_many(calls)
     victim = (await home.ledger.until("begun", 40))[-1].pid
 
