@@ -93,6 +93,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many workers in a row died with it at work, and may have died of it."""
     uncharged: int = 0
     """How many of its attempts ended with their worker: its policy doesn't count them."""
+    is_over: bool = False
+    """Whether a run of this id is over, and what it left is still kept."""
 
     @property
     def charged(self) -> int:

@@ -57,8 +57,9 @@ async def test_poison_dies_with_its_bytes_and_hurts_nobody(
     largest = tier.of(1_000_000, 16_000_000, 64_000_000)
     poison = Poison(codec=codec, dice=Random(seed), largest=largest)
     async with workshop(write, poisoned, hurried) as shop:
-        poison.others = await whole_ones(shop)
-        bad = await spread(shop, poison, count)
+        over = await whole_ones(shop)
+        poison.others = list(over.values())
+        bad = await spread(shop, poison, count) | over
 
         with anyio.fail_after(300):
             await shop.worker(burst=True).run()
@@ -77,16 +78,19 @@ async def test_poison_dies_with_its_bytes_and_hurts_nobody(
     )
 
 
-async def whole_ones(shop: Workshop) -> list[bytes]:
-    """Payloads as they were: of a run that is over, of one that was cancelled, of another queue."""
-    redis, payloads = shop.client.store.redis, list[bytes]()
+async def whole_ones(shop: Workshop) -> dict[str, bytes]:
+    """Payloads by id, back on their queues: of a run that is over, of two that were cancelled."""
+    redis, payloads = shop.client.store.redis, dict[str, bytes]()
     for kind, delay in ((write, None), (write, hours(1)), (hurried, hours(1))):
         handle = await shop.client.enqueue(kind.with_options(delay=delay), "moved")
-        payloads.append(await redis.get(keys.payload(handle.id)))
+        payloads[handle.id] = await redis.get(keys.payload(handle.id))
         if delay:
             await handle.cancel()
     await shop.drain()
     assert shop.page.pop() == "moved"
+    for (id, sealed), queue in zip(payloads.items(), ("default", "default", "urgent"), strict=True):
+        await redis.set(keys.payload(id), sealed)
+        await redis.zadd(keys.queue(queue), {id: 1})
     return payloads
 
 

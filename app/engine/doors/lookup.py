@@ -64,10 +64,11 @@ class Lookup:
         payload, lease, attempts, result, finished, failures = await self._read(run_id)
         if payload is not None:
             return await self._waiting(run_id, payload, lease, int(attempts or 0))
-        if failures:
+        over = None if result is None else self._over(self._codec.open_result(result))
+        if failures and (over is None or over.status is RunStatus.DEAD) and not finished:
             return Trace(status=RunStatus.DEAD, error=_last(failures).error)
-        if result is not None:
-            return self._over(self._codec.open_result(result))
+        if over is not None:
+            return over
         return Trace(status=RunStatus(finished.decode()) if finished else RunStatus.UNKNOWN)
 
     async def _read(self, run_id: str) -> Any:

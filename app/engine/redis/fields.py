@@ -17,7 +17,7 @@ from app.engine.limits import Ask
 from app.engine.run import Claimed, NewRun, lease_of
 from app.engine.verdict import Asking, Told
 
-_UNUSUAL = 5  # what claim.lua tells of each run that is not in its first attempt
+_UNUSUAL = 6  # what claim.lua tells of each run that is not in its first attempt
 _MOST_UNREADABLE = 64 * 1024  # bytes of a payload that nobody can read: enough to see what it was
 
 
@@ -96,7 +96,7 @@ def claimed(
         for id, queue, payload in zip(ids, names, payloads, strict=True)
     ]
     for start in range(0, len(unusual), _UNUSUAL):
-        place, attempt, cancelled, crashes, uncharged = unusual[start : start + _UNUSUAL]
+        place, attempt, cancelled, crashes, uncharged, is_over = unusual[start : start + _UNUSUAL]
         runs[place - 1] = replace(
             runs[place - 1],
             attempt=attempt or 1,
@@ -104,6 +104,7 @@ def claimed(
             cancelled=bool(cancelled),
             crashes=crashes,
             uncharged=uncharged,
+            is_over=bool(is_over),
         )
     return tuple(runs)
 

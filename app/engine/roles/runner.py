@@ -127,6 +127,8 @@ class Runner(Generic[C]):
         payload = self._codec.open_payload(run.payload)
         if payload.id != run.id or payload.q != run.queue:
             self._refuse_unless_plain(payload)
+        elif run.is_over:
+            raise BadPayload("the payload of a run that was over, put on its queue once more")
         return payload
 
     def _refuse_unless_plain(self, payload: Payload) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -34,6 +35,7 @@ from app.engine import (
     minutes,
     seconds,
 )
+from app.engine.redis import keys
 from app.engine.redis.suspects import Suspects
 from tests.engine.conftest import Bench, Open, Workshop
 from tests.engine.jobs import AT_ONCE, die, fail, hurry, pass_gate, wait, write
@@ -404,6 +406,32 @@ async def test_a_payload_moved_to_another_run_or_queue_does_not_run(workshop: Op
             letter = await DeadLetters(shop.client).get(id)
             assert isinstance(letter.last.error, BadPayload)
         assert await original.status() == RunStatus.DEFERRED
+
+
+@pytest.mark.parametrize("kept", [hours(1), AT_ONCE], ids=["result", "no result"])
+async def test_the_payload_of_a_run_that_is_over_does_not_run_again(
+    workshop: Open, kept: timedelta
+) -> None:
+    async with workshop(write, die) as shop:
+        done = await shop.client.enqueue(write, "once")
+        broken = await shop.client.enqueue(die, "never again")
+        redis = shop.client.store.redis
+        sealed = {run.id: await redis.get(keys.payload(run.id)) for run in (done, broken)}
+        await shop.drain(keep_result=kept)
+        failed = await DeadLetters(shop.client).get(broken.id)
+        for id, payload in sealed.items():
+            await redis.set(keys.payload(id), payload)
+            await redis.zadd("arq:queue:default", {id: 1})
+
+        await shop.drain(keep_result=kept)
+
+        assert sorted(shop.page) == ["never again", "once"]
+        assert repr(await DeadLetters(shop.client).get(broken.id)) == repr(failed)
+        letter = await DeadLetters(shop.client).get(done.id)
+        assert isinstance(letter.last.error, BadPayload)
+        assert letter.payload == sealed[done.id]
+        assert [over.run.is_over for over in shop.heard] == [False, False, True, True]
+        assert await done.status() == RunStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("accepted", [True, False])

@@ -14,7 +14,7 @@
 -- Returns now ms, when the next run is due or '', 0 if it looked only behind a cursor, 1 if an offer stands,
 --         names of queues each with how many came from it, ids, payloads, and for every run that is not in its
 --         first attempt, uncounted and wanted: its place, its attempt, 1 if it was cancelled,
---         how many workers in a row died of it, perhaps, and how many ever did
+--         how many workers in a row died of it, perhaps, how many ever did, and 1 if a run of this id is over
 local FARTHEST, NARROWEST, WIDEST = 20000, 20, 1000
 local AT_ONCE, LARGEST = 50, 4194304 -- runs, bytes: who hears of runs is cut off if an answer has over 32 MiB
 local FIRST = ':1'
@@ -114,18 +114,31 @@ local function attempt_after(counted, held)
   return attempt + 1
 end
 
-local function note_unusual(id, attempt)
+local function note_unusual(id, attempt, over)
   local cancelled = call('ZSCORE', ABORT, id) and 1 or 0
   local all, _, _, workers = 0, 0, 0, ''
   if attempt > 1 then all, _, _, workers = crashes_of(id) end
-  for _, each in ipairs({#taken, attempt, cancelled, count_words(workers), all}) do unusual[#unusual + 1] = each end
+  local told = {#taken, attempt, cancelled, count_words(workers), all, over and 1 or 0}
+  for _, each in ipairs(told) do unusual[#unusual + 1] = each end
+end
+
+-- Those of the ids of which a run is over: no enqueue of ours has put them on a queue again.
+local function over_among(free)
+  local left, over = {}, {}
+  for i = 1, #free, 2 do
+    local id, n = free[i], #left
+    left[n + 1], left[n + 2], left[n + 3] = RESULT .. id, FINISHED .. id, DEAD_LETTER .. id
+  end
+  if call('EXISTS', unpack(left)) == 0 then return over end
+  for i = 1, #free, 2 do over[free[i]] = is_over(free[i]) end
+  return over
 end
 
 local function lease(free, lease_ms)
   local wanted, first = {}, worker .. FIRST
   for i = 1, #free, 2 do wanted[i], wanted[i + 1] = ATTEMPTS .. free[i], JOB .. free[i] end
   local found = call('MGET', unpack(wanted))
-  local aborted = call('EXISTS', ABORT) == 1
+  local aborted, over = call('EXISTS', ABORT) == 1, over_among(free)
   for i = 1, #free, 2 do
     local id, held, counted = free[i], free[i + 1], found[i]
     taken[#taken + 1], payloads[#payloads + 1] = id, found[i + 1]
@@ -134,10 +147,10 @@ local function lease(free, lease_ms)
       local attempt = attempt_after(counted, held)
       call('SET', ATTEMPTS .. id, attempt)
       call('SET', LEASE .. id, worker .. ':' .. attempt, 'PX', lease_ms)
-      note_unusual(id, attempt)
+      note_unusual(id, attempt, over[id])
     else
       call('SET', LEASE .. id, first, 'PX', lease_ms)
-      if aborted and call('ZSCORE', ABORT, id) then note_unusual(id, 0) end
+      if over[id] or aborted and call('ZSCORE', ABORT, id) then note_unusual(id, 0, over[id]) end
     end
   end
 end

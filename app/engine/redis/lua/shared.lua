@@ -45,6 +45,9 @@ local function holder_of(key, held, now)
   return id
 end
 
+-- Whether a run of this id has left what a run leaves when it is over.
+local function is_over(id) return call('EXISTS', RESULT .. id, FINISHED .. id, DEAD_LETTER .. id) > 0 end
+
 local function exists_anywhere(id)
   return call('EXISTS', JOB .. id, RESULT .. id, FINISHED .. id, DEAD_LETTER .. id) > 0
 end
