@@ -75,7 +75,8 @@ def _cases(seed: int) -> bool:
 
 
 def _tested(*words: str) -> bool:
-    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", *words]
+    unhurried = ["-o", "faulthandler_timeout=0"]  # many take longer than a test of the suite may
+    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", *unhurried, *words]
     return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_CASES).returncode
 
 

@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import anyio
 
-from app.engine import NEVER, AtOnce, Attempt, Fixed, by_name, job, schedule, seconds
+from app.engine import AtOnce, Attempt, Discard, Fixed, by_name, job, schedule, seconds
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.ledger import Ledger
 from tests.life.oracle import EFFECT, REPLAYS
@@ -117,12 +117,12 @@ async def regret(ctx: Context, ms: int) -> None:
         await anyio.sleep(ms / 1000)
 
 
-@job(name="storm.repent", queue="usual", retry=NEVER, timeout=seconds(30))
+@job(name="storm.repent", queue="usual", retry=_OFTEN, timeout=seconds(30))
 async def repent(ctx: Context) -> int:
-    """Fail for good, until somebody has the dead letter run again."""
+    """Fail for good, until somebody has the dead letter run again: it may need several tries."""
     with _written(ctx):
         if ctx.attempt.parent is None:
-            raise RuntimeError("not before somebody asks again")
+            raise Discard("not before somebody asks again")
         ctx.write(REPLAYS, key=ctx.attempt.parent)
     return ctx.attempt.number
 

@@ -17,7 +17,8 @@ from signal import SIGKILL, SIGSTOP
 from typing import Any, NoReturn
 
 import anyio
-from sqlalchemy import Engine, event
+import anyio.lowlevel
+from sqlalchemy import Engine, Pool, event
 
 import app.worker
 from app.engine import run_process
@@ -52,6 +53,10 @@ STANDS_STILL = "the relay stands still"
 DIED = "the relay's worker died"
 
 
+_in_use: set[object] = set()
+"""The database connections that this process is using."""
+
+
 class MortalRelay(Relay):
     """Dies at one step."""
 
@@ -75,7 +80,7 @@ class MortalRelay(Relay):
         """What is read with the lease."""
         rows = await super().read()
         self._die(Step.BEFORE_ENQUEUE)
-        self._stand_still()
+        await self._stand_still()
         return rows
 
     async def delete(self, marks: Iterable[str]) -> None:
@@ -89,9 +94,12 @@ class MortalRelay(Relay):
         if self.step is step:
             os.kill(os.getpid(), SIGKILL)
 
-    def _stand_still(self) -> None:
+    async def _stand_still(self) -> None:
+        """When the process is in no transaction: everybody would wait for what that has locked."""
         if self.step is Step.NEVER_AND_STANDS_STILL:
             MortalRelay.step = Step.NEVER
+            while _in_use:
+                await anyio.lowlevel.checkpoint()
             Ledger.here().write(STANDS_STILL)
             os.kill(os.getpid(), SIGSTOP)
 
@@ -124,6 +132,8 @@ def main() -> None:
 def _become(step: Step) -> NoReturn:
     MortalRelay.step = step
     app.worker.__dict__["Relay"] = MortalRelay
+    event.listen(Pool, "checkout", lambda _, record, __: _in_use.add(record))
+    event.listen(Pool, "checkin", lambda _, record: _in_use.discard(record))
     try:
         run_process(_work)
     finally:

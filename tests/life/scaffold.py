@@ -77,6 +77,7 @@ class Scaffold:
             while victim.is_alive:
                 if not asking:
                     await self.enqueue(1)
+                await self.witness.follow()
                 await anyio.sleep(_PAUSE)
         receipts = self.witness.ledger.lines(RECEIPT)
         self.witness.accept(*(line.run for line in receipts))

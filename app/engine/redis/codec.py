@@ -7,8 +7,9 @@ The MAC (keyed BLAKE2b, 16 bytes) covers all the other bytes. Redis is storage, 
 does not verify is `BadPayload`, whatever it says. Keys rotate: the first signs, all of them verify.
 A payload also names its run and queue, and the worker compares them with where it found it, so it
 can't be copied to another id; nor does it run again under its own, while what the run left is kept
-(only who may write to Redis could remove that first). `dumps` and `loads` turn arq's dictionaries into the same envelope
-and back, for plain arq clients and workers (`job_serializer`, `job_deserializer`).
+(only who may write to Redis could remove that first). `dumps` and `loads` turn arq's dictionaries
+into the same envelope and back, for plain arq clients and workers (`job_serializer`,
+`job_deserializer`).
 """
 
 import zlib

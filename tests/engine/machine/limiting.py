@@ -5,7 +5,7 @@ none or waits behind others, and nobody waits beside a free place. One limit of 
 id says which of them it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from hypothesis import strategies as st
 
@@ -96,7 +96,8 @@ class Limiting(Steps):
         assert claimed.id in self.picture.put_off, "whoever may not start waits in line"
         line = self.picture.lines[ASKS[limit_of(claimed.id)].name]
         is_first = line[claimed.id] == min(line.values())
-        assert not is_first or _is_full(self.picture, limit_of(claimed.id), self._now())
+        full = _is_full(self.picture, limit_of(claimed.id), self._now(), asker=hand.name)
+        assert not is_first or full
         hand.attempts = [each for each in hand.attempts if each[0].id != claimed.id]
         self.home.setdefault(claimed.id, (run.earliest, run.latest))
         self.model.put_off(run)
@@ -176,10 +177,12 @@ class Limiting(Steps):
                 assert not waits or is_full, f"{kind}: somebody waits beside a free place"
 
 
-def _is_full(picture: Picture, kind: str, now: float) -> bool:
-    """Whether nobody may start."""
+def _is_full(picture: Picture, kind: str, now: float, *, asker: str = "") -> bool:
+    """Whether nobody may start; what `asker` has just been given counts, sign of life or not."""
     name = ASKS[kind].name
-    taken = sum(_is_taken(picture, id, held, now) for id, held in picture.places.get(name, []))
+    workers = {*picture.workers, asker}
+    places = picture.places.get(name, [])
+    taken = sum(_is_taken(picture, id, held, now, workers) for id, held in places)
     if kind == BREAKER:
         until = picture.breakers.get(name, {}).get("until")
         return until is not None and (float(until) > now or taken > 0)
@@ -187,9 +190,9 @@ def _is_full(picture: Picture, kind: str, now: float) -> bool:
     return taken + len(starts) >= _MOST[kind]
 
 
-def _is_taken(picture: Picture, id: str, held: str, now: float) -> bool:
+def _is_taken(picture: Picture, id: str, held: str, now: float, workers: Set[str]) -> bool:
     lease = picture.leases.get(id, "")
-    is_granted, is_alive = ":" not in held, lease.rpartition(":")[0] in picture.workers
+    is_granted, is_alive = ":" not in held, lease.rpartition(":")[0] in workers
     if is_granted and float(held) > now - 1_000:
         return True
     return is_alive and (is_granted or lease == held)
