@@ -1,6 +1,6 @@
 """What is kept in step with something outside: calendars, mailboxes, notes, preferences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +18,8 @@ from app.storage.calendar_event import StoredEvent
 from app.storage.users import User
 
 _FAULT = "Preferences that can't be applied"
+_LOST_EVENTS = "A calendar is not synced: one side suddenly lost most of it"
+_LOST_NOTES = "Your notes are not synced: one side suddenly lost most of them"
 _WHERE = "the home's folder `preferences`"
 
 
@@ -30,7 +32,7 @@ _WHERE = "the home's folder `preferences`"
 async def sync_calendar_events(ctx: Context, *, removals: str = "") -> CalendarSynced:
     """Bring every user's calendars in step. Safe to repeat: what has not changed is unchanged.
 
-    Where a whole side is suddenly empty nothing is done; the result says which `removals` it takes.
+    Where a whole side is suddenly empty nothing is done; the owner is told what to do.
     Fails, to be tried again, only when there are calendars and none of them could be read.
     """
     total = CalendarSynced()
@@ -38,6 +40,7 @@ async def sync_calendar_events(ctx: Context, *, removals: str = "") -> CalendarS
         total += await ctx.calendar.sync(
             user, announce=partial(_announce, ctx, user), removals=removals
         )
+    await _tell_held(ctx, _LOST_EVENTS, total.held)
     total.raise_if_all_failed()
     return total.shortened()
 
@@ -67,11 +70,13 @@ async def sync_email_services(ctx: Context) -> MailSynced:
 async def sync_notion_pages(ctx: Context, *, removals: str = "") -> NotesSynced:
     """Bring the owner's notes in step with Notion, both ways. Safe to repeat, page by page.
 
-    Where a whole side is suddenly empty nothing is done; the result says which `removals` it takes.
+    Where a whole side is suddenly empty nothing is done; the owner is told what to do.
     Fails, to be tried again, when Notion can't be reached, or asks to be left alone for long; what
     was done until then stays done.
     """
-    return await ctx.notes.sync(await ctx.users.owner(), removals=removals)
+    synced = await ctx.notes.sync(await ctx.users.owner(), removals=removals)
+    await _tell_held(ctx, _LOST_NOTES, synced.held)
+    return synced
 
 
 @job(queue=SYNC, timeout=minutes(5), retry=Fixed(minutes(5), attempts=4))
@@ -88,6 +93,19 @@ async def sync_user_preferences(ctx: Context) -> PreferencesSynced:
         await ctx.notifications.send(owner, title, body, channels=(Channel.IN_APP,), dedupe_key=key)
 
     return await ctx.preferences.sync(announce=announce)
+
+
+async def _tell_held(ctx: Context, title: str, held: Mapping[str, str]) -> None:
+    """Tell the owner of each mark once, however often it is met again."""
+    owner = await ctx.users.owner()
+    for mark, words in held.items():
+        await ctx.notifications.send(
+            owner,
+            title,
+            words,
+            channels=(Channel.IN_APP,),
+            dedupe_key=f"landslide:{mark}",
+        )
 
 
 async def _announce(

@@ -214,8 +214,32 @@ async def test_an_emptied_folder_of_notes_removes_no_page_until_somebody_says_so
         assert server.texts() == {"Tea": "green", "Plan": "x"}
         word = "`steward enqueue sync.sync_notion_pages removals="
         mark = held.errors[0].partition(word)[2].partition("`")[0]
+        again = await sync_notion_pages(ctx)
+        assert held.held == again.held == {mark: held.errors[0]}
+        told = await Notices(context.database).of((await context.users.owner()).id)
+        assert [each.body for each in told] == [held.errors[0]]
+        assert told[0].title == "Your notes are not synced: one side suddenly lost most of them"
         assert (await sync_notion_pages(ctx, removals=mark)).sent_deleted == 2
         assert server.texts() == {}
+
+
+async def test_the_owner_is_told_once_of_a_calendar_that_is_suddenly_empty(
+    context: Context, calendar: MemoryCalendar, owner: User
+) -> None:
+    calendar.held = {"1a2b3c4d": "Work: `do this` or that"}
+
+    first, second = await sync_calendar_events(context), await sync_calendar_events(context)
+
+    words = f"{calendar.label}: Work: `do this` or that"
+    assert first.held == second.held == {"1a2b3c4d": words}
+    (told,) = await Notices(context.database).of(owner.id)
+    assert (told.title, told.body) == (
+        "A calendar is not synced: one side suddenly lost most of it",
+        words,
+    )
+    calendar.held = {"5e6f7a8b": "Work: `do this` or that"}
+    await sync_calendar_events(context)
+    assert len(await Notices(context.database).of(owner.id)) == 2
 
 
 async def test_having_no_account_for_notes_is_an_outcome_of_its_own(context: Context) -> None:

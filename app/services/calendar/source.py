@@ -5,8 +5,8 @@ CalendarError
 └── SourceRefused      it won't be read until somebody changes a setting
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Protocol
@@ -39,6 +39,8 @@ class Outward:
     conflicts: int = 0
     failed: int = 0
     errors: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Marks of what is suddenly gone and left alone until a person says so, each in words."""
 
     def __add__(self, other: "Outward") -> "Outward":
         return Outward(
@@ -46,6 +48,7 @@ class Outward:
             conflicts=self.conflicts + other.conflicts,
             failed=self.failed + other.failed,
             errors=self.errors + other.errors,
+            held={**self.held, **other.held},
         )
 
 

@@ -185,7 +185,8 @@ def _complaints(reading: Reading) -> list[str]:
 
 def _sent(source: CalendarSource, outward: Outward) -> CalendarSynced:
     sent = CalendarSynced(sent=outward.sent, conflicts=outward.conflicts, failed=outward.failed)
-    return sent.with_errors(f"{source.label}: {each}" for each in outward.errors)
+    held = {mark: f"{source.label}: {words}" for mark, words in outward.held.items()}
+    return sent.with_errors(f"{source.label}: {each}" for each in outward.errors).with_held(held)
 
 
 def _outcome(synced: CalendarSynced) -> SyncOutcome:

@@ -1,7 +1,7 @@
 """What a calendar sync did, in numbers and in words."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ from app.services.calendar.source import (
 from app.services.ics.event import cleaned
 
 _TOLD = 20  # errors in a result; the rest are counted
-_LONGEST = 300  # characters of an error
+_LONGEST = 400  # characters of an error: the names of a host and a calendar, and a command
 
 
 class SyncStatus(StrEnum):
@@ -48,15 +48,21 @@ class CalendarSynced:
     sources_refused: int = 0
     """Those among the failed that need another setting; time won't mend them."""
     errors: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Marks of what is suddenly gone and left alone until a person says so, each in words."""
     retry_after: timedelta | None = None
     """How long a source asks to be left alone."""
 
     def with_errors(self, errors: Iterable[str]) -> "CalendarSynced":
         """The same, and not a full success if there are any."""
-        told = tuple(cleaned(each, _LONGEST).replace("\n", " ") for each in errors)
+        told = tuple(_line(each) for each in errors)
         if not told:
             return self
         return replace(self, status=SyncStatus.PARTIAL_SUCCESS, errors=self.errors + told)
+
+    def with_held(self, held: Mapping[str, str]) -> "CalendarSynced":
+        """The same, with these marks and the words for each."""
+        return replace(self, held={**self.held, **{e: _line(held[e]) for e in held}})
 
     def __add__(self, other: "CalendarSynced") -> "CalendarSynced":
         counts = {
@@ -65,7 +71,8 @@ class CalendarSynced:
         }
         waits = [each for each in (self.retry_after, other.retry_after) if each is not None]
         both = CalendarSynced(**counts, retry_after=max(waits, default=None))
-        return both.with_errors(self.errors).with_errors(other.errors)
+        both = both.with_errors(self.errors).with_errors(other.errors)
+        return both.with_held(self.held).with_held(other.held)
 
     def shortened(self) -> "CalendarSynced":
         """The same with the first errors only, and how many there are beyond."""
@@ -92,6 +99,10 @@ class CalendarSynced:
         if self.sources_refused == self.sources_failed:
             raise SourceRefused(told)
         raise SourceUnavailable(told, retry_after=self.retry_after)
+
+
+def _line(text: str) -> str:
+    return cleaned(text, _LONGEST).replace("\n", " ")
 
 
 def unread(source: CalendarSource, error: CalendarError) -> CalendarSynced:

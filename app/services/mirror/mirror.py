@@ -60,7 +60,7 @@ class Mirror:
         """Whether a person has to say first that what is gone is meant to be."""
         for each in landslides(pairs, self._remote.name):
             if each.mark != removals:
-                self.done.hold(each.told(self._command))
+                self.done.hold(each.mark, each.told(self._command))
         return self.done.is_held
 
     async def _changes(self, cursor: str, known: Sequence[MirrorItem]) -> Changes:

@@ -21,8 +21,13 @@ class Mirrored:
     """Things that were changed on both sides: both are kept."""
     failed: int = 0
     errors: list[str] = field(default_factory=list[str])
-    is_held: bool = False
-    """Whether nothing was done, as a person has to say first what is meant."""
+    held: dict[str, str] = field(default_factory=dict[str, str])
+    """What a person has to say first: marks, and what to do about each, in words."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing was done, as a person has to say first what is meant."""
+        return bool(self.held)
 
     @property
     def outward(self) -> int:
@@ -39,8 +44,8 @@ class Mirrored:
         self.failed += 1
         self.errors.append(f"{name}: {reason}")
 
-    def hold(self, reason: str) -> None:
+    def hold(self, mark: str, reason: str) -> None:
         """Say why nothing is done, and what a person can say to that."""
-        self.is_held = True
+        self.held[mark] = reason
         self.failed += 1
         self.errors.append(reason)

@@ -1,6 +1,7 @@
 """What a sync of notes did, in numbers and in words."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.services.ics.event import cleaned
@@ -38,6 +39,8 @@ class NotesSynced:
     """Notes that were changed on both sides: both are kept."""
     failed: int = 0
     errors: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Marks of what is suddenly gone and left alone until a person says so, each in words."""
 
 
 def synced_of(done: Mirrored) -> NotesSynced:
@@ -58,4 +61,5 @@ def synced_of(done: Mirrored) -> NotesSynced:
         conflicts=done.conflicts,
         failed=done.failed,
         errors=tuple(told),
+        held=done.held,
     )

@@ -60,20 +60,18 @@ class CalDavAccount:
         Raises `CalendarError` when none of the calendars could be reached.
         """
         outward, folders, errors = Outward(), list[Path](), list[CalendarError]()
-        calendars, held = await self._calendars(), list[str]()
+        calendars = await self._calendars()
         for found, folder in calendars:
             folders.append(folder)
             try:
                 done = await self._mirror(found, folder, removals)
-                told = [f"{cleaned(found.title, LONGEST)}: {each}" for each in done.errors]
-                outward += _outward(done, () if done.is_held else told)
-                held += told if done.is_held else ()
+                outward += _outward(done, cleaned(found.title, LONGEST))
             except CalendarError as error:
                 errors.append(error)
                 outward += Outward(errors=(f"{found.title}: {error}",))
         if errors and len(errors) == len(calendars):
             raise errors[0]
-        return replace(await self._files(folders, known, held), outward=outward)
+        return replace(await self._files(folders, known, outward.held.values()), outward=outward)
 
     async def check(self) -> tuple[str, ...]:
         """Find the calendars; raises `CalendarError`."""
@@ -107,7 +105,7 @@ class CalDavAccount:
             await anyio.to_thread.run_sync(mark, folder, found)
 
     async def _files(
-        self, folders: list[Path], known: SourceState | None, held: list[str]
+        self, folders: list[Path], known: SourceState | None, held: Iterable[str]
     ) -> Snapshot | Unchanged:
         """What is in the folders; `held` says of which nobody knows whether that is all."""
         parts = [(folder, await FolderCalendar(folder).read(None)) for folder in folders]
@@ -125,9 +123,14 @@ class CalDavAccount:
         return Snapshot(files=files, state=state, problems=problems)
 
 
-def _outward(done: Mirrored, errors: Iterable[str]) -> Outward:
+def _outward(done: Mirrored, title: str) -> Outward:
+    told = (each for each in done.errors if each not in done.held.values())
     return Outward(
-        sent=done.outward, conflicts=done.conflicts, failed=done.failed, errors=tuple(errors)
+        sent=done.outward,
+        conflicts=done.conflicts,
+        failed=done.failed,
+        errors=tuple(f"{title}: {each}" for each in told),
+        held={mark: f"{title}: {words}" for mark, words in done.held.items()},
     )
 
 

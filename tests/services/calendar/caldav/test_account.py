@@ -176,6 +176,7 @@ async def test_a_calendar_that_is_suddenly_empty_is_kept_until_somebody_says_so(
     assert sorted(set(await account.titles())) == ["dentist", "walk"]
     mark = re.search(r"`steward enqueue sync.sync_calendar_events removals=(\w+)`", held.errors[0])
     assert mark
+    assert held.held == again.held == {mark[1]: held.errors[0]}
     done = await account.sync(mark[1])
     assert (done.deleted, done.sent, account.here, account.there) == (
         2,
@@ -183,6 +184,37 @@ async def test_a_calendar_that_is_suddenly_empty_is_kept_until_somebody_says_so(
         {},
         {},
     )
+
+
+async def test_what_is_said_of_a_held_calendar_is_one_whole_line_however_long_its_names(
+    account: Account, tmp_path: Path
+) -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    account.calendar += "-long"
+    await account.server.make_calendar(account.calendar, "Family &#10;and \x7ffriends " * 20)
+    await account.put("walk", WALK)
+    host = "calendars." * 20 + "example"
+    url = account.server.calendar_url(account.calendar).replace("127.0.0.1", host)
+    server = CalDavServer(url, username=USER, password=PASSWORD, resolve=resolve)
+    book = partial(MirrorBook, account.database, account.user.id)
+    source = CalDavAccount(server, USER, tmp_path / "long", book)
+    sync = CalendarSync(account.database, {account.user.id: [source]}, now=lambda: NOW)
+    assert (await sync.sync(account.user)).new == 1
+    next((tmp_path / "long").rglob("walk.ics")).unlink()
+
+    held = await sync.sync(account.user)
+
+    ((mark, line),) = held.held.items()
+    assert (line,) == held.errors
+    assert line.startswith(f"the CalDAV account at {host[:60]}: Family  and friends ")
+    assert line.endswith(
+        f": `steward enqueue sync.sync_calendar_events removals={mark}` removes on the other side, "
+        "too, what is suddenly gone from the folder, 1 of 1; or bring it back: nothing is synced "
+        "until then"
+    )
+    assert line.isprintable()
 
 
 async def test_an_alarm_set_elsewhere_outlives_a_change_from_here(account: Account) -> None:
