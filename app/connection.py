@@ -74,8 +74,13 @@ async def open_redis(settings: Settings) -> AsyncGenerator[RedisSettings]:
 
 def make_codec(settings: Settings) -> Codec:
     """Signs with the settings' keys, or with the home's own."""
+    return Codec(own_keys(settings))
+
+
+def own_keys(settings: Settings) -> list[bytes]:
+    """The secrets that Steward shares with nobody; the first is the one in use."""
     keys = [key.get_secret_value().encode() for key in settings.signing.keys]
-    return Codec(keys or [signing_key(prepare_home(settings.home))])
+    return keys or [signing_key(prepare_home(settings.home))]
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+from app.connection import own_keys
 from app.engine import Client
 from app.observability.health import Health
 from app.observability.providers import Provider, Providers, Try
@@ -13,6 +14,7 @@ from app.services.mail import Mail
 from app.services.notes import NotesSync
 from app.services.sms import Sms
 from app.settings import Settings
+from app.settings.secrets import secrets_in
 from app.settings.sections.section import Section
 from app.storage.cache import Cache
 from app.storage.database import Database
@@ -45,19 +47,32 @@ def providers_of(
     notes: NotesSync,
     sms: Sms,
 ) -> tuple[Provider, ...]:
-    """All that there may be; of those that nobody named that is known, too."""
+    """All that there may be; of those that nobody named that is known, too.
+
+    What was heard with other settings means nothing with these.
+    """
+
+    def provider(name: str, section: Section, named: object, attempt: Try) -> Provider:
+        account = account_of(settings, section)
+        return Provider(name=name, attempt=attempt if named else None, account=account)
+
     caldav, feeds = settings.calendar.caldav.url, settings.calendar.feeds
     smtp, imap = settings.mail.smtp.host, settings.mail.imap.host
     return (
-        _provider("ai", settings.ai, settings.ai.model, ai.reach),
-        _provider("mail", settings.mail, smtp or imap, mail.check),
-        _provider("calendar", settings.calendar, caldav or feeds, calendar.try_accounts),
-        _provider("notes", settings.notes, settings.notes.notion.database, notes.try_account),
-        _provider("sms", settings.sms, settings.sms.account_sid, sms.try_provider),
+        provider("ai", settings.ai, settings.ai.model, ai.reach),
+        provider("mail", settings.mail, smtp or imap, mail.check),
+        provider("calendar", settings.calendar, caldav or feeds, calendar.try_accounts),
+        provider("notes", settings.notes, settings.notes.notion.database, notes.try_account),
+        provider("sms", settings.sms, settings.sms.account_sid, sms.try_provider),
     )
 
 
-def _provider(name: str, section: Section, named: object, attempt: Try) -> Provider:
-    """What was heard with other settings means nothing with these; secrets are stars in JSON."""
-    account = blake2b(section.model_dump_json().encode(), digest_size=8).hexdigest()
-    return Provider(name=name, attempt=attempt if named else None, account=account)
+def account_of(settings: Settings, section: Section) -> str:
+    """What tells an account from the same with another password.
+
+    It is made with Steward's own key, without which nobody can try passwords on it.
+    """
+    parts = (section.model_dump_json(), *secrets_in(section))  # secrets are stars in JSON
+    key = blake2b(own_keys(settings)[0], person=b"steward account").digest()
+    told = b"".join(len(each.encode()).to_bytes(8) + each.encode() for each in parts)
+    return blake2b(told, key=key, digest_size=16).hexdigest()

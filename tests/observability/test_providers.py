@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from app.context import open_client, open_services
+from app.context.health import account_of
 from app.engine import ManualClock, minutes, seconds
 from app.observability.providers import Provider, Providers, Try
 from app.services.ai import Account
@@ -256,6 +258,23 @@ async def test_every_provider_that_refuses_us_is_named_and_its_secret_is_not(
     }
     assert "canary" not in repr(told)
     assert "127.0.0.1" not in repr(told)
+
+
+async def test_a_corrected_password_is_tried_at_once(street: Street, tmp_path: Path) -> None:
+    """One that was refused would count for an hour more; nobody can try passwords on its key."""
+    right = street.settings["sms"]
+    keys = list[str]()
+    for password in ("hunter2-canary", right["auth_token"]):
+        given = Given(home=tmp_path / "home", sms=right | {"auth_token": password})
+        async with open_client(given) as client, open_services(given, client) as services:
+            report = await services.health.check()
+            async with services.database.read() as session:
+                keys = [*await session.scalars(text("SELECT key FROM cache"))]
+
+    assert next(part.level for part in report.parts if part.name == "sms") is Level.HEALTHY
+    assert len([key for key in keys if key.startswith("health:sms:")]) == 2
+    other = Given(home=tmp_path / "other", sms=right)
+    assert account_of(given, given.sms) != account_of(other, other.sms)
 
 
 @pytest.mark.parametrize(
