@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.settings import Ai
 
 _ADVICE = {
+    "QuotaUsedUp": "then call this again",
     "KeyRefused": "put the provider's key into .env as STEWARD_AI__API_KEY",
     "UnknownModel": "look at STEWARD_AI__MODEL, and whether STEWARD_AI__BASE_URL ends as the "
     "provider says, most often in /v1",

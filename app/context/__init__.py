@@ -151,7 +151,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
     now = client.store.clock.now
     async with (
         Database.open(database_at(settings)) as database,
-        open_assistant(settings, now=now) as ai,
+        open_assistant(settings, database, now=now) as ai,
     ):
         await database.migrate()
         users = Users(database, now=now)

@@ -3,13 +3,18 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from app.services.ai import Account, Assistant, ModelAssistant, RuleAssistant
+from app.context.health import account_of
+from app.services.ai import Account, Assistant, ModelAssistant, Quota, RuleAssistant
 from app.settings import Settings
+from app.storage.cache import Cache
 from app.storage.clock import Now
+from app.storage.database import Database
 
 
 @asynccontextmanager
-async def open_assistant(settings: Settings, *, now: Now) -> AsyncGenerator[Assistant]:
+async def open_assistant(
+    settings: Settings, database: Database, *, now: Now
+) -> AsyncGenerator[Assistant]:
     """A model where one is named, and rules where none is. Raises `MissingExtra`."""
     ai = settings.ai
     if not ai.model:
@@ -22,5 +27,7 @@ async def open_assistant(settings: Settings, *, now: Now) -> AsyncGenerator[Assi
         timeout=ai.timeout,
         max_tokens=ai.max_tokens,
     )
-    async with ModelAssistant.open(account, now=now) as assistant:
+    key = f"quota:ai:{account_of(settings, ai)}"
+    quota = Quota(Cache(database, now=now), key, now=now)
+    async with ModelAssistant.open(account, quota=quota, now=now) as assistant:
         yield assistant

@@ -23,6 +23,10 @@ class Level(StrEnum):
         return max(levels, key=list(cls).index, default=cls.HEALTHY)
 
 
+class PlainTrouble(Exception):  # noqa: N818  # beside the error that it is
+    """What keeps a provider from being of use, in words of ours: everybody may read them."""
+
+
 class ReportStatus(StrEnum):
     """What a health check comes to, as the result of a job."""
 

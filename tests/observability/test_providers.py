@@ -1,5 +1,6 @@
 """Providers are asked seldom, for free and for no longer than it takes; none makes Steward sick."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -13,11 +14,11 @@ import anyio
 import pytest
 from sqlalchemy import text
 
-from app.context import open_client, open_services
+from app.context import Services, open_client, open_services
 from app.context.health import account_of
 from app.engine import ManualClock, minutes, seconds
 from app.observability.providers import Provider, Providers, Try
-from app.services.ai import Account
+from app.services.ai import Account, QuotaUsedUp
 from app.services.ai.model_list import list_models
 from app.services.health_report import Level, Part
 from app.storage.cache import Cache
@@ -26,7 +27,15 @@ from tests.notion import DATABASE, Notion, notion
 from tests.notion import TOKEN as NOTION_TOKEN
 from tests.radicale import PASSWORD, USER, Radicale, radicale, ready
 from tests.scratch_home import Given, scratch_folder
-from tests.services.ai.provider_server import ProviderServer, provider_server, refusal, reply
+from tests.services.ai.provider_server import (
+    ProviderServer,
+    Say,
+    provider_server,
+    refusal,
+    reply,
+    said,
+)
+from tests.services.ai.test_model import PERIODIC
 from tests.services.mail.capture import Capture, smtp_server
 from tests.services.sms.twilio_like import ACCOUNT, SENDER, TOKEN, TwilioLike, twilio_like
 
@@ -275,6 +284,44 @@ async def test_a_corrected_password_is_tried_at_once(street: Street, tmp_path: P
     assert len([key for key in keys if key.startswith("health:sms:")]) == 2
     other = Given(home=tmp_path / "other", sms=right)
     assert account_of(given, given.sms) != account_of(other, other.sms)
+
+
+NO_MONEY = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "canary-text"}
+
+
+@pytest.mark.parametrize(
+    "refused", [refusal(402, "canary-text"), reply({"error": NO_MONEY}, 429)], ids=["402", "429"]
+)
+async def test_an_account_without_money_is_told_until_it_answers_again(
+    tmp_path: Path, refused: Say
+) -> None:
+    """What is free is answered all the same, so what the last request met counts."""
+    listed = reply({"data": []})
+    async with provider_server(refused, listed, listed) as server:
+        account: Any = {"model": "m", "base_url": server.url, "api_key": "k"}
+        given = Given(home=tmp_path / "home", ai=account)
+        async with open_client(given) as client:
+            async with open_services(given, client) as services:
+                with pytest.raises(QuotaUsedUp):
+                    await services.ai.answer(PERIODIC)
+            async with open_services(given, client) as services:  # as another process
+                poor = await ai_part(services)
+                await services.health.providers.forget("ai")
+                server.answers[:] = [said("Rest.")]
+                await services.ai.answer(PERIODIC)
+                server.answers[:] = [listed]
+                rich = await ai_part(services)
+
+    assert (poor.level, rich.level) == (Level.DEGRADED, Level.HEALTHY)
+    assert re.fullmatch(
+        r"the account's quota is used up since 20\d\d-\d\d-\d\d \d\d:\d\d UTC: pay at the "
+        "provider or raise the limit there: `steward check ai` tells why",
+        poor.line,
+    )
+
+
+async def ai_part(services: Services) -> Part:
+    return next(part for part in (await services.health.check()).parts if part.name == "ai")
 
 
 @pytest.mark.parametrize(

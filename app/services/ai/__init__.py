@@ -4,6 +4,7 @@ errors      an answer that did not come: for now, or for good
 assistant   what it is asked, what it says, and the contract
 rules       without any model: deterministic, and says so
 model       asks a model (account) in its words (prompts), through a provider (capped)
+quota       whether the last request met an account without money
 model_list  asks the provider what costs nothing
 scripted    as told, for tests
 """
@@ -15,11 +16,13 @@ from app.services.ai.errors import (
     AssistantUnavailable,
     KeyRefused,
     MissingExtra,
+    QuotaUsedUp,
     RefusedByAssistant,
     UnknownModel,
     UnusableAnswer,
 )
 from app.services.ai.model import ModelAssistant
+from app.services.ai.quota import Quota
 from app.services.ai.rules import RuleAssistant
 from app.services.ai.scripted import ScriptedAssistant
 
@@ -35,6 +38,8 @@ __all__ = [
     "Method",
     "MissingExtra",
     "ModelAssistant",
+    "Quota",
+    "QuotaUsedUp",
     "RefusedByAssistant",
     "RuleAssistant",
     "ScriptedAssistant",

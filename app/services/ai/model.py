@@ -25,11 +25,13 @@ from app.services.ai.errors import (
     AssistantError,
     AssistantUnavailable,
     MissingExtra,
+    QuotaUsedUp,
     RefusedByAssistant,
     UnusableAnswer,
 )
 from app.services.ai.model_list import list_models
 from app.services.ai.prompts import content, instructions
+from app.services.ai.quota import Quota
 from app.services.ai.rules import RuleAssistant
 from app.storage.clock import Now, utc_now
 from app.storage.task import ScheduleType, TaskType
@@ -50,8 +52,9 @@ _TURNING = range(0x202A, 0x202F), range(0x2066, 0x206A)  # they show a text in a
 class ModelAssistant:
     """Asks one model of one account."""
 
-    def __init__(self, account: Account, *, now: Now = utc_now) -> None:
+    def __init__(self, account: Account, *, quota: Quota | None = None, now: Now = utc_now) -> None:
         self._account = account
+        self._quota = quota
         self._now = now
         self._own_words = RuleAssistant()
         self._opening = anyio.Lock()
@@ -61,15 +64,18 @@ class ModelAssistant:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, account: Account, *, now: Now = utc_now
+        cls, account: Account, *, quota: Quota | None = None, now: Now = utc_now
     ) -> "AsyncGenerator[ModelAssistant]":
-        """Connects when it is first asked. Raises `MissingExtra`."""
+        """Connects when it is first asked. Raises `MissingExtra`.
+
+        `quota` is what all processes know of the account's.
+        """
         if not (_is_installed("pydantic_ai") and _is_installed("openai")):
             raise MissingExtra(
                 f"the model {account.model!r} needs more packages: "
                 f"{sys.executable} -m pip install 'pydantic-ai-slim[openai]'"
             )
-        assistant = cls(account, now=now)
+        assistant = cls(account, quota=quota, now=now)
         try:
             yield assistant
         finally:
@@ -97,7 +103,12 @@ class ModelAssistant:
         return f"{answer.method} at {host} answered in {took:.1f} s, for {answer.tokens} tokens"
 
     async def reach(self) -> None:
-        """Look whether the provider is there and takes the key; it is not asked to answer."""
+        """Look whether the provider is there and takes the key; it is not asked to answer.
+
+        That its quota is used up is known from the last time it was.
+        """
+        if self._quota:
+            await self._quota.check()
         self._refuse_while_resting()
         await list_models(self._account)
 
@@ -113,7 +124,11 @@ class ModelAssistant:
         except AssistantUnavailable as error:
             if error.retry_after is not None:
                 self._rests_until = self._now() + error.retry_after
+            if self._quota and isinstance(error, QuotaUsedUp):
+                await self._quota.used_up()
             raise
+        if self._quota:
+            await self._quota.answered()
         text = cleaned(said.message, longest=LONGEST_ANSWER)
         if not said.done:
             raise RefusedByAssistant(f"the model can't do it: {text[:_LONGEST_REASON]}")

@@ -14,6 +14,7 @@ from app.services.ai.errors import (
     AssistantError,
     AssistantUnavailable,
     KeyRefused,
+    QuotaUsedUp,
     RefusedByAssistant,
     UnknownModel,
     UnusableAnswer,
@@ -28,7 +29,6 @@ _Kind = type[Exception]
 _FOR_NOW: Final[tuple[tuple[_Kind, str, timedelta | None], ...]] = (
     (theirs.ModelRateLimitError, "the provider asks to wait", _REST),
     (theirs.ModelOverloadedError, "the provider has too much to do", _REST),
-    (theirs.ModelQuotaExceededError, "the account's quota is used up", _LONG_REST),
     (theirs.ModelUnavailableError, "the provider is in trouble", None),
     (theirs.ModelServerError, "the provider is in trouble", None),
     (theirs.ModelConnectionError, "the provider can't be reached, or broke off", None),
@@ -55,6 +55,8 @@ def ours(error: Exception) -> Exception:
     for kind, text, our_kind in _FOR_GOOD:
         if isinstance(cause, kind):
             return our_kind(f"{text}{code}")
+    if isinstance(cause, theirs.ModelQuotaExceededError):
+        return QuotaUsedUp(code, retry_after=_asked(error) or _LONG_REST)
     for kind, text, rest in _FOR_NOW:
         if isinstance(cause, kind):
             return AssistantUnavailable(f"{text}{code}", retry_after=_asked(error) or rest)
