@@ -23,7 +23,7 @@ class Level(StrEnum):
         return max(levels, key=list(cls).index, default=cls.HEALTHY)
 
 
-class PlainTrouble(Exception):  # noqa: N818  # beside the error that it is
+class PlainTrouble(Exception):
     """What keeps a provider from being of use, in words of ours: everybody may read them."""
 
 
