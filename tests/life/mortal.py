@@ -132,12 +132,20 @@ def main() -> None:
 def _become(step: Step) -> NoReturn:
     MortalRelay.step = step
     app.worker.__dict__["Relay"] = MortalRelay
-    event.listen(Pool, "checkout", lambda _, record, __: _in_use.add(record))
-    event.listen(Pool, "checkin", lambda _, record: _in_use.discard(record))
+    event.listen(Pool, "checkout", _taken)
+    event.listen(Pool, "checkin", _given_back)
     try:
         run_process(_work)
     finally:
         os._exit(1)
+
+
+def _taken(_connection: object, record: object, _proxy: object) -> None:
+    _in_use.add(record)
+
+
+def _given_back(_connection: object, record: object) -> None:
+    _in_use.discard(record)
 
 
 async def _work() -> int:
