@@ -1,5 +1,6 @@
 """Words that stand where a time may be meant, and can't be read as one: what is not guessed."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -28,6 +29,7 @@ _VAGUE = frozenset(
 )
 """Each may mean several moments, so none."""
 _PARTS_OF_DAY = frozenset({"morning", "afternoon", "evening", "night"})
+_HALVES = ("am", "pm", "o'clock")
 _JOINTS = frozenset(
     {"at", "in", "on", "and", "or", "by", "before", "after", "until", "till", "from", "between"}
     | {"since", "next", "last", "this", "within", "for", "not", "except", "but", "per", "-"}
@@ -37,6 +39,15 @@ _KNOWN = (
     | NAMED_TIMES.keys()
     | {"the", "of", "month", "weekday", "half", "quarter", "past", "o'clock", "am", "pm"}
 ) - _VAGUE  # fmt: skip
+_HOURS_IN_WORDS = NUMBERS.keys() - {"a", "an"}
+_LAST_ON_A_CLOCK = 12
+_ANYTHING = {e for e in _HOURS_IN_WORDS if e == "one" or not 0 < NUMBERS[e] <= _LAST_ON_A_CLOCK}
+"""After other words these are rather something than an hour: "call at one", "keep it at twenty"."""
+_TOWARDS = re.compile(
+    "(aim|guess|hint|laugh|look|peek|peep|point|shoot|shout|sniff|throw|yell)(s|ed|ing)?"
+    "|(gaz|glanc|pok|smil|star|wav)(e|es|ed|ing)"
+)
+"""What is done at something: "have a look at two", "smile at one"."""
 _LEAP_YEAR = date(2024, 1, 1)  # every date exists in it
 
 
@@ -72,6 +83,24 @@ def after_time(rest: Sequence[str]) -> Sequence[str]:
         if not is_known:
             break
     return rest[: spoken.at]
+
+
+def doubtful_hour(time: Sequence[str], *, before: Sequence[str], after: Sequence[str]) -> str:
+    """The word after "at" that may be no hour beside these words of a reminder; empty if it is one.
+
+    It surely is one with "am", "pm" or "o'clock", or behind a day.
+    """
+    if before:
+        words = Words(time, 1)
+        is_bare = Words(time).peek() == "at" and words.peek(1) not in _HALVES
+        towards = any(_TOWARDS.fullmatch(each.lower().strip(",")) for each in before[-2:])
+        hours = _HOURS_IN_WORDS if towards else _ANYTHING
+        is_doubtful = words.peek() in hours or (towards and words.peek().isdigit())
+    else:
+        words = Words(time, len(time) - 1)
+        is_bare = bool(after) and words.peek(-1) == "at" and not time[-1].endswith(",")
+        is_doubtful = words.peek() in _HOURS_IN_WORDS
+    return words.peek() if is_bare and is_doubtful else ""
 
 
 def first_stray(spoken: Sequence[str]) -> str:

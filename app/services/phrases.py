@@ -10,7 +10,8 @@
 A day without a time means 9:00. A time without a day means today or, once past, tomorrow. The
 reminder's own words come after the time, best led in by "to", or before it. Nothing is guessed: a
 word that is neither time nor reminder is an error that says so. Words that are the reminder's only
-by their place, without a "to" before them, may hold nothing that looks like another time.
+by their place, without a "to" before them, may hold nothing that looks like another time. What may
+be an hour or not is none: "have a look at one", "at two places"; "at one o'clock" is.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from app.services.bad_field import BadSchedule
 from app.services.phrase_strays import (
     LEADS,
     after_time,
+    doubtful_hour,
     first_stray,
     is_loose_end,
     names_a_time,
@@ -68,6 +70,8 @@ def _time_first(words: Words, times: Times) -> Understood | None:
         return None
     led_in = words.take(*LEADS)
     rest = words.spoken[words.at :]
+    if not led_in:
+        _refuse_doubt(words.spoken[: words.at], after=rest)
     if led_in and (not rest or rest[0][0].isdigit()):
         raise NotUnderstood(f"what should follow “{led_in}” is unclear: {_HINT}")
     if rest and not led_in:
@@ -84,6 +88,7 @@ def _time_last(words: Words, times: Times) -> Understood:
         words.at = start
         schedule = times.take()
         if schedule is not None and words.is_read:
+            _refuse_doubt(spoken[start:], before=spoken[:start])
             text = spoken[1 if spoken[0].lower() in LEADS else 0 : start]
             is_loose = bool(text) and is_loose_end(text[-1])
             if not text or is_loose or names_a_time(text):
@@ -94,6 +99,13 @@ def _time_last(words: Words, times: Times) -> Understood:
     if strange:
         raise NotUnderstood(f"{_shown([strange])} in {_shown(spoken)} is no exact time: {_HINT}")
     raise NotUnderstood(f"{_shown(spoken)} names no time: {_HINT}")
+
+
+def _refuse_doubt(
+    time: Sequence[str], *, before: Sequence[str] = (), after: Sequence[str] = ()
+) -> None:
+    if word := doubtful_hour(time, before=before, after=after):
+        raise NotUnderstood(f"“{word}” after “at” may be no hour: say “at {word} o'clock” if it is")
 
 
 def _shown(words: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.services.phrase_words import NUMBERS
 from app.services.phrases import NotUnderstood, understand
 from app.services.recurrence import Daily, Interval, Monthly, Once, Schedule, Weekly
 from app.services.wall_clock import moment_at, moments_at
@@ -198,6 +199,17 @@ def test_the_same_words_mean_each_users_own_time() -> None:
         ("tomorrow evening to call", "“evening” after the time is unclear"),
         ("at 5 december to call", "“december” after the time is unclear"),
         ("pay on dec 24 tomorrow", "“24” before the time is unclear"),
+        ("have a look at one", "“one” after “at” may be no hour: say “at one o'clock” if it is"),
+        ("have a look at that one", "“have a look at that one”"),
+        ("look at them one by one", "names no time"),
+        ("take one at a time", "names no time"),
+        ("call Ann at one", "“one” after “at” may be no hour"),
+        ("have a look at one tomorrow", "“one” after “at” may be no hour"),
+        ("have a look at one in 5 minutes", "“have a look at one” before the time is unclear"),
+        ("keep the heating at twenty", "“twenty” after “at” may be no hour"),
+        ("look closely at 2", "“2” after “at” may be no hour"),
+        ("at one point call Ann", "“one” after “at” may be no hour"),
+        ("tomorrow at two places check the locks", "“two” after “at” may be no hour"),
     ],
 )
 def test_a_refusal_names_what_was_not_understood(phrase: str, refusal: str) -> None:
@@ -205,11 +217,57 @@ def test_a_refusal_names_what_was_not_understood(phrase: str, refusal: str) -> N
         understand(phrase, now=NOW, zone=BERLIN)
 
 
+@pytest.mark.parametrize(
+    ("phrase", "moment", "text"),
+    [
+        ("at one", "2026-11-24 01:00:00", ""),
+        ("at one to call Ann", "2026-11-24 01:00:00", "call Ann"),
+        ("at one, call Ann", "2026-11-24 01:00:00", "call Ann"),
+        ("at one tomorrow call Ann", "2026-11-24 01:00:00", "call Ann"),
+        ("have a look tomorrow at one", "2026-11-24 01:00:00", "have a look"),
+        ("have a look at one pm", "2026-11-23 13:00:00", "have a look"),
+        ("have a look at one o'clock", "2026-11-24 01:00:00", "have a look"),
+        ("have a look at half past one", "2026-11-24 01:30:00", "have a look"),
+        ("call Ann at nine", "2026-11-24 09:00:00", "call Ann"),
+        ("call that one at 9", "2026-11-24 09:00:00", "call that one"),
+        (
+            "go through them one by one tomorrow",
+            "2026-11-24 09:00:00",
+            "go through them one by one",
+        ),
+        ("tomorrow to have a look at one", "2026-11-24 09:00:00", "have a look at one"),
+    ],
+)
+def test_an_hour_in_words_is_one_where_a_time_clearly_stands(
+    phrase: str, moment: str, text: str
+) -> None:
+    assert heard(phrase) == (moment, text)
+
+
+HOURS = st.sampled_from(
+    [each for each, number in NUMBERS.items() if 1 <= number <= 12 and len(each) > 2]
+)
+
+
+@given(st.sampled_from(["look", "point", "smile", "Glancing", "have a look"]), HOURS, st.data())
+@settings(deadline=None)
+def test_what_is_looked_at_is_an_hour_only_if_a_clock_is_named(
+    verb: str, hour: str, data: st.DataObject
+) -> None:
+    more = data.draw(st.sampled_from(["", " tomorrow", " on friday", " 2026-11-24"]))
+
+    with pytest.raises(NotUnderstood, match=f"“{hour}”"):
+        understand(f"{verb} at {hour}{more}", now=NOW, zone=BERLIN)
+
+    clock = data.draw(st.sampled_from([" o'clock", " am", " pm"]))
+    assert heard(f"{verb} at {hour}{clock}{more}")[1] == verb
+
+
 words = st.sampled_from([
     "in", "at", "on", "to", "and", "every", "day", "month", "minutes", "tomorrow", "friday", "5",
     "31st", "7pm", "25:00", "9:30", "2026-11-24", "2", "remind", "me", "call", "the", "noon",
     "half", "past", "quarter", "dec", "an", "a", "weekday", "o'clock,", "today", "hours", "daily",
-    "next", "about", "7 am",
+    "next", "about", "7 am", "one", "at one", "look",
 ])  # fmt: skip
 
 
