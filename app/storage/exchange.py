@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 from anyio.to_thread import run_sync
-from sqlalchemy import Column, Table, func, insert, select, text
+from sqlalchemy import Table, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +20,7 @@ from app.storage.cache import CacheRow
 from app.storage.database import Database
 from app.storage.errors import DatabaseInUse, HoldsRows, NewerDatabase, RowsNotMoved
 from app.storage.migrations import every_table, revisions, upgrade
+from app.storage.numbers import count_on, highest_numbers
 
 _AT_ONCE = 500  # rows: some milliseconds, in which nothing else happens in this process
 _LOOKS, _PAUSE = 11, 0.1  # s: a connection that was just closed is listed for a moment
@@ -82,9 +83,6 @@ async def replace_rows(
         every = ", ".join(f'"{each.name}"' for each in every_table().sorted_tables)
         await session.execute(text(f"TRUNCATE {every}"))
         await _copy(rows, session)
-        for each in _lasting_tables():
-            if each.autoincrement_column is not None:
-                await _count_on(session, each, each.autoincrement_column)
 
 
 @asynccontextmanager
@@ -124,6 +122,8 @@ async def _copy(rows: AsyncSession, into: AsyncSession) -> None:
         found = await rows.stream(select(table).execution_options(yield_per=_AT_ONCE))
         async for some in found.mappings().partitions():
             await into.execute(insert(table), [dict(each) for each in some])
+    tables = _lasting_tables()
+    await count_on(into, tables, await highest_numbers(rows, tables))
 
 
 async def _is_anything_in(session: AsyncSession) -> bool:
@@ -140,12 +140,3 @@ async def _refuse_others(server: Database, session: AsyncSession) -> None:
             return
         await anyio.sleep(_PAUSE)
     raise DatabaseInUse(f"{server.place} is in use: stop Steward on every machine first")
-
-
-async def _count_on(session: AsyncSession, table: Table, column: "Column[int]") -> None:
-    """The next row's number is above those that are there, and no number comes a second time."""
-    counter = func.pg_get_serial_sequence(table.name, column.name)
-    top = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
-    await session.execute(
-        select(func.setval(counter, func.greatest(top, func.nextval(counter)), False))
-    )

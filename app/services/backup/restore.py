@@ -25,6 +25,7 @@ from app.services.backup.scope import ASIDE, DATABASE, HELD, STAGING, is_saved
 from app.services.tree import Tree, open_tree
 from app.storage.errors import HoldsRows, StorageError
 from app.storage.exchange import has_rows, replace_rows
+from app.storage.numbers import count_on_from
 from app.storage.restored import bring_up
 from app.storage.snapshot import check_file
 
@@ -69,6 +70,9 @@ def restore_backup(
         manifest = _unpack(path, staging, limits)
         if server is not None and (staging / DATABASE).exists():
             _hand_over(server, staging / DATABASE, aside, may_move_aside=may_move_aside)
+        elif (staging / DATABASE).exists():
+            for each in (target / DATABASE, *target.glob(f"{ASIDE}*/{DATABASE}")):
+                count_on_from(staging / DATABASE, each)
         _swap(staging, target, there, aside)
     except (StorageError, OSError) as error:
         if aside.folder is None:

@@ -53,6 +53,21 @@ async def test_what_was_saved_comes_back_byte_for_byte(
     assert restored.aside is None
 
 
+async def test_a_user_who_came_and_went_since_leaves_their_number_to_nobody(
+    backups: Backups, home: Path, database: Database, owner: User
+) -> None:
+    await backups.make()
+    users = Users(database)
+    eve = await users.add(name="Eve", address="eve@example.com")
+    await users.delete(eve.id)
+
+    await backups.restore("latest", home, may_move_aside=True)
+
+    async with Database.open(home / "steward.db") as restored:
+        zoe = await Users(restored).add(name="Zoe", address="zoe@example.com")
+    assert owner.id < eve.id < zoe.id
+
+
 async def test_it_can_be_looked_into_and_checked_without_steward(
     backups: Backups, home: Path
 ) -> None:

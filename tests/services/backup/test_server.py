@@ -155,6 +155,32 @@ async def test_it_moves_between_a_server_and_a_file(
     assert restored.aside is None
 
 
+async def test_a_deleted_users_number_is_no_others_wherever_the_rows_go(
+    url: str, postgres: Server, tmp_path: Path
+) -> None:
+    async def come_and_go(database: Database) -> int:
+        user = await Users(database).add(name="Eve", address="eve@example.com")
+        await Users(database).delete(user.id)
+        return user.id
+
+    numbers = list[int]()
+    async with Database.open(url) as database:
+        numbers.append(await come_and_go(database))
+    on_server = await saved(url, tmp_path / "home")
+
+    await on_server.restore("latest", tmp_path / "file", may_move_aside=False)
+    async with Database.open(tmp_path / "file/steward.db") as database:
+        numbers.append(await come_and_go(database))
+        in_file = backups_of(database, tmp_path / "file")
+        await in_file.make()
+    async with postgres.empty() as empty:
+        await in_file.restore("latest", tmp_path / "other", may_move_aside=False, server=empty)
+        async with Database.open(empty) as database:
+            numbers.append(await come_and_go(database))
+
+    assert numbers == [3, 4, 5]
+
+
 async def test_it_is_of_one_moment_while_others_write(url: str, tmp_path: Path) -> None:
     async def write_on(*, task_status: anyio.abc.TaskStatus[None]) -> None:
         async with Database.open(url) as other:
