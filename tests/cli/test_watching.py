@@ -9,6 +9,7 @@ from io import StringIO
 import pytest
 
 from tests.cli.command import Command
+from tests.plugins.cases import Case
 
 NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 NO_FAILURE = "No such attempt has failed.\n"
@@ -83,13 +84,15 @@ def test_metrics_for_people_have_units(watched_steward: Command) -> None:
     assert quick.split()[:7] == ["tests.quick", "5", "80.0", "4.0", "s", "3.0", "s"]
 
 
-def test_metrics_as_csv_hold_no_formula(watched_steward: Command) -> None:
+@pytest.mark.case(63)
+def test_metrics_as_csv_hold_no_formula(watched_steward: Command, case: Case) -> None:
     done = watched_steward("metrics", "--csv")
 
     first, second, worker = csv.DictReader(StringIO(done.out))
     assert first["job"] == "'=HYPERLINK(1)"
     assert (second["job"], float(second["p50"]), second["pid"]) == ("tests.quick", 3, "")
     assert (worker["job"], worker["worker"], worker["pid"]) == ("", "'=w1", "7")
+    case.says("2 formulas as names in metrics as CSV", steward="both are text to a spreadsheet")
 
 
 def test_csv_says_of_workers_what_json_does(watched_steward: Command) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.services.digest import Digest
 from app.storage.calendar_event import StoredOccurrence
 from app.storage.day import MailOfDay, TaskOfDay
+from tests.plugins.cases import Case
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TAGS = {"html", "head", "meta", "title", "body", "p", "h2", "ul", "li"}
@@ -54,11 +55,15 @@ def digest(text: str = "x", *, count: int = 1) -> Digest:
 
 
 @pytest.mark.case(63)
-@pytest.mark.parametrize("evil", EVIL)
-def test_what_is_meant_to_harm_is_shown_as_it_stands(evil: str) -> None:
-    check(evil)
-    if evil.isprintable():
-        assert evil in digest(evil).text()
+def test_what_is_meant_to_harm_is_shown_as_it_stands(case: Case) -> None:
+    for evil in EVIL:
+        check(evil)
+        if evil.isprintable():
+            assert evil in digest(evil).text()
+    case.says(
+        f"{len(EVIL)} templates, formats and tags in all that a daily summary quotes",
+        steward="each stands there as text, 0 carried out, 0 new tags",
+    )
 
 
 @given(st.text(max_size=60))

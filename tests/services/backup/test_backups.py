@@ -24,14 +24,16 @@ from app.storage.database import Database
 from app.storage.errors import NewerDatabase, UnusableDatabase
 from app.storage.sightings import Sighting, Sightings
 from app.storage.users import User, Users
+from tests.plugins.cases import Case
 from tests.services.backup.conftest import Open, contents
 from tests.storage.still_clock import TICK, StillClock
 
 SAVED = ("mail", "calendar", "notes", "users")
 
 
+@pytest.mark.case(64)
 async def test_what_was_saved_comes_back_byte_for_byte(
-    backups: Backups, home: Path, tmp_path: Path, owner: User
+    backups: Backups, home: Path, tmp_path: Path, owner: User, case: Case
 ) -> None:
     old = home / "notes/a note.md"
     os.chmod(old, 0o640)
@@ -51,6 +53,10 @@ async def test_what_was_saved_comes_back_byte_for_byte(
     assert (made.status, made.files, restored.files) == (BackupStatus.SUCCESS, 5, 5)
     assert (made.total_size, made.size) == (restored.size, (await backups.list())[0].size)
     assert restored.aside is None
+    case.says(
+        "a home is saved and put back elsewhere",
+        steward=f"{restored.files} files of {restored.size} bytes alike, with modes and times",
+    )
 
 
 async def test_a_user_who_came_and_went_since_leaves_their_number_to_nobody(

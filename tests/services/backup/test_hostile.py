@@ -12,6 +12,7 @@ from app.services.backup import Backups, BadBackup
 from app.services.backup.manifest import Manifest, SavedFile
 from app.services.backup.reader import USUAL, Limits, Nowhere, read_backup
 from app.services.backup.restore import restore_backup
+from tests.plugins.cases import Case
 from tests.services.backup.conftest import contents
 from tests.storage.still_clock import StillClock
 
@@ -44,37 +45,37 @@ def restored(path: Path, target: Path, limits: Limits = USUAL) -> None:
     restore_backup(path, target, may_move_aside=False, now=NOW, limits=limits)
 
 
-@pytest.mark.case(64)
-@pytest.mark.parametrize(
-    "bad",
-    [
-        member("../slipped"),
-        member("notes/../../slipped"),
-        member("/tmp/slipped"),
-        member("notes//slipped"),
-        member("notes/./slipped"),
-        member("."),
-        member("link", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        member("link", b"", type=tarfile.SYMTYPE, linkname="inside"),
-        member("link", b"", type=tarfile.LNKTYPE, linkname="../../slipped"),
-        member("device", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=5),
-        member("pipe", b"", type=tarfile.FIFOTYPE),
-    ],
-    ids=lambda each: f"{each[0].name} {each[0].linkname}".strip(),
+LEADING_OUT = (
+    member("../slipped"),
+    member("notes/../../slipped"),
+    member("/tmp/slipped"),
+    member("notes//slipped"),
+    member("notes/./slipped"),
+    member("."),
+    member("link", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    member("link", b"", type=tarfile.SYMTYPE, linkname="inside"),
+    member("link", b"", type=tarfile.LNKTYPE, linkname="../../slipped"),
+    member("device", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=5),
+    member("pipe", b"", type=tarfile.FIFOTYPE),
 )
-def test_what_leads_out_is_refused_and_nothing_is_written(
-    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes]
-) -> None:
-    path = archive(tmp_path / NAME, member("good"), bad, manifest())
+
+
+@pytest.mark.case(64)
+def test_what_leads_out_is_refused_and_nothing_is_written(tmp_path: Path, case: Case) -> None:
     target = tmp_path / "deep/target"
     target.mkdir(parents=True)
-    before = contents(tmp_path)
+    for bad in LEADING_OUT:
+        path = archive(tmp_path / NAME, member("good"), bad, manifest())
+        before = contents(tmp_path)
 
-    with pytest.raises(BadBackup, match="it holds what"):
-        restored(path, target)
+        with pytest.raises(BadBackup, match="it holds what"):
+            restored(path, target)
 
-    assert contents(tmp_path) == before
-    assert not (tmp_path / "slipped").exists()
+        assert contents(tmp_path) == before, bad[0].name
+    case.says(
+        f"{len(LEADING_OUT)} backups with a path, a link or a device in them that leads out",
+        steward=f"{len(LEADING_OUT)} refused, 0 bytes written",
+    )
 
 
 @pytest.mark.case(64)
