@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 
 import pytest
 from arq.connections import RedisSettings
 from hypothesis import settings
 
+from app.local.valkey import open_valkey
+from tests.plugins.ways import VARIABLE
 from tests.postgres import Server, find_binaries, shared_server
 from tests.rights import asked, refused
 
@@ -20,12 +23,30 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+async def redis_settings(redis_home: Path) -> AsyncGenerator[RedisSettings]:
+    """A home's Valkey that lives as long as the test session, or what `--way` asks for."""
+    if VARIABLE in os.environ:
+        from tests import servers
+
+        path, durable = servers.program("valkey"), {"appendonly": "yes", "appendfsync": "everysec"}
+        async with servers.running(path, redis_home, **durable) as server:
+            yield server.settings
+    else:
+        async with open_valkey(redis_home) as settings:
+            yield settings
+
+
 @pytest.fixture
 async def clean_redis(redis_settings: RedisSettings) -> AsyncGenerator[RedisSettings]:
     """The session's Valkey, emptied; it may refuse nothing to whoever has Steward's rights."""
-    await asked(redis_settings, "FLUSHDB")
+    await asked(redis_settings, "FLUSHALL")
     yield redis_settings
     assert await refused(redis_settings) == []
+    if VARIABLE in os.environ:
+        from tests.ways import strange_keys
+
+        assert await strange_keys(redis_settings) == []
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,9 @@ from typing import Any, cast
 import hiredis
 from arq.connections import RedisSettings
 
+from tests.proxy import reach, through
+from tests.ways import greeter
+
 _HOST = "127.0.0.1"
 _RESET = struct.pack("ii", 1, 0)  # close at once, with an RST
 
@@ -43,7 +46,7 @@ class Noise:
     @property
     def settings(self) -> RedisSettings:
         """The way to Redis through here."""
-        return RedisSettings(host=_HOST, port=self.port)
+        return through(self._redis, self.port)
 
     def spoil(self, how: Spoil, *, to: bytes) -> None:
         """Do this to the next answer where this word was asked; what was asked is carried out."""
@@ -64,7 +67,7 @@ class Noise:
         assert task
         self._links.add(task)
         with suppress(OSError):
-            far = await self._connect()
+            far = await reach(self._redis)
             link = _Link(self, (reader, writer), far)
             try:
                 await link.run()
@@ -78,11 +81,6 @@ class Noise:
         for link in [*self._links]:
             link.cancel()
         await asyncio.gather(*self._links, return_exceptions=True)
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if path := self._redis.unix_socket_path:
-            return await asyncio.open_unix_connection(path)
-        return await asyncio.open_connection(str(self._redis.host), self._redis.port)
 
     def take(self, asked: bool) -> Spoil | None:
         """What is to become of an answer, once."""
@@ -177,7 +175,8 @@ class _Link:
 async def noisy(redis: RedisSettings) -> AsyncGenerator[Noise]:
     """A noisy network in front of this server, while the block lasts."""
     noise = Noise(redis)
-    async with await asyncio.start_server(noise.serve, _HOST, 0) as server:
+    tls = greeter() if redis.ssl else None
+    async with await asyncio.start_server(noise.serve, _HOST, 0, ssl=tls) as server:
         noise.port = server.sockets[0].getsockname()[1]
         try:
             yield noise

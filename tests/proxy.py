@@ -4,22 +4,33 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.abc import ByteStream, Listener, SocketAttribute
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.tls import TLSListener
 from arq.connections import RedisSettings
 
 from tests.unanswered import Fate, Judge, Unanswered, spare
+from tests.ways import greeter, guest, url_of
 
 _HOST = "127.0.0.1"
-_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 
 Sent = tuple[float, bytes]
 """When it was sent, by the loop's clock, and what."""
 Passes = Callable[[bytes], bool]
 """Whether this may go on."""
+
+
+class _Links(Protocol):
+    async def link(self, near: ByteStream) -> None: ...
+
+
+Network = TypeVar("Network", bound=_Links)
 
 
 class Proxy:
@@ -40,13 +51,13 @@ class Proxy:
 
     @property
     def settings(self) -> RedisSettings:
-        """The way to Redis through here."""
-        return RedisSettings(host=_HOST, port=self._port)
+        """The way to Redis through here: by TCP, and with TLS where that is spoken there."""
+        return through(self._redis, self._port)
 
     @property
     def url(self) -> str:
         """The same, for a process."""
-        return f"redis://{_HOST}:{self._port}/0"
+        return url_of(self.settings)
 
     def lead_to(self, redis: RedisSettings) -> None:
         """Be the way to another server from now on, for new connections."""
@@ -81,7 +92,7 @@ class Proxy:
         self._is_cut, self._delay = False, 0.0
         self._flowing.set()
 
-    async def link(self, near: SocketStream) -> None:
+    async def link(self, near: ByteStream) -> None:
         """Serve one connection until either side ends it."""
         with anyio.CancelScope() as scope, suppress(*_GONE):
             self._links.add(scope)
@@ -112,10 +123,7 @@ class Proxy:
         return self.judge(command)
 
     async def _connect(self) -> ByteStream:
-        if path := self._redis.unix_socket_path:
-            return _Unix(*await asyncio.open_unix_connection(path))
-        assert isinstance(self._redis.host, str)
-        return await anyio.connect_tcp(self._redis.host, self._redis.port)
+        return _Stream(*await reach(self._redis))
 
     async def _flow(
         self, source: ByteStream, sink: ByteStream, passes: Passes, link: anyio.CancelScope
@@ -145,8 +153,8 @@ def _all(_data: bytes) -> bool:
     return True
 
 
-class _Unix(ByteStream):
-    """A connection to a unix socket; anyio's breaks if data comes just when it is cancelled."""
+class _Stream(ByteStream):
+    """A connection; anyio's breaks if data comes just when it is cancelled."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -181,17 +189,39 @@ async def _read(source: ByteStream, sending: MemoryObjectSendStream[Sent]) -> No
                 await sending.send((anyio.current_time(), data))
 
 
+def through(redis: RedisSettings, port: int) -> RedisSettings:
+    """The way to this server through a port of ours."""
+    host = "localhost" if redis.ssl else _HOST  # the certificate's name
+    return replace(redis, unix_socket_path=None, host=host, port=port)
+
+
+async def reach(redis: RedisSettings) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to it, greeted by TLS where that is spoken there."""
+    if path := redis.unix_socket_path:
+        return await asyncio.open_unix_connection(path)
+    assert isinstance(redis.host, str)
+    return await asyncio.open_connection(redis.host, redis.port, ssl=guest() if redis.ssl else None)
+
+
+@asynccontextmanager
+async def served(redis: RedisSettings, make: Callable[[int], Network]) -> AsyncGenerator[Network]:
+    """What is made for a port of ours, in front of this server, while the block lasts."""
+    listener: Listener[Any] = await anyio.create_tcp_listener(local_host=_HOST)
+    port = listener.extra(SocketAttribute.local_port)
+    if redis.ssl:
+        listener = TLSListener(listener, greeter(), standard_compatible=False)
+    async with listener, anyio.create_task_group() as group:
+        network = make(port)
+        group.start_soon(listener.serve, network.link)
+        yield network
+        group.cancel_scope.cancel()
+
+
 @asynccontextmanager
 async def proxied(redis: RedisSettings, *, is_read: bool = True) -> AsyncGenerator[Proxy]:
     """A proxy in front of this server, while the block lasts.
 
     It reads along, and can lose an answer, but where `is_read` says that no requests are passed.
     """
-    async with (
-        await anyio.create_tcp_listener(local_host=_HOST) as listener,
-        anyio.create_task_group() as group,
-    ):
-        proxy = Proxy(redis, listener.extra(SocketAttribute.local_port), is_read=is_read)
-        group.start_soon(listener.serve, proxy.link)
+    async with served(redis, partial(Proxy, redis, is_read=is_read)) as proxy:
         yield proxy
-        group.cancel_scope.cancel()

@@ -1,6 +1,7 @@
 """Real servers, started the way a test wants them: the Valkey we bring, and the machine's Redis.
 
 Tests that need a Redis skip where none is installed, and those that need TLS where it has none.
+With `--way` tests get the server, and the way to it, that was asked for (tests.ways).
 """
 
 import shutil
@@ -20,6 +21,7 @@ from arq.connections import RedisSettings
 
 from app.engine import seconds
 from app.local.binary import find_binary
+from tests import ways
 from tests.eventually import eventually
 from tests.rights import of_server
 from tests.services.mail.capture import CERTIFICATE
@@ -29,9 +31,14 @@ _STARTING = seconds(30)
 
 
 def program(name: str) -> Path:
-    """Where it is; the test is skipped where it isn't."""
-    found = str(find_binary()) if name == "valkey" else shutil.which("redis-server")
-    return Path(found) if found else pytest.skip("redis-server is not installed")
+    """Where it is, or where what `--way` takes is; the test is skipped where it isn't."""
+    way = ways.way()
+    if name == "valkey" and not (way and way.takes_redis):
+        return find_binary()
+    found = Path(shutil.which("redis-server") or pytest.skip("redis-server is not installed"))
+    if way is ways.Way.TLS and not can_tls(found):
+        pytest.skip("redis-server was built without TLS")
+    return found
 
 
 @cache
@@ -75,6 +82,9 @@ class Server:
         With `is_tls` nothing else is spoken on its port.
         """
         self.port = free_port()
+        is_plain = is_sentinel or is_tls or "tls_port" in options
+        if ways.way() is ways.Way.TLS and not is_plain and can_tls(path):
+            options |= tls_options(free_port())
         self.tls_port: int = options.get("tls_port", 0)
         """Where it also speaks TLS, if it does."""
         folder = place / str(self.port)
@@ -104,7 +114,17 @@ class Server:
 
     @property
     def settings(self) -> RedisSettings:
-        """The way to it by TCP."""
+        """The way to it: by TCP, if nothing else was asked for."""
+        return ways.to(self)
+
+    @property
+    def url(self) -> str:
+        """The same, for a process."""
+        return ways.url_of(self.settings)
+
+    @property
+    def by_tcp(self) -> RedisSettings:
+        """The way to it by TCP, whatever was asked for."""
         return RedisSettings(host="127.0.0.1", port=self.port)
 
     @property

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
-import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream
 from arq.connections import RedisSettings
 
-from tests.proxy import Proxy
+from tests.proxy import Proxy, served
 
-_HOST = "127.0.0.1"
 _HONEST = b"aof_delayed_fsync:0\r\n"
 
 
@@ -54,11 +53,5 @@ class _Lying(ByteStream):
 @asynccontextmanager
 async def slow_disk_of(redis: RedisSettings) -> AsyncGenerator[SlowDisk]:
     """In front of this server, while the block lasts."""
-    async with (
-        await anyio.create_tcp_listener(local_host=_HOST) as listener,
-        anyio.create_task_group() as group,
-    ):
-        disk = SlowDisk(redis, listener.extra(SocketAttribute.local_port))
-        group.start_soon(listener.serve, disk.link)
+    async with served(redis, partial(SlowDisk, redis)) as disk:
         yield disk
-        group.cancel_scope.cancel()

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import cast
 
@@ -13,15 +12,13 @@ import anyio
 
 from app.local.errors import LocalError
 from benchmark import family
-from storm import table
+from storm import cases, table
 from storm.options import options
 from storm.plan import Plan
 from storm.storm import Passing, Stuck, passed
 
-_ROOT = Path(__file__).parents[2]
 _INTERRUPTED = 130
 _SAID_EVERY = 5.0  # s
-_CASES = 3600  # s that all of them may take
 _EXPECTED = (LocalError, OSError, Stuck, subprocess.TimeoutExpired)
 
 
@@ -33,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         said, is_good = anyio.run(_storm, wanted.plan, backend_options={"use_uvloop": True})
         if wanted.with_cases:
-            is_good = _cases(wanted.plan.seed) and is_good
+            is_good = cases.survived(wanted.plan.seed) and is_good
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (*_EXPECTED, ExceptionGroup) as error:
@@ -61,23 +58,6 @@ class _Progress:
         if passing.seconds - self._said_at >= _SAID_EVERY:
             self._said_at = passing.seconds
             print(table.standing(passing), flush=True)
-
-
-def _cases(seed: int) -> bool:
-    """Whether every case is survived, tried at length, with the same seed.
-
-    Then the engine and its life once more, as a user who may do no more than README says.
-    """
-    at_length = ["-m=case", "--tier=T2"]
-    with_rights = ["--rights", "tests/engine", "tests/life"]
-    passed = [_tested(*words, f"--seed={seed}") for words in (at_length, with_rights)]
-    return all(passed)
-
-
-def _tested(*words: str) -> bool:
-    unhurried = ["-o", "faulthandler_timeout=0"]  # many take longer than a test of the suite may
-    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", *unhurried, *words]
-    return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_CASES).returncode
 
 
 def _said(error: BaseException) -> str:

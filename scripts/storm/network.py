@@ -5,12 +5,11 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import ByteStream
 from arq.connections import RedisSettings
 
-from tests.proxy import Proxy
+from tests.proxy import Proxy, served, through
 
-_HOST = "127.0.0.1"
 _ILL = 1.0  # s that a toxic connection stays so
 
 
@@ -28,9 +27,9 @@ class Network:
     @property
     def settings(self) -> RedisSettings:
         """The way to Redis through here."""
-        return RedisSettings(host=_HOST, port=self._port)
+        return through(self._redis, self._port)
 
-    async def link(self, near: SocketStream) -> None:
+    async def link(self, near: ByteStream) -> None:
         """Serve one connection until either side ends it."""
         link = Proxy(self._redis, self._port)
         self._links.append(link)
@@ -69,11 +68,5 @@ class Network:
 @asynccontextmanager
 async def network(redis: RedisSettings, chance: Random) -> AsyncGenerator[Network]:
     """A network in front of this server, while the block lasts."""
-    async with (
-        await anyio.create_tcp_listener(local_host=_HOST) as listener,
-        anyio.create_task_group() as group,
-    ):
-        net = Network(redis, listener.extra(SocketAttribute.local_port), chance)
-        group.start_soon(listener.serve, net.link)
+    async with served(redis, lambda port: Network(redis, port, chance)) as net:
         yield net
-        group.cancel_scope.cancel()

@@ -6,13 +6,12 @@ It enqueues so many runs, cancels some, has dead letters run again, and lets a s
 import sys
 from random import Random
 
-from arq.connections import RedisSettings
-
 from app.engine import Client, Codec, run_process
 from storm.meddler import Meddler, cancel, regretted
 from storm.mix import calls
 from storm.worker import KEY
 from tests.life.ledger import Ledger
+from tests.ways import at
 
 RECEIPT = "receipt"
 
@@ -22,7 +21,7 @@ def main(seed: str, count: str, url: str) -> int:
     chance = Random(seed)
 
     async def ask() -> int:
-        async with Client.open(RedisSettings.from_dsn(url), Codec([KEY])) as client:
+        async with Client.open(at(url), Codec([KEY])) as client:
             for call in calls(chance, int(count)):
                 handle = await client.enqueue_call(call)
                 Ledger.here().write(RECEIPT, run=handle.id)

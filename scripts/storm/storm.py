@@ -10,9 +10,9 @@ from random import Random
 from time import monotonic
 
 import anyio
-import redis as blocking
 
 from app.engine import Client, Codec, Events, Unavailable
+from app.engine.redis.connection import make_blocking_redis
 from app.local.binary import find_binary
 from app.observability.recorder import Recorder
 from app.storage.database import Database
@@ -32,6 +32,7 @@ from tests.life.ledger import Ledger
 from tests.life.oracle import Oracle
 from tests.life.witness import Witness
 from tests.servers import Server, running
+from tests.ways import url_of
 
 _LOOK = 0.25  # s between two looks at what has happened
 _SAMPLE = 200  # runs
@@ -79,8 +80,8 @@ class Storm:
         self._net = net
         self._heard = heard
         chance = Random(plan.seed)
-        near = f"redis://127.0.0.1:{server.port}/0"
-        far = f"redis://{net.settings.host}:{net.settings.port}/0"
+        near = server.url
+        far = url_of(net.settings)
         self._fleet = Fleet(plan, witness, [near, far, far, far], Random(chance.random()))
         self._weather = Weather(plan, server, witness, Random(chance.random()))
         self._producers = Producers(plan, witness, net.settings, Random(chance.random()))
@@ -191,7 +192,7 @@ async def _raged(plan: Plan, folder: Path, heard: Progress) -> Verdict:
 async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[Witness]:
     """Somebody who looks on, by a way that nobody cuts, and a recorder that keeps the history."""
     async with (
-        Client.open(server.nearby, Codec([KEY])) as client,
+        Client.open(server.settings, Codec([KEY])) as client,
         Database.open(folder / "history.db") as database,
         Database.open(folder / EFFECTS) as effects,
         anyio.create_task_group() as group,
@@ -214,5 +215,5 @@ async def _watched(plan: Plan, server: Server, folder: Path) -> AsyncGenerator[W
 
 
 def _leaked(server: Server) -> list[str]:
-    with blocking.Redis(unix_socket_path=str(server.socket)) as connection:
+    with make_blocking_redis(server.settings) as connection:
         return leaks(connection)

@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from arq.connections import RedisSettings
-
 from app.engine import (
     Client,
     Codec,
@@ -26,6 +24,7 @@ from app.storage.database import Database
 from app.storage.effects import Effects
 from storm.jobs import QUEUES, RELEASES, TIMETABLE, Context
 from tests.life.ledger import Ledger
+from tests.ways import at
 
 KEY = b"a key that only storms sign with"
 OPENED = "opened"
@@ -38,7 +37,7 @@ _FAILED = 1
 
 def main(release: str, lease: str, slots: str, url: str, database: str = "") -> int:
     """Work until told to stop; 1 when Redis was away at the start."""
-    redis, jobs = RedisSettings.from_dsn(url), RELEASES[int(release)]
+    redis, jobs = at(url), RELEASES[int(release)]
     options = WorkerOptions(
         concurrency=int(slots),
         lease=seconds(float(lease)),

@@ -63,6 +63,7 @@ def append_only_file(server: Server) -> Path:
     return path
 
 
+@pytest.mark.not_by("redis", "tls", why="Redis has WAITAOF from 7.2 on")
 @pytest.mark.case(15)
 async def test_a_killed_server_whose_files_end_is_cut_off_loses_no_durable_run(
     stack: AsyncExitStack, codec: Codec, case: Case, tier: Tier
@@ -168,7 +169,7 @@ class Pair:
 async def open_pair(stack: AsyncExitStack) -> AsyncGenerator[Pair]:
     """Both of them, while the block lasts."""
     first = await started(stack, repl_diskless_sync_delay="0")
-    async with proxied(first.settings, is_read=False) as link, proxied(first.settings) as front:
+    async with proxied(first.by_tcp, is_read=False) as link, proxied(first.settings) as front:
         second = await started(stack, replicaof=f"127.0.0.1 {link.settings.port}")
         yield Pair(first=first, second=second, link=link, front=front)
 
@@ -199,6 +200,7 @@ class Receipts:
                 await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.not_by("redis", "tls", why="Redis has WAITAOF from 7.2 on")
 @pytest.mark.case(17)
 @pytest.mark.tier("T2")
 async def test_a_fail_over_loses_no_run_that_a_replica_had_on_disk(

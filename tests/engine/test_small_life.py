@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from arq.connections import RedisSettings
 
-from app.connection import redis_at
 from app.engine import (
     Client,
     Codec,
@@ -28,9 +27,9 @@ from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
 from tests.rights import asked
-from tests.scratch_home import Given
 from tests.servers import PROGRAMS, Server
 from tests.services.mail.capture import CERTIFICATE
+from tests.ways import at
 
 JOBS = (write, fail, die, pass_gate)
 RARELY, SOON = seconds(30), seconds(15)
@@ -45,44 +44,28 @@ Way = Callable[[Server], RedisSettings]
 
 def by_tcp(server: Server) -> RedisSettings:
     """Its port."""
-    return server.settings
-
-
-def by_socket(server: Server) -> RedisSettings:
-    """Its unix socket."""
-    return server.nearby
-
-
-def by_database(server: Server) -> RedisSettings:
-    """Its port, and the last of its databases."""
-    return replace(server.settings, database=DATABASES[-1])
+    return server.by_tcp
 
 
 def by_socket_and_database(server: Server) -> RedisSettings:
     """Its unix socket, and another database."""
-    return replace(server.nearby, database=7)
+    return replace(server.nearby, database=DATABASES[-1])
 
 
 def by_resp2(server: Server) -> RedisSettings:
     """Its port, in the older language, in which a server tells nothing unasked."""
-    return _at(f"redis://127.0.0.1:{server.port}/0?protocol=2")
+    return at(f"redis://127.0.0.1:{server.port}/0?protocol=2")
 
 
 def by_tls(server: Server) -> RedisSettings:
     """Its port for TLS, and another database."""
     if not server.tls_port:
         pytest.skip("this server was built without TLS")
-    return _at(f"rediss://localhost:{server.tls_port}/3?ssl_ca_certs={CERTIFICATE}")
+    return at(f"rediss://localhost:{server.tls_port}/3?ssl_ca_certs={CERTIFICATE}")
 
 
-def _at(url: str) -> RedisSettings:
-    return redis_at(Given.model_validate({"redis": {"url": url}}))
-
-
-T2 = pytest.mark.tier("T2")
 WAYS = [
     *((name, way) for name in PROGRAMS for way in (by_tcp, by_socket_and_database, by_resp2)),
-    *(pytest.param(name, way, marks=T2) for name in PROGRAMS for way in (by_socket, by_database)),
     ("redis", by_tls),  # the Valkey we bring knows no TLS
 ]
 
@@ -181,7 +164,7 @@ async def test_two_apps_on_one_server_hear_nothing_of_each_other(
     async with AsyncExitStack() as stack:
         shops = [
             await stack.enter_async_context(
-                workshop_at(replace(server.settings, database=number), codec, *JOBS)
+                workshop_at(replace(server.by_tcp, database=number), codec, *JOBS)
             )
             for number in (0, 1)
         ]

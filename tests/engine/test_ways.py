@@ -13,14 +13,13 @@ from arq.connections import RedisSettings
 from app.engine import Client, Codec, seconds
 from app.engine.redis import keys
 from app.engine.redis.connection import make_blocking_redis
-from tests import servers
+from tests import servers, ways
 from tests.engine.conftest import workshop_at
 from tests.engine.jobs import pass_gate, write
 from tests.engine.leaks import leaks
 from tests.eventually import eventually
 from tests.rights import asked, rights
 from tests.servers import PROGRAMS, Server
-from tests.services.mail.capture import CERTIFICATE
 
 PASSWORD = "p@ss/w:rd %41"
 RARELY = seconds(30)
@@ -37,7 +36,7 @@ class Reached:
     @property
     def owner(self) -> RedisSettings:
         """The way of one who may do everything."""
-        return replace(self.server.settings, password=PASSWORD)
+        return replace(self.server.by_tcp, password=PASSWORD)
 
 
 Way = Callable[[Reached], RedisSettings]
@@ -66,14 +65,7 @@ def by_database(reached: Reached) -> RedisSettings:
 
 def by_tls(reached: Reached) -> RedisSettings:
     """TLS, the server's certificate and name checked."""
-    return replace(
-        by_user(reached),
-        host="localhost",
-        port=reached.tls_port,
-        ssl=True,
-        ssl_ca_certs=str(CERTIFICATE),
-        ssl_check_hostname=True,
-    )
+    return replace(ways.by_tls(reached.server), username="steward", password=PASSWORD)
 
 
 EVERYWHERE = (by_password, by_user, by_socket, by_database)

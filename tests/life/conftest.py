@@ -6,15 +6,16 @@ from collections.abc import AsyncGenerator, Generator
 import pytest
 
 from app.context import Services
-from app.local.home import VALKEY
 from app.queues import NAMES
 from app.storage.runs import Runs
+from tests import servers
 from tests.life.home import LEASE, Home
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
 from tests.plugins.tiers import Tier
 from tests.postgres import Server
 from tests.scratch_home import scratch_folder
+from tests.ways import strange_keys, way
 
 
 @pytest.fixture
@@ -22,6 +23,16 @@ async def postgres_url(postgres: Server) -> AsyncGenerator[str]:
     """A database of a server, for the story alone."""
     async with postgres.database() as url:
         yield url
+
+
+@pytest.fixture
+async def way_there() -> AsyncGenerator[servers.Server]:
+    """A server for the story alone, where `--way` asks for more than a home's own."""
+    durable = {"appendonly": "yes", "appendfsync": "everysec"}
+    with servers.folder() as place:
+        async with servers.running(servers.program("valkey"), place, **durable) as running:
+            yield running
+            assert await strange_keys(running.settings) == []
 
 
 @pytest.fixture
@@ -34,6 +45,8 @@ def home(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Gen
     with scratch_folder("life-") as folder:
         home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
         home.database_url = database_url
+        if way():
+            home.lives_on(request.getfixturevalue("way_there"))
         yield home
         for process in home.started:
             process.end()
@@ -56,6 +69,6 @@ def witness(home: Home, steward: Services, tier: Tier) -> Witness:
         queues=NAMES,
         lease=LEASE.total_seconds(),
         limit=tier.bound(2, loose=5),
-        data=home.path / VALKEY,
+        data=home.data,
         history=Runs(steward.database),
     )

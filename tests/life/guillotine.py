@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import anyio
 import hiredis
-from anyio.abc import SocketAttribute
 from arq.connections import RedisSettings
 
 from tests.life.processes import WorkerProcess
 from tests.life.witness import Witness
-from tests.proxy import Proxy
+from tests.proxy import Proxy, served
 from tests.unanswered import Unanswered
 
-_HOST = "127.0.0.1"
 _GREETINGS = {b"HELLO", b"CLIENT", b"SELECT", b"AUTH", b"SUBSCRIBE"}
 
 
@@ -52,11 +49,5 @@ class Guillotine(Proxy):
 @asynccontextmanager
 async def guillotine(redis: RedisSettings, witness: Witness) -> AsyncGenerator[Guillotine]:
     """In front of this server, while the block lasts."""
-    async with (
-        await anyio.create_tcp_listener(local_host=_HOST) as listener,
-        anyio.create_task_group() as group,
-    ):
-        proxy = Guillotine(redis, listener.extra(SocketAttribute.local_port), witness)
-        group.start_soon(listener.serve, proxy.link)
+    async with served(redis, lambda port: Guillotine(redis, port, witness)) as proxy:
         yield proxy
-        group.cancel_scope.cancel()

@@ -15,6 +15,8 @@ from app.engine import Client, ManualClock, Schedule, seconds
 from app.engine.redis.store import Store
 from app.engine.roles.scheduler import Scheduler
 from app.jobs import JOBS
+from app.local.home import VALKEY
+from app.settings import Settings
 from app.storage.run import Run
 from app.storage.runs import Runs
 from tests.eventually import eventually
@@ -24,6 +26,7 @@ from tests.life.ledger import VARIABLE, Ledger
 from tests.life.processes import ARQ, WorkerProcess
 from tests.rights import python_path, refused
 from tests.scratch_home import Given
+from tests.servers import Server
 
 LEASE = seconds(2)
 ROOT = Path(__file__).parents[2]
@@ -46,6 +49,27 @@ class Home:
     is_judged: bool = True
     """Whether all its runs have to be where they should when the story ends."""
     started: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
+
+    data: Path = Path()
+    """Where its server keeps what it was given."""
+
+    def __post_init__(self) -> None:
+        self.data = self.path / VALKEY
+
+    def lives_on(self, server: Server) -> None:
+        """Have this one in the place of the home's own."""
+        self.redis_url, self.data = server.url, server.data
+
+    @property
+    def settings(self) -> Settings:
+        """What it is opened with."""
+        return Given.model_validate(
+            {
+                "home": self.path,
+                "redis": {"url": self.redis_url or None},
+                "database": {"url": self.database_url or None},
+            }
+        )
 
     def worker(
         self,
@@ -102,13 +126,7 @@ class Home:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Services]:
         """Everything a job could reach, for the test: one more user of the home's Redis."""
-        settings = Given.model_validate(
-            {
-                "home": self.path,
-                "redis": {"url": self.redis_url or None},
-                "database": {"url": self.database_url or None},
-            }
-        )
+        settings = self.settings
         async with (
             open_client(settings, jobs={**JOBS, **jobs.JOBS}) as client,
             open_services(settings, client) as services,

@@ -7,9 +7,9 @@ from random import Random
 from signal import SIGTERM
 
 import anyio
-import redis as blocking
 
 from app.engine import Client, Codec, Doctor, Finding, seconds
+from app.engine.redis.connection import make_blocking_redis
 from storm.fleet import start_process, start_worker
 from storm.jobs import QUEUES, RELEASES, THIS, TIMETABLE
 from storm.meddler import Meddler, regretted
@@ -51,7 +51,7 @@ class Scaffold:
             release=THIS,
             lease=_LEASE,
             slots=slots,
-            url=url or f"redis://127.0.0.1:{self.server.port}/0",
+            url=url or self.server.url,
             output=f"worker-{len(self.started)}.out",
         )
         self.started.append(worker)
@@ -111,7 +111,7 @@ class Scaffold:
         for worker in workers:
             worker.send(SIGTERM)
             await worker.exit_code()
-        with blocking.Redis(unix_socket_path=str(self.server.socket)) as connection:
+        with make_blocking_redis(self.server.settings) as connection:
             self.witness.leaked += leaks(connection)
         return (await self.witness.oracle()).demand()
 
@@ -125,7 +125,7 @@ async def scaffolding(
         place = stack.enter_context(servers.folder())
         running = servers.running(servers.program("valkey"), place, **WHOLE)
         server = await stack.enter_async_context(running)
-        client = await stack.enter_async_context(Client.open(server.nearby, Codec([KEY])))
+        client = await stack.enter_async_context(Client.open(server.settings, Codec([KEY])))
         witness = Witness(
             client=client,
             ledger=Ledger(folder / "ledger"),
@@ -134,7 +134,7 @@ async def scaffolding(
             limit=limit,
             data=server.data,
         )
-        way = await stack.enter_async_context(guillotine(server.nearby, witness))
+        way = await stack.enter_async_context(guillotine(server.settings, witness))
         scaffold = Scaffold(server, way, witness, Random(seed))
         try:
             yield scaffold

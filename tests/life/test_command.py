@@ -63,6 +63,7 @@ async def test_burst_runs_all_there_is_on_any_queue_and_ends(home: Home, steward
     assert {each.ready + each.running + each.deferred for each in depths} == {0}
 
 
+@pytest.mark.not_by(why="it ends the home's own Valkey")
 async def test_check_tells_whether_a_worker_lives(home: Home) -> None:
     without_redis = home.worker(STEWARD, "--check")
     assert await without_redis.exit_code() == 1

@@ -16,7 +16,6 @@ from tests.life.processes import WorkerProcess
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
 from tests.proxy import Proxy, proxied
-from tests.scratch_home import Given
 
 STOPPED = "out of reach for a whole lease: stopped runs: 1"
 
@@ -24,7 +23,7 @@ STOPPED = "out of reach for a whole lease: stopped runs: 1"
 @asynccontextmanager
 async def far_worker(home: Home, steward: Services) -> AsyncGenerator[tuple[WorkerProcess, Proxy]]:
     """A worker on the other side of a network."""
-    async with proxied(redis_at(Given(home=home.path))) as network:
+    async with proxied(redis_at(home.settings)) as network:
         worker = home.worker(STEWARD_REDIS__URL=network.url)
         yield await worker.ready(steward.client), network
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -22,6 +23,7 @@ from app.cli.demo.tour import TOUR, play
 from app.cli.lifetime import Stopper
 from app.storage.database import Database
 from tests.postgres import Server
+from tests.ways import url_of
 
 ROOT = Path(__file__).parents[2]
 _MINUTE = 60
@@ -70,7 +72,7 @@ def test_the_tour_shows_all_it_promises_within_a_minute(scratch: Path) -> None:
 async def test_by_url_two_homes_share_a_redis_and_a_postgresql_and_leave_them_empty(
     scratch: Path, redis_settings: RedisSettings, postgres: Server
 ) -> None:
-    redis = {"STEWARD_REDIS__URL": f"unix://{redis_settings.unix_socket_path}?db=1"}
+    redis = {"STEWARD_REDIS__URL": url_of(replace(redis_settings, database=1))}
     async with postgres.empty() as url:
         urls = {**redis, "STEWARD_DATABASE__URL": url}
         words = ("start", "--demo", "--by-url", "--json")
@@ -88,7 +90,7 @@ async def test_by_url_two_homes_share_a_redis_and_a_postgresql_and_leave_them_em
 async def test_a_tour_by_url_touches_nothing_that_is_in_use(
     scratch: Path, redis_settings: RedisSettings, postgres: Server
 ) -> None:
-    redis = {"STEWARD_REDIS__URL": f"unix://{redis_settings.unix_socket_path}?db=2"}
+    redis = {"STEWARD_REDIS__URL": url_of(replace(redis_settings, database=2))}
     async with postgres.database() as url:
         tour = _demo(scratch, "demo", "--by-url", **redis, STEWARD_DATABASE__URL=url)
         _, err = await run_sync(lambda: tour.communicate(timeout=_MINUTE))

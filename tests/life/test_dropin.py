@@ -19,6 +19,8 @@ from app.engine import seconds
 from tests.eventually import eventually
 from tests.life.home import Home
 from tests.life.processes import ARQ, WorkerProcess
+from tests.services.mail.capture import CERTIFICATE
+from tests.ways import url_of
 
 STEWARD = (sys.executable, "-m", "app", "worker")
 TRUSTED = "--i-trust-this-redis"
@@ -36,7 +38,8 @@ def settings_of(project: str) -> str:
 @pytest.fixture
 def address(clean_redis: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where the projects find their Redis."""
-    address = f"unix://{clean_redis.unix_socket_path}"
+    address = url_of(clean_redis)
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))  # arq's own URLs name none
     monkeypatch.setenv("PROJECT_REDIS", address)
     return address
 

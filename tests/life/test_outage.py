@@ -32,14 +32,14 @@ async def server(home: Home) -> AsyncGenerator[Server]:
     with servers.folder() as place:
         durable = {"appendonly": "yes", "appendfsync": "no"}
         async with servers.running(servers.program("valkey"), place, **durable) as running:
-            home.redis_url = f"redis://127.0.0.1:{running.port}/0"
+            home.lives_on(running)
             yield running
 
 
 @pytest.fixture
 async def steward(home: Home, server: Server) -> AsyncGenerator[Services]:
     """The inside of the home, on that server."""
-    assert home.redis_url.endswith(f":{server.port}/0")
+    assert home.redis_url == server.url
     async with home.open() as services:
         yield services
 

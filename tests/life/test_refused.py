@@ -24,7 +24,7 @@ async def server(home: Home) -> AsyncGenerator[Server]:
     with servers.folder() as place:
         careless = {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}
         async with servers.running(servers.program("redis"), place, **careless) as running:
-            home.redis_url = f"redis://127.0.0.1:{running.port}/0"
+            home.lives_on(running)
             yield running
 
 

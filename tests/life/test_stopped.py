@@ -113,6 +113,7 @@ async def test_a_second_signal_ends_the_grace(
     assert "Traceback" not in worker.said()
 
 
+@pytest.mark.not_by(why="is about the home's own Valkey")
 @pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
 async def test_a_worker_stopped_while_it_starts_leaves_nothing_behind(
     home: Home, signal: Signals

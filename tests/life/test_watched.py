@@ -93,7 +93,7 @@ async def test_a_worker_says_when_its_redis_is_no_longer_fit(home: Home) -> None
         async with servers.running(
             servers.program("valkey"), folder, appendonly="yes", appendfsync="everysec"
         ) as server:
-            home.redis_url = f"redis://127.0.0.1:{server.port}/0"
+            home.lives_on(server)
             home.steward(
                 STEWARD_WATCH__PORT=str(port),
                 STEWARD_WATCH__TOKEN=TOKEN,

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from storm import table
+from storm import cases, table
 from storm.plan import Plan
 from storm.storm import Passing, Verdict
 from tests.life.oracle import Oracle
 from tests.life.test_oracle import GOOD
 from tests.scripts.bench import bench_environment
+from tests.ways import Way
 
 PLAN = Plan(seed=7, runs=3)
 PASSING = Passing(seconds=12, accepted=3, over=3, kills=1, restarts=2, toxic=4, samples=5)
@@ -56,6 +57,16 @@ def test_ctrl_c_ends_it_and_all_that_it_started(tmp_path: Path) -> None:
     assert (chaos.returncode, wrong) == (130, "")
     assert psutil.wait_procs(started, timeout=10)[1] == []
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith("storm-")] == []
+
+
+def test_the_ways_to_a_server_are_one_case() -> None:
+    assert cases.said([*Way], []) == (
+        "case 26: the T1 tests of the engine and its life by socket, tls, db, resp2, resp3, redis"
+        " | arq: not tried | Steward: all pass, and leave no key outside arq:* and steward:*"
+    )
+    without = cases.said([Way.SOCKET, Way.DATABASE], [Way.DATABASE])
+    assert "by socket, db, not here: tls, resp2, resp3, redis |" in without
+    assert without.endswith("| Steward: FAILED by db")
 
 
 def _said(oracle: Oracle) -> list[str]:

@@ -28,7 +28,7 @@ def from_outside(server: Server) -> RedisSettings:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing: it says which address would
-            return replace(server.settings, host=probe.getsockname()[0])
+            return replace(server.by_tcp, host=probe.getsockname()[0])
     except OSError:
         pytest.skip("this machine has no address but its own")
 

@@ -22,7 +22,7 @@ async def server() -> AsyncGenerator[Server]:
 
 @pytest.fixture
 async def disk(server: Server) -> AsyncGenerator[SlowDisk]:
-    async with slow_disk_of(server.nearby) as opened:
+    async with slow_disk_of(server.settings) as opened:
         yield opened
 
 

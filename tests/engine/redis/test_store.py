@@ -761,6 +761,7 @@ async def test_a_server_that_is_gone_is_unavailable(tmp_path: Any) -> None:
 
 
 async def test_a_worker_that_greeted_is_alive_until_its_lease_ends(store: Store) -> None:
+    await store.redis.ping()  # to connect may take longer than this lease lasts
     await store.greet("w1", b"{}", seconds(0.05))
     assert await store.redis.exists("steward:worker:w1")
 

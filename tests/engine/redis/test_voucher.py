@@ -16,6 +16,7 @@ from tests.servers import Server
 
 LASTING = {"appendonly": "yes", "appendfsync": "everysec"}
 SURELY = write.with_options(durable=True)
+WITH_WAITAOF = pytest.mark.not_by("redis", "tls", why="Redis has WAITAOF from 7.2 on")
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ async def client_of(stack: AsyncExitStack, server: Server, codec: Codec, **optio
     return await stack.enter_async_context(opened)
 
 
+@WITH_WAITAOF
 async def test_a_durable_receipt_comes_from_a_server_with_an_append_only_file(
     stack: AsyncExitStack, codec: Codec
 ) -> None:
@@ -51,6 +53,7 @@ async def test_a_durable_receipt_comes_from_a_server_with_an_append_only_file(
     assert await asked(server.nearby, "ACL", "LOG") == []
 
 
+@WITH_WAITAOF
 async def test_a_server_without_one_is_refused_and_nothing_is_stored(
     stack: AsyncExitStack, codec: Codec
 ) -> None:
@@ -84,6 +87,7 @@ async def test_a_server_that_can_not_say_is_taken_only_if_it_always_syncs(
     assert "rely on `appendfsync always`" in caplog.text
 
 
+@WITH_WAITAOF
 async def test_a_replica_that_is_missing_is_an_error_that_says_what_may_be_stored(
     stack: AsyncExitStack, codec: Codec
 ) -> None:
@@ -105,6 +109,7 @@ async def test_a_replica_that_is_missing_is_an_error_that_says_what_may_be_store
     assert await eventually(enqueue, within=seconds(30)) == "chosen"
 
 
+@WITH_WAITAOF
 async def test_a_run_that_another_server_does_not_have_is_not_vouched_for(
     stack: AsyncExitStack, codec: Codec
 ) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 
@@ -87,7 +88,7 @@ async def test_it_is_shown_as_long_as_its_last_renewal_lasts(clean_redis: RedisS
 async def test_an_absent_redis_is_waited_for(
     clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nowhere = RedisSettings(unix_socket_path=f"{clean_redis.unix_socket_path}.none")
+    nowhere = replace(clean_redis, unix_socket_path="/nowhere.sock")
     ours = lease(nowhere, length=0.1)
 
     ours.start()
@@ -121,7 +122,7 @@ async def test_a_server_that_is_down_for_everybody_costs_no_lease(
     clean_redis: RedisSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    nowhere = RedisSettings(unix_socket_path=f"{clean_redis.unix_socket_path}.none")
+    nowhere = replace(clean_redis, unix_socket_path="/nowhere.sock")
     ours = lease(nowhere, length=0.2)
 
     ours.start()

@@ -17,6 +17,7 @@ from app.engine.redis import keys
 from app.engine.redis.connection import make_blocking_redis
 from tests.engine.conftest import Bench, Open
 from tests.eventually import eventually
+from tests.ways import at, url_of
 
 SAID = "the event loop does not turn"
 LONG = seconds(20)
@@ -42,7 +43,7 @@ async def compute(ctx: Bench) -> None:
 @job(name="test.look", queue="default", timeout=LONG)
 async def look(ctx: Bench, redis: str) -> None:
     """Block the loop until the worker tells that it is blocked, and write down for how long."""
-    connection = make_blocking_redis(RedisSettings(unix_socket_path=redis))
+    connection = make_blocking_redis(at(redis))
     blocked, give_up_at = seconds(0), time.monotonic() + 10
     while not blocked and time.monotonic() < give_up_at:
         blocked = told_by(ctx.attempt.worker, connection)
@@ -87,7 +88,7 @@ async def test_a_blocked_worker_tells_it_to_those_who_look(
     workshop: Open, clean_redis: RedisSettings
 ) -> None:
     async with workshop(look) as shop, shop.working(lease=seconds(30)):
-        await shop.client.enqueue(look, str(clean_redis.unix_socket_path))
+        await shop.client.enqueue(look, url_of(clean_redis))
         await eventually(lambda: shop.heard, within=LONG)
 
     assert 0.8 <= float(shop.page[0]) < 7.5  # at once, and not with the next renewal
@@ -104,14 +105,14 @@ BLOCKED = """
     import anyio, sys, time
     from datetime import timedelta
     from functools import partial
-    from arq.connections import RedisSettings
     from app.engine.redis.connection import make_blocking_redis
     from app.engine.roles.lease import Lease
     from app.engine.roles.slots import Slots
     from app.engine.roles.watcher import Watcher
+    from tests.ways import at
 
     async def main():
-        settings = RedisSettings(unix_socket_path=sys.argv[1])
+        settings = at(sys.argv[1])
         slots = Slots(1, grace=timedelta(seconds=1), ended=print)
         lease = Lease(partial(make_blocking_redis, settings), worker="blocked",
                       length=timedelta(seconds=0.4), describe=lambda: b"{}",
@@ -130,7 +131,7 @@ BLOCKED = """
 async def test_a_loop_that_turns_no_more_ends_the_process(
     client: Client, clean_redis: RedisSettings
 ) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(BLOCKED), str(clean_redis.unix_socket_path)]
+    command = [sys.executable, "-c", textwrap.dedent(BLOCKED), url_of(clean_redis)]
 
     with anyio.fail_after(20):
         ended = await anyio.run_process(command, check=False, stderr=subprocess.PIPE)
