@@ -40,6 +40,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
             yield running
 
 
+@pytest.mark.not_by("resp2", why="with it the log says once that the server tells nothing")
 @pytest.mark.case(23)
 async def test_a_full_server_refuses_runs_and_lets_them_be_drained(
     server: Server, codec: Codec, case: Case, caplog: pytest.LogCaptureFixture

@@ -21,6 +21,8 @@ from tests.eventually import eventually
 from tests.proxy import proxied
 from tests.rights import asked
 
+pytestmark = pytest.mark.not_by("resp2", why="with it a server tells nothing")
+
 RARELY, SOON = seconds(30), seconds(10)
 JOBS: tuple[Job[Any, ..., Any], ...] = (write, hurry, pass_gate, die)
 

@@ -103,6 +103,7 @@ async def stamp(ctx: Bench) -> None:
     ctx.page.append(str(monotonic()))
 
 
+@pytest.mark.not_by("resp2", why="with it a server tells nothing")
 async def test_a_plain_clients_runs_start_as_promptly_as_ours(
     workshop: Open, plain: ArqRedis
 ) -> None:
