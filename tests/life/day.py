@@ -1,11 +1,12 @@
 """A home where the clock is pushed: three workers, one timetable, and every run that ended."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import anyio
 from arq.connections import RedisSettings
@@ -16,6 +17,7 @@ from app.engine import (
     Client,
     Ending,
     Events,
+    Job,
     ManualClock,
     Over,
     Schedule,
@@ -86,19 +88,28 @@ class Day:
     @asynccontextmanager
     async def _workers(self) -> AsyncGenerator[None]:
         async with anyio.create_task_group() as group:
-            workers = [self._worker(name) for name in ("one", "two", "three")]
+            workers = [self.worker(name) for name in ("one", "two", "three")]
             for each in workers:
                 group.start_soon(each.run)
             yield
             for each in workers:
                 each.stop()
 
-    def _worker(self, name: str) -> Worker[Context]:
+    def worker(
+        self, name: str, *, jobs: Mapping[str, Job[Any, ..., Any]] = JOBS, **options: Any
+    ) -> Worker[Context]:
+        """One of them, whom the day hears."""
         client, services = self.services.client, self.services
+        chosen: dict[str, Any] = {
+            "poll": seconds(0.05),
+            "grace": seconds(5),
+            "concurrency": _SLOTS,
+            **options,
+        }
         return Worker(
             client,
             self.redis,
-            jobs=JOBS,
+            jobs=jobs,
             queues=NAMES,
             make_context=partial(context_of, services),
             timetable=self.timetable,
@@ -106,7 +117,7 @@ class Day:
                 Relay(services.outbox, client, queues=NAMES).run,
                 Recorder(Events(client.store), Runs(services.database)).run,
             ],
-            options=WorkerOptions(poll=seconds(0.05), grace=seconds(5), concurrency=_SLOTS),
+            options=WorkerOptions(**chosen),
             ledger=services.effects,
             heard=partial(self.hear, name),
         )

@@ -28,7 +28,7 @@ GROUPS = 4
 @everywhere
 @pytest.mark.timeout(900)
 async def test_each_tick_of_a_day_is_one_run_with_its_effect(home: Home, tier: Tier) -> None:
-    sunday = _next_sunday()
+    sunday = next_sunday()
     begins = sunday + hours(tier.of(1, 0)) - EARLY
     ends = begins + minutes(tier.of(3 * 60 + 50, 24 * 60))  # the small hours are the busy ones
     async with a_town() as town, _a_scene(home, town, begins) as scene:
@@ -51,7 +51,7 @@ async def test_each_tick_of_a_day_is_one_run_with_its_effect(home: Home, tier: T
 @pytest.mark.parametrize("group", range(GROUPS))
 async def test_what_an_emptied_job_leaves_undone_is_missed(home: Home, group: int) -> None:
     names = NAMES[group::GROUPS]
-    begins = _next_sunday() + hours(1) - EARLY
+    begins = next_sunday() + hours(1) - EARLY
     async with a_town() as town, _a_scene(home, town, begins) as scene:
         with _emptied(names):
             await scene.day.play(begins + minutes(3 * 60 + 50), step=minutes(10))
@@ -100,7 +100,7 @@ def _emptied(names: Collection[str]) -> Generator[None]:
         yield
 
 
-def _next_sunday() -> datetime:
+def next_sunday() -> datetime:
     """Midnight of one that is some days off, so that what is here now is old by then."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + days(3)
     return midnight + timedelta(days=6 - midnight.weekday())
