@@ -21,19 +21,34 @@ LEADS: Final = ("to", "that", "about")
 """What a reminder's own words are led in by."""
 _FULL_NAMES = frozenset(name for name in WEEKDAYS if name.endswith("day"))
 _DAYS = frozenset({"today", "tomorrow", "tonight", "yesterday"}) | _FULL_NAMES
-_RHYTHMS = frozenset({"every", "each", "daily", "weekly", "monthly", "hourly"})
+_RHYTHMS = frozenset(
+    {"every", "each", "daily", "weekly", "monthly", "hourly", "nightly", "yearly", "annually"}
+    | {"biweekly", "bimonthly", "fortnightly", "quarterly", "weekdays", "weekends"}
+    | {f"{day}s" for day in _FULL_NAMES}
+)
 _TELLTALES = _DAYS | _RHYTHMS | frozenset(NAMED_TIMES)
 _VAGUE = frozenset(
     {"next", "last", "this", "tonight", "yesterday", "morning", "afternoon", "evening", "night"}
     | {"weekend", "later", "soon"}
 )
 """Each may mean several moments, so none."""
+_HEDGES = frozenset(
+    {"around", "about", "circa", "ca", "roughly", "approximately", "approx", "nearly", "almost"}
+    | {"past", "ago", "latest", "earliest", "week", "weeks", "fortnight", "excepted", "excluded"}
+)
+"""Beside a time they make another of it, or none: "friday week", "around 7pm", "5 minutes ago"."""
+_ZONES = frozenset(
+    "utc gmt z wet west cet cest eet eest msk bst ist est edt cst cdt mst mdt pst pdt jst".split()
+)
+"""Times are by the user's own clock; "9 UTC" would be another."""
 _PARTS_OF_DAY = frozenset({"morning", "afternoon", "evening", "night"})
 _HALVES = ("am", "pm", "o'clock")
 _JOINTS = frozenset(
     {"at", "in", "on", "and", "or", "by", "before", "after", "until", "till", "from", "between"}
     | {"since", "next", "last", "this", "within", "for", "not", "except", "but", "per", "-"}
 )
+_BESIDE = _JOINTS | _RHYTHMS | _HEDGES
+_AREAS = frozenset("africa america asia atlantic australia europe indian pacific".split())
 _KNOWN = (
     _JOINTS | _RHYTHMS | _DAYS | NUMBERS.keys() | UNITS.keys() | WEEKDAYS.keys()
     | NAMED_TIMES.keys()
@@ -63,9 +78,16 @@ def _begins_a_time(words: Words) -> bool:
 
 
 def is_loose_end(word: str) -> bool:
-    """Whether a word beside a time seems to belong to the time: "and", "next", "12", "fri"."""
+    """Whether a word beside a time seems to belong to the time: "and", "next", "12", "fri", "UTC"."""
     plain = word.lower().strip(",")
-    return plain in _JOINTS | _RHYTHMS or plain in WEEKDAYS or plain[:1].isdigit()
+    return plain in _BESIDE or plain in WEEKDAYS or plain[:1].isdigit() or _is_zone(plain)
+
+
+def _is_zone(plain: str) -> bool:
+    """ "Europe/Berlin", "UTC+2"."""
+    area, slash, place = plain.partition("/")
+    is_place = bool(slash) and area in _AREAS and place.replace("_", "").isalpha()
+    return is_place or re.split("[+-]", plain)[0] in _ZONES
 
 
 def after_time(rest: Sequence[str]) -> Sequence[str]:
@@ -74,7 +96,8 @@ def after_time(rest: Sequence[str]) -> Sequence[str]:
     None when the word after it is no loose end, nor one like "evening" or "december".
     """
     plain = rest[0].lower().strip(",")
-    if not (is_loose_end(plain) or plain in _PARTS_OF_DAY or is_month(plain)):
+    is_there = [each.lower().strip(",") for each in rest[1:2]] == ["time"]  # "Berlin time"
+    if not (is_loose_end(plain) or plain in _PARTS_OF_DAY or is_month(plain) or is_there):
         return ()
     spoken = Words(rest)
     while not spoken.is_read and spoken.peek() not in LEADS:

@@ -202,14 +202,23 @@ class Times:
             weekdays.append(weekday)
 
     def _interval(self) -> Interval:
-        amount = take_amount(self.words) or (1, take_unit(self.words))
-        number, unit = amount
+        start = self.words.at
+        number, unit = take_amount(self.words) or (1, take_unit(self.words))
+        if self._is_ordinal(start, unit):
+            self.words.at = start
+            unit = None
         if unit is None or unit >= _DAY:
             raise NotUnderstood(
                 f'{self._here()}say "every" with day, weekday, monday, "month on the 5th", '
                 "or hours or minutes"
             )
         return Interval(number * unit, since=self.now.replace(microsecond=0))
+
+    def _is_ordinal(self, start: int, unit: timedelta | None) -> bool:
+        """Whether it is "every second", which may count days, or a unit with another behind it."""
+        is_alone = self.words.at == start + 1
+        is_second = is_alone and unit == timedelta(seconds=1) and self.words.peek(-1) == "second"
+        return is_second or take_unit(self.words) is not None
 
     def _here(self) -> str:
         """The words at which reading has stopped, to begin a refusal with; none at the end."""

@@ -119,6 +119,14 @@ def test_the_other_words_are_the_reminder(phrase: str, text: str) -> None:
         "every weekday at 9 and 14", "every day at 25:00", "every month", "every tomorrow",
         "every month on the 32nd", "every month on the 0th", "every day at 9:00:30",
         "every blue moon", "word " * 500, "9" * 5000,
+        "every second day to run", "every second to blink", "every second week", "every minute day",
+        "tomorrow at 9 UTC to call", "at 9 PST call Ann", "tomorrow at 9 Europe/Berlin call Ann",
+        "tomorrow at 9 utc+2 call", "tomorrow at 9 berlin time to call", "weekdays call Ann at 9",
+        "call Ann on weekends at 9", "mondays call Ann at 9", "biweekly call Ann at 9",
+        "fortnightly call on friday", "yearly call Ann on may 1", "friday week call Ann",
+        "tomorrow week call Ann", "in 5 minutes ago call Ann", "every monday at 9 fortnightly call",
+        "daily at 9 sundays excepted walk", "call Ann past noon", "call Ann around 7pm",
+        "call Ann about 7pm", "call Ann circa 7pm", "call Ann latest 7pm",
     ],
 )  # fmt: skip
 def test_what_names_no_time_or_several_is_refused_and_never_guessed(phrase: str) -> None:
