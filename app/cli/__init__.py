@@ -1,7 +1,7 @@
 """The `steward` command. Each file is a noun and what one can do with it.
 
     start worker recorder service                keep Steward running
-    enqueue remind tasks users                   give it work, and somebody to do it for
+    enqueue remind tasks notices users           give it work, and hear of it
     runs dead effects outbox queues schedules    look at the work, retry it, cancel it
     health doctor check backup                   look at Steward itself, and save it
     alerts metrics failures advise               what was wrong, how long runs took, what to do
@@ -39,7 +39,7 @@ from app.cli.misuse import misuse
 
 _GROUPS = {
     "Keep Steward running": ("start", "worker", "recorder", "service"),
-    "Give it work": ("enqueue", "remind", "tasks", "users"),
+    "Give it work": ("enqueue", "remind", "tasks", "notices", "users"),
     "Look at the work": (
         *("runs", "show", "retry", "cancel", "dead"),
         *("effects", "outbox", "queues", "schedules"),

@@ -1,6 +1,6 @@
 """What the AI jobs return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,7 +59,10 @@ class DueTasks:
     lost: int
     """Their runs had died or been cancelled; they were counted as failed, and go on."""
 
-    @property
-    def status(self) -> BatchStatus:
-        """Whether every task found is on its way."""
-        return BatchStatus.PARTIAL_SUCCESS if self.failed_to_enqueue else BatchStatus.SUCCESS
+    status: BatchStatus = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Whether every task found is on its way, and none was lost on it."""
+        is_all = not self.failed_to_enqueue and not self.lost
+        status = BatchStatus.SUCCESS if is_all else BatchStatus.PARTIAL_SUCCESS
+        object.__setattr__(self, "status", status)

@@ -38,7 +38,8 @@ _HEDGES = frozenset(
 )
 """Beside a time they make another of it, or none: "friday week", "around 7pm", "5 minutes ago"."""
 _ZONES = frozenset(
-    "utc gmt z wet west cet cest eet eest msk bst ist est edt cst cdt mst mdt pst pdt jst".split()
+    {"utc", "gmt", "z", "wet", "west", "cet", "cest", "eet", "eest", "msk", "bst", "ist", "jst"}
+    | {"est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"}
 )
 """Times are by the user's own clock; "9 UTC" would be another."""
 _PARTS_OF_DAY = frozenset({"morning", "afternoon", "evening", "night"})
@@ -48,7 +49,9 @@ _JOINTS = frozenset(
     | {"since", "next", "last", "this", "within", "for", "not", "except", "but", "per", "-"}
 )
 _BESIDE = _JOINTS | _RHYTHMS | _HEDGES
-_AREAS = frozenset("africa america asia atlantic australia europe indian pacific".split())
+_AREAS = frozenset(
+    {"africa", "america", "asia", "atlantic", "australia", "europe", "indian", "pacific"}
+)
 _KNOWN = (
     _JOINTS | _RHYTHMS | _DAYS | NUMBERS.keys() | UNITS.keys() | WEEKDAYS.keys()
     | NAMED_TIMES.keys()
@@ -78,7 +81,7 @@ def _begins_a_time(words: Words) -> bool:
 
 
 def is_loose_end(word: str) -> bool:
-    """Whether a word beside a time seems to belong to the time: "and", "next", "12", "fri", "UTC"."""
+    """Whether a word beside a time seems to belong to it: "and", "next", "12", "fri", "UTC"."""
     plain = word.lower().strip(",")
     return plain in _BESIDE or plain in WEEKDAYS or plain[:1].isdigit() or _is_zone(plain)
 

@@ -41,6 +41,10 @@ class Notice:
     created_at: datetime
 
 
+class UnknownNotice(LookupError):
+    """No notice has this number."""
+
+
 class Notices:
     """The notices in the database."""
 
@@ -66,9 +70,23 @@ class Notices:
 
     async def of(self, user_id: int, *, limit: int = 50) -> tuple[Notice, ...]:
         """What this user was told, the newest first; nobody else's."""
-        newest = select(NoticeRow).filter_by(user_id=user_id).order_by(NoticeRow.id.desc())
+        return await self.latest(user_id=user_id, limit=limit)
+
+    async def latest(self, *, user_id: int | None, limit: int) -> tuple[Notice, ...]:
+        """What somebody was told, the newest first; of everybody, if no user is named."""
+        newest = select(NoticeRow).order_by(NoticeRow.id.desc()).limit(limit)
+        if user_id is not None:
+            newest = newest.filter_by(user_id=user_id)
         async with self._database.read() as session:
-            return tuple(map(_notice, await session.scalars(newest.limit(limit))))
+            return tuple(map(_notice, await session.scalars(newest)))
+
+    async def get(self, notice_id: int) -> Notice:
+        """One notice, whosever it is; raises `UnknownNotice`."""
+        async with self._database.read() as session:
+            row = await session.get(NoticeRow, notice_id)
+        if row is None:
+            raise UnknownNotice(f"no notice has the number {notice_id}")
+        return _notice(row)
 
 
 def _notice(row: NoticeRow) -> Notice:
