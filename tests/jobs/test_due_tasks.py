@@ -15,7 +15,7 @@ from arq.connections import RedisSettings
 from sqlalchemy.exc import OperationalError
 
 from app.context import Context, Services
-from app.engine import Client, Codec, ManualClock, RunStatus, Unavailable, minutes, seconds
+from app.engine import Client, Codec, ManualClock, RunStatus, Unavailable, minutes, seconds, wire
 from app.engine.redis import keys
 from app.engine.redis.connection import open_redis
 from app.engine.redis.store import Store
@@ -276,6 +276,8 @@ async def test_a_task_whose_run_was_cancelled_is_counted_as_failed(
     look = await process_due_tasks(context)
 
     assert look == DueTasks(found=1, enqueued=0, failed_to_enqueue=0, lost=1)
+    assert look.status is BatchStatus.PARTIAL_SUCCESS
+    assert wire.unpack(wire.pack(look))["status"] == "partial_success"
     task = await context.tasks.get(owner.id, created.task_id)
     assert task.status is TaskStatus.FAILED
     assert task.last_error == f"its run {created.run_id} is cancelled"

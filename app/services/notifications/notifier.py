@@ -210,7 +210,9 @@ def _unwanted(ways: Mapping[Channel, Way], channel: Channel) -> Delivered | None
 def _noticed(news: News, *, is_new: bool) -> Delivered:
     if is_new:
         length = len(news.title)
-        logger.info("User %s has a notification (a title of %s characters).", news.user.id, length)
+        logger.info(
+            "User %s has a notice of %s characters: `steward notices`.", news.user.id, length
+        )
     said = TOLD_NOW if is_new else "told before"
     return Delivered(Channel.IN_APP, DeliveryStatus.DELIVERED, said)
 

@@ -170,7 +170,7 @@ async def test_no_title_or_body_is_logged(
 
     await notifications.send(ann, "canary title", "canary body", channels=ALL, dedupe_key="k")
 
-    assert "has a notification (a title of 12 characters)" in caplog.text
+    assert "has a notice of 12 characters" in caplog.text
     assert "canary" not in caplog.text
 
 
