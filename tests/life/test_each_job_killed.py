@@ -48,6 +48,7 @@ LATER = (
     {"sms.sms_health"},
 )
 """What has something to do only later, round by round: when time has passed, or others are done."""
+AS_ARQ = "the runs begin again after 310 s, and do it all again"
 LONG = timedelta(seconds=120)
 _EARLY = timedelta(seconds=55)
 
@@ -140,7 +141,7 @@ async def test_a_job_of_the_timetable_whose_worker_is_killed_is_done_once(
             in_doubt |= await killer.finish(names)
             shown |= {name for name in names if await PROOFS[name].shows(killer.scene)}
             killer.later()
-    _says(case, home, in_doubt)
+    case.says(_killed(home), arq=AS_ARQ, steward=_finished(in_doubt))
     assert shown | in_doubt == PROOFS.keys()
 
 
@@ -156,7 +157,7 @@ async def test_a_job_that_somebody_asked_for_whose_worker_is_killed_is_done_once
         in_doubt = await killer.finish(calls)
 
         shown = {name for name, asked in ASKED.items() if await asked.shows(killer.scene)}
-    _says(case, home, in_doubt)
+    case.says(_killed(home), arq=AS_ARQ, steward=_finished(in_doubt))
     assert shown | in_doubt == ASKED.keys()
 
 
@@ -170,17 +171,17 @@ def _read(town: Town) -> None:
     town.outgoing.mails[:] = mails.values()
 
 
-def _says(case: Case, home: Home, in_doubt: Collection[str]) -> None:
+def _killed(home: Home) -> str:
     died = home.ledger.lines(DIED)
-    ends = sum(line.key.endswith("its end") for line in died)
     for line in died:
         print(f"{line.run} died at step {line.key}")
-    case.says(
-        f"kill -9 of {len(died)} workers, each in the middle of another job, {ends} at its end",
-        arq="the runs begin again after 310 s, and do it all again",
-        steward="each was finished by another worker, its effect is there once; a person"
-        " is asked of " + (", ".join(sorted(in_doubt)) or "none"),
-    )
+    ends = sum(line.key.endswith("its end") for line in died)
+    return f"kill -9 of {len(died)} workers, each in the middle of another job, {ends} at its end"
+
+
+def _finished(in_doubt: Collection[str]) -> str:
+    asked = ", ".join(sorted(in_doubt)) or "none"
+    return f"each finished by another, its effect there once; a person is asked of {asked}"
 
 
 @asynccontextmanager

@@ -64,12 +64,19 @@ class Lookup:
         payload, lease, attempts, result, finished, failures = await self._read(run_id)
         if payload is not None:
             return await self._waiting(run_id, payload, lease, int(attempts or 0))
-        over = None if result is None else self._over(self._codec.open_result(result))
-        if failures and (over is None or over.status is RunStatus.DEAD) and not finished:
+        if failures and not finished and not self._is_no_failure(result):
             return Trace(status=RunStatus.DEAD, error=_last(failures).error)
-        if over is not None:
-            return over
+        if result is not None:
+            return self._over(self._codec.open_result(result))
         return Trace(status=RunStatus(finished.decode()) if finished else RunStatus.UNKNOWN)
+
+    def _is_no_failure(self, result: bytes | None) -> bool:
+        """Whether it succeeded or was cancelled: only strange bytes put there later have failed."""
+        try:
+            over = None if result is None else self._over(self._codec.open_result(result))
+        except BadPayload:
+            return False
+        return over is not None and over.status is not RunStatus.DEAD
 
     async def _read(self, run_id: str) -> Any:
         async with answering(), self.store.redis.pipeline(transaction=True) as pipe:
