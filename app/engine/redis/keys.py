@@ -33,7 +33,7 @@ steward:worker:<worker>   string       alive; its value says which worker it is
 steward:claimed:<queue>   string       where claims go on in a queue, for half a second
 steward:idle:<queue>      set          workers that may have an offer open for its runs
 steward:offer:<worker>    string       an idle worker's offer: the lease it wants (ms), or `taken`
-steward:cursor:<schedule> string       the last tick a schedule has fired
+steward:cursor:<schedule> string       the last tick a schedule fired, a line an expression
 steward:events            stream       what happened to runs, a batch an entry
 steward:events:count      string       how many events there ever were
 steward:recorder          string       the recorder at work

@@ -155,6 +155,59 @@ async def test_a_changed_zone_is_a_changed_expression(client: Client, clock: Man
     assert await ids(client) == []
 
 
+async def test_two_releases_whose_timetables_differ_each_fire_all_of_their_own_ticks(
+    client: Client, clock: ManualClock
+) -> None:
+    clock.advance(until(clock, 10))
+    changed = schedule("30 * * * *", write.call("tick"), name="hourly")
+    old, new = Scheduler([HOURLY], client), Scheduler([changed], client)
+    start = clock.now()
+    for _ in range(8 * 4):
+        for release in (old, new):
+            await release.fire_due()
+        clock.advance(minutes(15))
+    for _ in range(2 * 4):  # the old one is gone
+        await new.fire_due()
+        clock.advance(minutes(15))
+
+    fired = set(await ids(client))
+
+    def at(hour: int, minute: int) -> str:
+        moment = start.replace(minute=0, second=0, microsecond=0) + timedelta(hours=hour)
+        return f"hourly@{moment + timedelta(minutes=minute):%Y%m%dT%H%M%SZ}"
+
+    assert {at(hour, 30) for hour in range(10)} <= fired
+    assert {at(hour, 0) for hour in range(1, 8)} <= fired
+    assert len(fired) == len(await ids(client))
+
+
+async def test_an_expression_that_comes_back_begins_now(client: Client, clock: ManualClock) -> None:
+    changed = schedule("30 * * * *", write.call("tick"), name="hourly")
+    await Scheduler([HOURLY], client).fire_due()
+    for _ in range(20):
+        clock.advance(minutes(30))
+        await Scheduler([changed], client).fire_due()
+    before = await ids(client)
+
+    await Scheduler([HOURLY], client).fire_due()
+
+    assert before
+    assert await ids(client) == before
+
+
+async def test_a_tick_of_another_release_that_is_far_ahead_holds_up_nobody(
+    client: Client, clock: ManualClock
+) -> None:
+    await client.store.redis.set("steward:cursor:hourly", "90000000000000|* * * * *|UTC")
+    scheduler = Scheduler([HOURLY], client)
+
+    await scheduler.fire_due()
+    clock.advance(until(clock, 0))
+    await scheduler.fire_due()
+
+    assert len(await ids(client)) == 1
+
+
 @pytest.mark.parametrize("cursor", ["", "x|0 * * * *|UTC", "99999999999999999|0 * * * *|UTC", "||"])
 async def test_a_cursor_that_makes_no_sense_begins_anew(
     client: Client, clock: ManualClock, cursor: str
