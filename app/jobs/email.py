@@ -20,7 +20,7 @@ from app.storage.ways import Channel, Ways
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Whether a mail was accepted, and if not, why it was not even tried."""
+    """Whether a server accepted a mail, and if not, why: not tried, or kept in a folder."""
 
     sent: bool
     reason: str = ""
@@ -71,6 +71,9 @@ async def _mail(ctx: Context, user_id: int, subject: str, body: str, *, key: str
     mail = await ctx.mail.outbox.post(
         Message(to=(user.address,), subject=subject, body=body), user_id=user.id, key=key
     )
+    if kept := ctx.mail.outbox.kept_in:
+        why = f"no mail server is set, so it is kept in {kept}"
+        return Delivery(sent=False, reason=why, message_id=mail.message_id)
     return Delivery(sent=True, message_id=mail.message_id, accepted_at=mail.accepted_at)
 
 

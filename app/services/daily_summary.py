@@ -72,6 +72,8 @@ class SummariesSent:
     in_doubt: int = 0
     """Perhaps sent, and told so before, today: a person has to say (`steward effects`)."""
     errors: tuple[str, ...] = ()
+    kept_in: str = ""
+    """The folder that all mail stays in, for want of a server; empty where it goes out."""
 
 
 class DailySummary:
@@ -106,6 +108,7 @@ class DailySummary:
             refused=fates[Fate.REFUSED],
             in_doubt=fates[Fate.IN_DOUBT],
             errors=tuple(f"user {user.id}: {error}" for user, error in troubles[:_TOLD]),
+            kept_in=self._outbox.kept_in,
         )
 
     async def _send_one(self, user: User) -> Fate:

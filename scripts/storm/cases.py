@@ -1,4 +1,4 @@
-"""Every case of a fault at length; then the engine's and life's tests by other ways to a server."""
+"""All that is tried at length: faults, a whole day; then the suite by other ways to a server."""
 
 import shutil
 import subprocess
@@ -21,7 +21,8 @@ def survived(seed: int) -> bool:
     """
     same = f"--seed={seed}"
     passed = [
-        _tested("-m=case", "--tier=T2", same),
+        _tested("-m=case or tier", "--tier=T2", same),
+        _tested("--tier=T2", "tests/life/test_day.py", same),
         _tested("--rights", *_SUITE, same),
     ]
     ways = [way for way in Way if _is_here(way)]

@@ -38,6 +38,18 @@ async def test_a_user_is_mailed_once_it_is_accepted(
     assert delivery.accepted_at is not None
 
 
+async def test_a_mail_that_no_server_took_is_not_called_sent(
+    context: Context, owner: User, sender: MemorySender
+) -> None:
+    sender.kept_in = "mail/outbox"
+
+    delivery = await send_notification(context, owner.id, "Hi", "Call Bob.")
+
+    assert (delivery.sent, delivery.accepted_at) == (False, None)
+    assert delivery.reason == "no mail server is set, so it is kept in mail/outbox"
+    assert [*sender.sent] == [delivery.message_id]
+
+
 async def test_a_repeat_of_the_run_is_the_same_mail(
     context: Context, owner: User, sender: MemorySender
 ) -> None:

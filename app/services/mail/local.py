@@ -46,6 +46,11 @@ class MaildirSender:
         """Where it will write."""
         return "outgoing mail: the home's own folder, as no SMTP server is set"
 
+    @property
+    def kept_in(self) -> str:
+        """Where all of it stays."""
+        return str(self._outbox.path)
+
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Write the mail unless it lies there; safe to repeat."""
         unique = f"{blake2b(message_id.encode(), digest_size=16).hexdigest()}.steward"

@@ -25,6 +25,7 @@ class MemorySender:
     sent: dict[str, Message] = field(default_factory=dict[str, Message])
     failing: Exception | None = None
     plan: str = "outgoing mail: keep it in memory"
+    kept_in: str = ""
 
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Keep the message; a repeat under its Message-ID is the same mail."""

@@ -83,6 +83,11 @@ class Outbox:
         return self._sender.address
 
     @property
+    def kept_in(self) -> str:
+        """The folder that mail stays in, for want of a server; empty where it goes out."""
+        return self._sender.kept_in
+
+    @property
     def plan(self) -> str:
         """What a check will do, in a few words."""
         return self._sender.plan
@@ -101,7 +106,8 @@ class Outbox:
         except MailInDoubt as error:
             await self._mails.doubted(mail.id, detail=str(error))
             raise
-        logger.info("Mail %s to user %s was accepted.", mail.message_id, mail.user_id)
+        what = f"is kept in {self.kept_in}" if self.kept_in else "was accepted"
+        logger.info("Mail %s to user %s %s.", mail.message_id, mail.user_id, what)
         return await self._mails.accepted(mail.id, detail=receipt.detail if receipt else _SETTLED)
 
     def _new(self, message: Message, user_id: int, key: str) -> NewMail:

@@ -30,6 +30,11 @@ class MailSender(Protocol):
         """What sending or a check will do, in a few words, without a secret."""
         ...
 
+    @property
+    def kept_in(self) -> str:
+        """The folder that mail stays in, for want of a server; empty where it goes out."""
+        ...
+
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Return once the mail is accepted for all its recipients; raise otherwise."""
         ...

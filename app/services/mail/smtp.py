@@ -78,6 +78,11 @@ class SmtpSender:
         where = f"{self._host}:{self._port} with security {self._security}"
         return f"outgoing mail: connect to {where}{login}"
 
+    @property
+    def kept_in(self) -> str:
+        """Nowhere: a server takes it."""
+        return ""
+
     async def send(self, message: Message, *, message_id: str, date: datetime) -> Receipt:
         """Return once the server has accepted the mail for all its recipients."""
         content = message.as_bytes(sender=self._address, message_id=message_id, date=date)
