@@ -13,33 +13,54 @@ from app.cli.person import person
 if TYPE_CHECKING:
     from app.context import Services
     from app.storage.users import User as Person
+    from app.storage.ways import Channel
 
 remind = App(name="remind")
+
+By = Annotated[
+    str,
+    Parameter(help="Where it is told, with commas between: in_app, email, sms, slack, webhook."),
+]
 
 
 @remind.default
 async def remind_user(
     *words: Annotated[str, Parameter(help='Such as "tomorrow at 9 to call Ann".')],
+    by: By = "in_app",
     user: User = None,
     json: Json = False,
 ) -> None:
     """Remind you of something, once or again and again."""
     if not words:
         raise Misused('say what and when, such as "tomorrow at 9 to call Ann"')
+    channels = _channels(by)
     from app.connection import open_client
     from app.context import open_services
     from app.settings import read_settings
 
     settings = read_settings()
     async with open_client(settings) as client, open_services(settings, client) as services:
-        facts = await make_reminder(services, await person(services, user), " ".join(words))
+        whose = await person(services, user)
+        facts = await make_reminder(services, whose, " ".join(words), channels=channels)
     if json:
         show_json(facts)
     else:
         print(f"{shown(facts['next_run_at'])}: {shown(facts['title'])} (run {facts['run_id']})")
 
 
-async def make_reminder(services: "Services", person: "Person", phrase: str) -> Facts:
+def _channels(by: str) -> "tuple[Channel, ...]":
+    from app.storage.ways import Channel
+
+    names = [name.strip() for name in by.split(",")]
+    for name in names:
+        if name not in [*Channel]:
+            raise Misused(f"--by: {name!r} is none of {', '.join(Channel)}")
+    return tuple(dict.fromkeys(map(Channel, names)))
+
+
+async def make_reminder(
+    services: "Services", person: "Person", phrase: str, *, channels: "tuple[Channel, ...]"
+) -> Facts:
     """Store what the phrase asks for and enqueue its first run.
 
     Raises `Misused` for a phrase that names no time, or a time gone by.
@@ -57,10 +78,14 @@ async def make_reminder(services: "Services", person: "Person", phrase: str) -> 
             raise Misused(f"say what of, too: “{phrase} to call Ann”")
         if isinstance(meant.schedule, Once):
             at = meant.schedule.at
-            created = await services.tasks.create_reminder(person, meant.text, at)
+            created = await services.tasks.create_reminder(
+                person, meant.text, at, channels=channels
+            )
         else:
             kind, config = written(meant.schedule)
-            created = await services.tasks.create_periodic_task(person, meant.text, kind, config)
+            created = await services.tasks.create_periodic_task(
+                person, meant.text, kind, config, channels=channels
+            )
     except (NotUnderstood, BadField) as error:
         raise Misused(str(error)) from None
     run_id = await enqueue_next(services.client, services.tasks, created.task)

@@ -204,6 +204,7 @@ def _facts(task: "Task") -> dict[str, object]:
         "next_run_at": task.next_run_at,
         "last_run_at": task.last_run_at,
         "failures": task.failures,
+        "channels": list(task.channels),
         "method": task.last_method,
         "last_error": task.last_error,
     }

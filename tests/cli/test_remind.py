@@ -22,6 +22,16 @@ def test_words_need_no_quotes_and_may_recur(steward: Command) -> None:
     assert (made["title"], made["schedule"]) == ("drink water", "daily")
 
 
+def test_where_it_is_told_may_be_chosen(steward: Command) -> None:
+    steward("remind", "in 3 hours to call Ann", "--by", "email, in_app")
+    (task,) = steward("tasks", "--json").json()
+    wrong = steward("remind", "in 3 hours to call Bob", "--by", "pigeon")
+
+    assert task["channels"] == ["email", "in_app"]
+    assert wrong.code == 2
+    assert wrong.line == ("steward: --by: 'pigeon' is none of in_app, email, sms, slack, webhook")
+
+
 @pytest.mark.case(47)
 @pytest.mark.parametrize(
     ("words", "line"),

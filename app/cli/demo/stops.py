@@ -22,6 +22,7 @@ from app.services.mail.maildir import Maildir
 from app.storage.calendar import Calendars
 from app.storage.mailboxes import Mailboxes
 from app.storage.notifications import Notice, Notices
+from app.storage.ways import Channel
 
 if TYPE_CHECKING:
     from app.services.schedule_config import Config
@@ -52,7 +53,9 @@ class Stop:
 async def reminder(house: House) -> Shown:
     """A reminder in words comes true as a notification, on time."""
     asked_at = house.now
-    made = await make_reminder(house.services, house.owner, "in 3 seconds to call Ann")
+    made = await make_reminder(
+        house.services, house.owner, "in 3 seconds to call Ann", channels=(Channel.IN_APP,)
+    )
     (notice,) = await _notices(house, "call Ann", count=1)
     waited = notice.created_at - asked_at
     if waited < timedelta(seconds=3):
