@@ -25,7 +25,7 @@ from tests.life.databases import everywhere
 from tests.life.day import a_day
 from tests.life.home import Home
 from tests.life.ledger import VARIABLE
-from tests.life.proofs import PROOFS, Scene
+from tests.life.proofs import NEEDS, PROOFS, Scene
 from tests.life.proofs.asked import ASKED, LOGS, OTHER
 from tests.life.test_day import next_sunday
 from tests.life.town import Town, a_town
@@ -121,7 +121,7 @@ class Killer:
         asking = {each.place.run_id for each in await day.services.effects.in_doubt()}
         assert {run: outcome for run, outcome in failed.items() if run not in asking} == {}
         _read(self.scene.town)
-        return {name for name in names if self._run_of(name) in failed}
+        return {name for name in names if self._run_of(name) in failed.keys() | asking}
 
 
 @everywhere
@@ -142,6 +142,7 @@ async def test_a_job_of_the_timetable_whose_worker_is_killed_is_done_once(
             shown |= {name for name in names if await PROOFS[name].shows(killer.scene)}
             killer.later()
     case.says(_killed(home), arq=AS_ARQ, steward=_finished(in_doubt))
+    in_doubt |= {name for name, needed in NEEDS.items() if needed in in_doubt}
     assert shown | in_doubt == PROOFS.keys()
 
 
