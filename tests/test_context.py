@@ -24,7 +24,7 @@ from app.jobs.maintenance import system_health_check
 from app.services.mail import MailTrouble
 from app.services.notifications import Channel, DeliveryStatus
 from app.settings import Settings
-from app.storage.ways import Ways
+from app.storage.ways import Way, Ways
 from tests.local.conftest import server_pid
 from tests.scratch_home import Given, scratch_folder
 
@@ -90,6 +90,23 @@ async def test_the_owner_is_reached_as_the_settings_say_and_in_no_other_way(
     assert not before[Channel.EMAIL].is_wanted
     assert {(each.address, each.is_wanted) for each in after.values()} == {("", True)}
     assert {each.status for each in told} == {DeliveryStatus.NOT_CONFIGURED}
+
+
+async def test_where_the_owners_notices_go_stays_unless_the_settings_say_it(
+    settings: Settings,
+) -> None:
+    async with opened(settings) as first:
+        owner = await first.users.owner()
+        chosen = Way(channel=Channel.SMS, notices=True, mail_notices=False)
+        await Ways(first.database).put(owner.id, chosen)
+    async with opened(settings) as second:
+        kept = await Ways(second.database).of(owner.id)
+    async with opened(like(settings, notify={"notices": ("slack",)})) as third:
+        said = await Ways(third.database).of(owner.id)
+
+    assert kept == {Channel.SMS: chosen}
+    assert [each for each, way in said.items() if way.notices] == [Channel.SLACK]
+    assert said[Channel.SMS].mail_notices is False
 
 
 async def test_mail_stays_in_the_home_until_a_server_is_named(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from cyclopts import App, Parameter
 
 from app.cli.answer import Facts, show_json, shown
+from app.cli.channels import channels_named
 from app.cli.failures import Misused
 from app.cli.options import Json, User
 from app.cli.person import person
@@ -33,7 +34,7 @@ async def remind_user(
     """Remind you of something, once or again and again."""
     if not words:
         raise Misused('say what and when, such as "tomorrow at 9 to call Ann"')
-    channels = _channels(by)
+    channels = channels_named(by, option="--by")
     from app.connection import open_client
     from app.context import open_services
     from app.settings import read_settings
@@ -46,16 +47,6 @@ async def remind_user(
         show_json(facts)
     else:
         print(f"{shown(facts['next_run_at'])}: {shown(facts['title'])} (run {facts['run_id']})")
-
-
-def _channels(by: str) -> "tuple[Channel, ...]":
-    from app.storage.ways import Channel
-
-    names = [name.strip() for name in by.split(",")]
-    for name in names:
-        if name not in [*Channel]:
-            raise Misused(f"--by: {name!r} is none of {', '.join(Channel)}")
-    return tuple(dict.fromkeys(map(Channel, names)))
 
 
 async def make_reminder(

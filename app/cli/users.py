@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import App, Parameter
 
 from app.cli.answer import show_json, show_table
+from app.cli.channels import AS_NOTICES, NoticeWays, notice_facts
 from app.cli.failures import Misused, NotDone
 from app.cli.options import Json, Yes
 
@@ -25,7 +26,24 @@ Zone = Annotated[str | None, Parameter(help="Their time zone, such as Europe/Ber
 Quiet = Annotated[str | None, Parameter(help='Such as 22:00-07:30; "" for none.')]
 Mail = Annotated[bool | None, Parameter(name="--mail", help="Whether they want mail.")]
 
-_COLUMNS = ("id", "name", "address", "timezone", "mail", "quiet_hours", "active", "owner")
+Notices = Annotated[
+    str | None,
+    Parameter(
+        help="Where they are told what Steward noticed, beside in the application, with commas "
+        'between: email, sms, slack, webhook; "" for nowhere else.'
+    ),
+]
+MailNotices = Annotated[
+    str | None,
+    Parameter(
+        help=f'The same of important mail; "{AS_NOTICES}" for where notices go, but not by mail.'
+    ),
+]
+
+_COLUMNS = (
+    *("id", "name", "address", "timezone", "mail", "quiet_hours", "notices", "mail_notices"),
+    *("active", "owner"),
+)
 
 
 @users.default
@@ -34,7 +52,7 @@ async def list_users(*, json: Json = False) -> None:
     """List everybody, the oldest first; who is not active gets nothing."""
     async with _opened() as services:
         owner = await services.users.owner()
-        rows = [_facts(each, owner) for each in await services.users.everybody()]
+        rows = [await _facts(services, each, owner) for each in await services.users.everybody()]
     _show(rows, as_json=json)
 
 
@@ -47,9 +65,12 @@ async def add_user(
     timezone: Zone = None,
     mail: Mail = None,
     quiet_hours: Quiet = None,
+    notices: Notices = None,
+    mail_notices: MailNotices = None,
     json: Json = False,
 ) -> None:
     """Add a user, in the owner's time zone unless you say another."""
+    told = NoticeWays(notices, mail_notices)
     async with _opened() as services:
         owner = await services.users.owner()
         user = await _done(
@@ -61,7 +82,8 @@ async def add_user(
                 quiet_hours=quiet_hours or "",
             )
         )
-    _show([_facts(user, owner)], as_json=json)
+        rows = [await _told(services, user, owner, told)]
+    _show(rows, as_json=json)
 
 
 @users.command(name="change")
@@ -74,13 +96,20 @@ async def change_user(
     timezone: Zone = None,
     mail: Mail = None,
     quiet_hours: Quiet = None,
+    notices: Notices = None,
+    mail_notices: MailNotices = None,
     json: Json = False,
 ) -> None:
     """Change what you name of a user, and leave the rest."""
-    if all(each is None for each in (address, name, timezone, mail, quiet_hours)):
-        raise Misused("say what to change: --address, --name, --timezone, --mail, --quiet-hours")
+    given = (address, name, timezone, mail, quiet_hours, notices, mail_notices)
+    if all(each is None for each in given):
+        raise Misused(
+            "say what to change: --address, --name, --timezone, --mail, --quiet-hours, --notices, "
+            "--mail-notices"
+        )
     if "" in (address, name, timezone):
         raise Misused("address, name and time zone can be changed, not taken away")
+    told = NoticeWays(notices, mail_notices)
     async with _opened() as services:
         owner = await services.users.owner()
         if user_id == owner.id and (address or name or timezone):
@@ -97,7 +126,8 @@ async def change_user(
                 quiet_hours=quiet_hours,
             )
         )
-    _show([_facts(user, owner)], as_json=json)
+        rows = [await _told(services, user, owner, told)]
+    _show(rows, as_json=json)
 
 
 @users.command(name="deactivate")
@@ -136,7 +166,8 @@ async def _activate(user_id: int, *, active: bool, as_json: bool) -> None:
         owner = await services.users.owner()
         _refuse_owner(user_id, owner)
         user = await _done(services.users.change(user_id, active=active))
-    _show([_facts(user, owner)], as_json=as_json)
+        rows = [await _facts(services, user, owner)]
+    _show(rows, as_json=as_json)
 
 
 def _refuse_owner(user_id: int, owner: "User") -> None:
@@ -168,7 +199,19 @@ async def _done(asked: Awaitable[T]) -> T:
         raise NotDone(str(error)) from None
 
 
-def _facts(user: "User", owner: "User") -> dict[str, object]:
+async def _told(
+    services: "Services", user: "User", owner: "User", told: NoticeWays
+) -> dict[str, object]:
+    from app.storage.ways import Ways
+
+    await told.put(Ways(services.database), user.id)
+    return await _facts(services, user, owner)
+
+
+async def _facts(services: "Services", user: "User", owner: "User") -> dict[str, object]:
+    from app.storage.ways import Ways
+
+    told = notice_facts(await Ways(services.database).of(user.id))
     return {
         "id": user.id,
         "name": user.name,
@@ -176,6 +219,7 @@ def _facts(user: "User", owner: "User") -> dict[str, object]:
         "timezone": user.timezone,
         "mail": user.wants_mail,
         "quiet_hours": str(user.quiet_hours or ""),
+        **told,
         "active": user.active,
         "owner": user.id == owner.id,
     }

@@ -5,6 +5,7 @@ go out twice, so a person is asked; a webhook is told again under the same id.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from app.engine import ASK, REPEAT, Client, InDoubt, NeedsReview, current_attempt
@@ -99,7 +100,10 @@ def make_sms(database: Database, parcels: Parcels, client: Client) -> Sms:
 
 
 async def ensure_ways(settings: Settings, database: Database, owner: User) -> None:
-    """Reach the owner as the settings say, and in no other way."""
+    """Reach the owner as the settings say, and in no other way.
+
+    Where notices go stays as it is unless they say it.
+    """
     notify = settings.notify
     addresses = {
         Channel.SMS: (notify.phone, ""),
@@ -110,20 +114,23 @@ async def ensure_ways(settings: Settings, database: Database, owner: User) -> No
         ),
     }
     ways, wanted = Ways(database), dict[Channel, Way]()
+    known = await ways.of(owner.id)
     for channel in Channel:
         address, secret = addresses.get(channel, ("", ""))
         is_wanted = channel.value not in notify.exclude
-        wanted[channel] = Way(channel=channel, address=address, secret=secret, is_wanted=is_wanted)
-    known = await ways.of(owner.id)
+        before = known.get(channel, _none(channel))
+        wanted[channel] = replace(before, address=address, secret=secret, is_wanted=is_wanted)
+        if notify.notices:
+            wanted[channel] = replace(wanted[channel], notices=channel.value in notify.notices)
     await ways.put(
         owner.id,
-        *(each for each in wanted.values() if each != known.get(each.channel, _none(each))),
+        *(each for each in wanted.values() if each != known.get(each.channel, _none(each.channel))),
     )
 
 
-def _none(way: Way) -> Way:
+def _none(channel: Channel) -> Way:
     """What no row means."""
-    return Way(channel=way.channel)
+    return Way(channel=channel)
 
 
 def _guard(settings: Settings) -> WebGuard:

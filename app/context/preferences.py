@@ -15,4 +15,6 @@ def open_preferences(
     settled = {"timezone": f"{PREFIX}OWNER__TIMEZONE"}
     if settings.owner.quiet_hours:
         settled["quiet_hours"] = f"{PREFIX}OWNER__QUIET_HOURS"
+    if settings.notify.notices:
+        settled["notices"] = f"{PREFIX}NOTIFY__NOTICES"
     return PreferenceSync(database, home / "preferences", settled=settled, now=now)

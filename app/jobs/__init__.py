@@ -3,8 +3,19 @@
 from typing import Final
 
 from app.engine import by_name, collect
-from app.jobs import ai, ai_upkeep, email, files, maintenance, notifications, sms, sync, watch
+from app.jobs import (
+    ai,
+    ai_upkeep,
+    email,
+    files,
+    letters,
+    maintenance,
+    notifications,
+    sms,
+    sync,
+    watch,
+)
 
 JOBS: Final = by_name(
-    collect(ai, ai_upkeep, email, files, maintenance, notifications, sms, sync, watch)
+    collect(ai, ai_upkeep, email, files, letters, maintenance, notifications, sms, sync, watch)
 )

@@ -179,7 +179,7 @@ async def _tell(ctx: Context, task: Task, occurrence: Occurrence) -> tuple[Deliv
                 dedupe_key=key,
                 is_ai=True,
             )
-            await notifications.post(ctx, session, told)
+            await notifications.post(ctx, session, told, urgent=True)
         return told.delivered
     except OSError as error:
         log.warning("Task %s was executed, but its owner could not be told.", task.id)

@@ -33,17 +33,14 @@ async def give_up(
 
 
 async def _tell(ctx: Context, session: AsyncSession, task: Task, occurrence: Occurrence) -> None:
-    user = await ctx.users.get(task.user_id)
-    channels = dict.fromkeys((Channel.IN_APP, *map(Channel, task.channels)))
-    told = await ctx.notifications.tell(
+    await notifications.herald_of(ctx).write(
         session,
-        user,
+        await ctx.users.get(task.user_id),
         f"Paused: {task.title}",
         f"This task has failed {task.failures} times in a row and is paused. The last time: "
         f"{(task.last_error or '')[:_LONGEST_REASON]}\n"
         f"Let it go on with: steward tasks resume {task.id}",
-        channels=tuple(channels),
-        dedupe_key=f"paused:{Occurrence.of(task.id, occurrence.due_at).run_id}",
+        key=f"paused:{Occurrence.of(task.id, occurrence.due_at).run_id}",
+        also=frozenset(map(Channel, task.channels)),
     )
-    await notifications.post(ctx, session, told)
     log.warning("Task %s is paused after %s failures in a row.", task.id, task.failures)

@@ -5,6 +5,7 @@ from typing import Final
 from app.context import Context
 from app.engine import Fixed, job, minutes
 from app.jobs import ai
+from app.jobs.notifications import herald_of
 from app.queues import AI
 from app.services.events_ahead import EventsAhead, EventsEvaluated
 from app.services.probed import Probed
@@ -34,7 +35,7 @@ async def probe_scheduler(ctx: Context) -> Probed:
 @job(name="ai.evaluate_events", queue=AI, timeout=minutes(5), retry=_RETRY)
 async def evaluate_events(ctx: Context) -> EventsEvaluated:
     """Remind users of events that begin within two hours and matter. Safe to repeat."""
-    ahead = EventsAhead(ctx.database, ctx.notifications, now=ctx.tasks.runs.now)
+    ahead = EventsAhead(ctx.database, herald_of(ctx), now=ctx.tasks.runs.now)
     total = EventsEvaluated()
     for user in await ctx.users.active():
         total += await ahead.evaluate(user)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.context import Context
-from app.engine import Breaker, Fixed, RetryLater, job, minutes
+from app.engine import Breaker, Fixed, job, minutes
+from app.jobs.quiet import wait_for_the_end_of_quiet
 from app.queues import SMS
 from app.services.notifications import Channel, Delivered, Parcel
-from app.services.quiet import quiet_until
 from app.services.sms import SmsHealth, SmsRetried
 
 _RETRY = Fixed(minutes(5), attempts=4)
@@ -24,17 +24,10 @@ async def send_sms(
     again later, in `process_sms_retries`: it is queued.
     """
     if not urgent:
-        await _wait_for_the_end_of_quiet(ctx, user_id)
+        await wait_for_the_end_of_quiet(ctx, user_id, Channel.SMS)
     key = key or f"run:{ctx.attempt.origin}"
     parcel = Parcel(channel=Channel.SMS, user_id=user_id, content=text, key=key)
     return await ctx.notifications.deliver(parcel)
-
-
-async def _wait_for_the_end_of_quiet(ctx: Context, user_id: int) -> None:
-    user, now = await ctx.users.get(user_id), ctx.client.store.clock.now()
-    until = quiet_until(user, now)
-    if until is not None and user.active:
-        raise RetryLater(until - now, f"user {user.id} has quiet hours until {until:%H:%M} UTC")
 
 
 @job(queue=SMS, timeout=minutes(4), retry=_RETRY, limits=[_PROVIDER])

@@ -7,19 +7,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
 from app.engine import AtOnce, Breaker, Fixed, job, minutes
+from app.jobs.notifications import herald_of
 from app.queues import SYNC
 from app.services.calendar import CalendarSynced
 from app.services.calendar.notice import notice_of
+from app.services.mail.important import MailHerald
 from app.services.mail.synced import MailSynced
 from app.services.notes import NotesSynced
-from app.services.notifications import Channel
 from app.services.preferences import PreferencesSynced
 from app.storage.calendar_event import StoredEvent
+from app.storage.mailbox_entry import MailboxEntry
 from app.storage.users import User
 
 _FAULT = "Preferences that can't be applied"
 _LOST_EVENTS = "A calendar is not synced: one side suddenly lost most of it"
 _LOST_NOTES = "Your notes are not synced: one side suddenly lost most of them"
+_SEEN = "\\Seen"
 _WHERE = "the home's folder `preferences`"
 
 
@@ -54,9 +57,18 @@ async def sync_calendar_events(ctx: Context, *, removals: str = "") -> CalendarS
 async def sync_email_services(ctx: Context) -> MailSynced:
     """Read the owner's mailboxes into the database. Safe to repeat: what is known is not read.
 
+    Important mail that came into one that nobody sorts is told, unless it was read already.
     Fails, to be tried again, only when none of them could be read.
     """
-    synced = await ctx.mail.sync.sync(await ctx.users.owner())
+    owner = await ctx.users.owner()
+    important = MailHerald(ctx.database, herald_of(ctx), now=ctx.client.store.clock.now)
+
+    async def announce(session: AsyncSession, mails: Sequence[MailboxEntry]) -> None:
+        for mail in mails:
+            if _SEEN not in mail.flags:
+                await important.tell(session, owner, mail)
+
+    synced = await ctx.mail.sync.sync(owner, announce=announce)
     synced.raise_if_all_failed()
     return synced.shortened()
 
@@ -88,9 +100,8 @@ async def sync_user_preferences(ctx: Context) -> PreferencesSynced:
     owner = await ctx.users.owner()
 
     async def announce(fault: str, mark: str) -> None:
-        title, body = _FAULT, f"{fault}. Correct it in {_WHERE}: it is read again each hour."
-        key = f"preferences:{mark}"
-        await ctx.notifications.send(owner, title, body, channels=(Channel.IN_APP,), dedupe_key=key)
+        body = f"{fault}. Correct it in {_WHERE}: it is read again each hour."
+        await herald_of(ctx).tell(owner, _FAULT, body, key=f"preferences:{mark}")
 
     return await ctx.preferences.sync(announce=announce)
 
@@ -99,13 +110,7 @@ async def _tell_held(ctx: Context, title: str, held: Mapping[str, str]) -> None:
     """Tell the owner of each mark once, however often it is met again."""
     owner = await ctx.users.owner()
     for mark, words in held.items():
-        await ctx.notifications.send(
-            owner,
-            title,
-            words,
-            channels=(Channel.IN_APP,),
-            dedupe_key=f"landslide:{mark}",
-        )
+        await herald_of(ctx).tell(owner, title, words, key=f"landslide:{mark}")
 
 
 async def _announce(
@@ -113,11 +118,4 @@ async def _announce(
 ) -> None:
     now = ctx.client.store.clock.now()
     if notice := notice_of(events, now=now, zone=user.timezone):
-        await ctx.notifications.tell(
-            session,
-            user,
-            notice.title,
-            notice.body,
-            channels=(Channel.IN_APP,),
-            dedupe_key=notice.key,
-        )
+        await herald_of(ctx).write(session, user, notice.title, notice.body, key=notice.key)

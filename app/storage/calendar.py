@@ -103,9 +103,15 @@ class Calendars:
         self, user_id: int, start: datetime, end: datetime
     ) -> tuple[StoredOccurrence, ...]:
         """What is in the user's calendars from `start` to before `end`, the earliest first."""
+        return tuple(each for _, each in await self.named_between(user_id, start, end))
+
+    async def named_between(
+        self, user_id: int, start: datetime, end: datetime
+    ) -> tuple[tuple[str, StoredOccurrence], ...]:
+        """The same, each with the UID of its event."""
         row = CalendarOccurrenceRow
         wanted = (
-            select(row)
+            select(CalendarEventRow.uid, row)
             .join(CalendarEventRow, CalendarEventRow.id == row.event_id)
             .join(CalendarSourceRow, CalendarSourceRow.id == CalendarEventRow.source_id)
             .where(CalendarSourceRow.user_id == user_id, row.starts_at < end)
@@ -113,7 +119,8 @@ class Calendars:
             .order_by(row.starts_at, row.title)
         )
         async with self._database.read() as session:
-            return tuple(map(_occurrence, await session.scalars(wanted)))
+            found = await session.execute(wanted)
+            return tuple((uid, _occurrence(occurrence)) for uid, occurrence in found)
 
     async def _begin(self, user_id: int, source: str) -> int:
         unread: dict[str, Any] = {"etag": "", "last_modified": "", "digest": "", "view": ""}

@@ -13,6 +13,8 @@ class MailboxState:
     """The highest number of a mail that was taken up."""
     token: str = ""
     """What the mailbox said of itself when all of it was known; empty when that is not so."""
+    is_whole: bool = False
+    """Whether all of it was ever read: what is new since then has just come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

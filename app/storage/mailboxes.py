@@ -6,7 +6,7 @@ another epoch, what is stored of the one before stays until the mail turns up un
 what has not turned up in the end is gone.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TypeVar
@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     delete,
+    false,
     func,
     select,
     update,
@@ -33,6 +34,7 @@ from app.storage.mailbox_entry import MailboxEntry, MailboxState, Taken
 from app.storage.users import UserRow
 
 T = TypeVar("T")
+Announce = Callable[[AsyncSession, Sequence[MailboxEntry]], Awaitable[None]]
 
 _ROWS = 500  # ids a statement
 
@@ -50,6 +52,7 @@ class MailboxRow(Base):
     last: Mapped[int] = mapped_column(BigInteger)
     token: Mapped[str] = mapped_column(String(100))
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    is_whole: Mapped[bool] = mapped_column(server_default=false())
 
 
 class MailboxEntryRow(Base):
@@ -94,7 +97,9 @@ class Mailboxes:
                 row = MailboxRow(user_id=user_id, name=name, read_at=self._now(), **unread)
                 session.add(row)
                 await session.flush()
-            return row.id, MailboxState(epoch=row.epoch, last=row.last, token=row.token)
+            return row.id, MailboxState(
+                epoch=row.epoch, last=row.last, token=row.token, is_whole=row.is_whole
+            )
 
     async def known(self, mailbox_id: int, epoch: str) -> dict[str, str]:
         """The flags of every mail that was taken up in this epoch, by its place."""
@@ -103,8 +108,18 @@ class Mailboxes:
         async with self._database.read() as session:
             return {each.place: each.flags for each in await session.execute(wanted)}
 
-    async def take(self, mailbox_id: int, epoch: str, entries: Sequence[MailboxEntry]) -> Taken:
-        """Store some mails, and move the cursor behind them: both or neither."""
+    async def take(
+        self,
+        mailbox_id: int,
+        epoch: str,
+        entries: Sequence[MailboxEntry],
+        *,
+        announce: Announce | None = None,
+    ) -> Taken:
+        """Store some mails, and move the cursor behind them: both or neither.
+
+        `announce` is called with the new ones, in the same transaction.
+        """
         last = max((each.number for each in entries), default=0)
         async with self._database.write() as session:
             row = await session.get_one(MailboxRow, mailbox_id)
@@ -112,6 +127,9 @@ class Mailboxes:
                 row.epoch, row.last = epoch, 0
             row.last, row.token, row.read_at = max(row.last, last), "", self._now()
             taken = [await self._take(session, mailbox_id, epoch, each) for each in entries]
+            new = [each for each, fate in zip(entries, taken, strict=True) if fate == "new"]
+            if new and announce:
+                await announce(session, new)
         return Taken(
             new=taken.count("new"),
             found_again=len(taken) - taken.count("new") - taken.count("known"),
@@ -145,7 +163,7 @@ class Mailboxes:
             for some in _batches([*away]):
                 await session.execute(delete(row).where(row.id.in_(some)))
             mailbox = await session.get_one(MailboxRow, mailbox_id)
-            mailbox.epoch, mailbox.token = state.epoch, state.token
+            mailbox.epoch, mailbox.token, mailbox.is_whole = state.epoch, state.token, True
             mailbox.last, mailbox.read_at = max(mailbox.last, state.last), self._now()
         moved = sum(key in filed for key in away.values())
         return len(away) - moved, moved

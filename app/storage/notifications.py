@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, String, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -67,6 +67,14 @@ class Notices:
         session.add(NoticeRow(**key, title=title, body=body, created_at=self._now()))
         await session.flush()
         return True
+
+    async def count(
+        self, session: AsyncSession, user_id: int, *, keys: str, since: datetime
+    ) -> int:
+        """How many this user was told since then, of those whose key begins so."""
+        row = NoticeRow
+        wanted = select(func.count()).where(row.user_id == user_id, row.created_at >= since)
+        return (await session.scalars(wanted.where(row.dedupe_key.startswith(keys)))).one()
 
     async def of(self, user_id: int, *, limit: int = 50) -> tuple[Notice, ...]:
         """What this user was told, the newest first; nobody else's."""

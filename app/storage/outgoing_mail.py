@@ -110,6 +110,11 @@ class OutgoingMails:
         await session.flush()
         return _mail(row), True
 
+    async def wrote(self, session: AsyncSession, message_id: str) -> bool:
+        """Whether a mail that calls itself so is one of these."""
+        one = select(OutgoingMailRow.id).filter_by(message_id=message_id).limit(1)
+        return await session.scalar(one) is not None
+
     async def accepted(self, mail_id: int, *, detail: str) -> OutgoingMail:
         """Record that the server took it; a second record changes nothing."""
         async with self._database.write() as session:

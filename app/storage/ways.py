@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, String, UniqueConstraint, false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +50,8 @@ class WayRow(Base):
     """Empty where there is none, or it is kept elsewhere, as that of mail is."""
     secret: Mapped[str] = mapped_column(String(_LONGEST_SECRET))
     wanted: Mapped[bool]
+    notices: Mapped[bool] = mapped_column(server_default=false())
+    mail_notices: Mapped[bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,10 @@ class Way:
     secret: str = field(default="", repr=False)
     """What a webhook is signed with."""
     is_wanted: bool = True
+    notices: bool = False
+    """Whether they are told here what Steward noticed, beside in the application."""
+    mail_notices: bool | None = None
+    """The same of important mail; None is as the other notices, but never by mail."""
 
     def __post_init__(self) -> None:
         """Raises `InvalidWay`, which does not repeat what is wrong: it may be a secret."""
@@ -70,6 +76,13 @@ class Way:
             )
         if len(self.secret) > _LONGEST_SECRET:
             raise InvalidWay(f"{self.channel}: a secret has up to {_LONGEST_SECRET} characters")
+
+    @property
+    def tells_of_mail(self) -> bool:
+        """Whether they are told here of important mail: by mail only if they ask for it."""
+        if self.mail_notices is not None:
+            return self.mail_notices
+        return self.notices and self.channel is not Channel.EMAIL
 
 
 _SHAPES = {
@@ -110,6 +123,7 @@ class Ways:
                     row = WayRow(**place)
                     session.add(row)
                 row.address, row.secret, row.wanted = way.address, way.secret, way.is_wanted
+                row.notices, row.mail_notices = way.notices, way.mail_notices
 
 
 def _fits(channel: Channel, address: str) -> bool:
@@ -123,4 +137,11 @@ def _fits(channel: Channel, address: str) -> bool:
 
 
 def _way(row: WayRow) -> Way:
-    return Way(channel=row.channel, address=row.address, secret=row.secret, is_wanted=row.wanted)
+    return Way(
+        channel=row.channel,
+        address=row.address,
+        secret=row.secret,
+        is_wanted=row.wanted,
+        notices=row.notices,
+        mail_notices=row.mail_notices,
+    )

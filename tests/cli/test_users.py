@@ -99,6 +99,24 @@ async def test_a_mistake_is_named_and_nothing_is_changed(steward: Inside) -> Non
     assert (await steward.json(list_users))[1:] == [bob]
 
 
+async def test_where_somebody_is_told_notices_is_said_shown_and_kept(steward: Inside) -> None:
+    (bob,) = await steward.json(add_user, "bob@example.org", notices="sms, email")
+    (less,) = await steward.json(change_user, 2, mail_notices="slack,email")
+    (usual,) = await steward.json(change_user, 2, mail_notices="as-notices")
+    (none,) = await steward.json(change_user, 2, notices="")
+    (owner,) = await steward.json(change_user, 1, notices="slack")
+    listed = await steward.json(list_users)
+
+    assert (bob["notices"], bob["mail_notices"]) == (["email", "sms"], ["sms"])
+    assert (less["notices"], less["mail_notices"]) == (["email", "sms"], ["email", "slack"])
+    assert (usual["notices"], usual["mail_notices"]) == (["email", "sms"], ["sms"])
+    assert (none["notices"], none["mail_notices"]) == ([], [])
+    assert owner["notices"] == ["slack"]
+    assert [each["notices"] for each in listed] == [["slack"], []]
+    with pytest.raises(Misused, match="--notices: 'fax' is none of in_app, email"):
+        await change_user(2, notices="fax")
+
+
 def test_it_is_a_command(idle_steward: Command) -> None:
     added = idle_steward("users", "add", "bob@example.org", "--no-mail", "--json")
     again = idle_steward("users", "add", "bob@example.org")

@@ -17,7 +17,7 @@ from app.jobs.ai import (
     run_task,
 )
 from app.jobs.ai_results import TaskCreated, TaskRun, TaskRunStatus
-from app.jobs.email import send_letter
+from app.jobs.letters import send_letter
 from app.queues import AI
 from app.services.ai import (
     AiRequest,

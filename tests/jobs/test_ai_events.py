@@ -50,7 +50,8 @@ async def test_events_that_matter_are_told_once_in_their_users_time(
     first, again = [await evaluate_events(context) for _ in range(2)]
 
     (notice,) = await notices(context, owner)
-    assert first == EventsEvaluated(found=4, told=1, skipped=3)
+    channels = {"in_app delivered": 1}
+    assert first == EventsEvaluated(found=4, told=1, skipped=3, channels=channels)
     assert again == EventsEvaluated(found=4, told_before=1, skipped=3)
     assert notice.title == "Soon: Dentist"
     assert notice.body == f"At {soon:%H:%M}, in 80 minutes.\nWhere: Main St. 1"
@@ -75,6 +76,25 @@ async def test_an_event_is_told_to_its_own_user_and_again_when_it_moves(
     assert len(told := await notices(context, bob)) == 2
     local = soon + timedelta(hours=5, minutes=45)
     assert f"At {local:%H:%M}, in 30 minutes." in [each.body for each in told]
+
+
+async def test_two_events_of_one_name_at_one_time_are_told_each_and_a_renamed_one_once(
+    context: Context, owner: User, clock: ManualClock
+) -> None:
+    soon = clock.now() + minutes(30)
+    await stored(context, owner, at(soon, "Review"), at(soon, "Review"))
+    both = await evaluate_events(context)
+    renamed = replace(event(f"{owner.id}-0", "2"), occurrences=(at(soon, "The review"),))
+    same = replace(event(f"{owner.id}-1"), occurrences=(at(soon, "Review"),))
+    calendars = Calendars(context.database)
+    await calendars.put(owner.id, f"source-{owner.id}", [renamed])
+    await calendars.put(owner.id, "another calendar with the second", [same])
+
+    again = await evaluate_events(context)
+
+    assert both.told == 2
+    assert (again.found, again.told, again.told_before) == (3, 0, 3)
+    assert len(await notices(context, owner)) == 2
 
 
 @pytest.mark.parametrize(

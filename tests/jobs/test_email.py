@@ -9,7 +9,8 @@ from app.context import Context, Services
 from app.engine import Fixed, ManualClock, RetryLater, RunStatus, minutes, seconds
 from app.engine.retry import is_permanent
 from app.jobs import JOBS
-from app.jobs.email import Delivery, post, process_email_queue, send_letter, send_notification
+from app.jobs.email import process_email_queue, send_notification
+from app.jobs.letters import Delivery, post, send_letter
 from app.services.mail.errors import MailRefused, MailTrouble
 from app.services.mail.mail_sorted import SortStatus
 from app.services.mail.memory import MemoryMailbox, MemorySender
@@ -305,12 +306,12 @@ async def test_what_is_urgent_does_not_wait(
     assert len(sender.sent) == 1
 
 
-async def test_a_letter_comes_at_the_time_that_was_chosen_for_it(
+async def test_a_letter_that_is_urgent_comes_at_the_time_that_was_chosen_for_it(
     context: Context, owner: User, sender: MemorySender
 ) -> None:
     await quiet(context, owner)
 
-    assert (await send_letter(context, owner.id, "Hi", "Call Bob.", "key")).sent
+    assert (await send_letter(context, owner.id, "Hi", "Call Bob.", "key", urgent=True)).sent
     assert len(sender.sent) == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 from app.context import Context
 from app.engine import ManualClock, seconds
 from app.engine.retry import is_permanent
+from app.jobs.email import process_email_queue
 from app.jobs.sync import sync_email_services
 from app.services.mail.errors import BadLetter, LoginRefused, MailError, MailTrouble
 from app.services.mail.mailbox import Head
@@ -16,6 +17,7 @@ from app.services.mail.sync import MailSync
 from app.storage.mailboxes import Mailboxes
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
+from tests.jobs.ai_bench import notices
 
 LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\n\nHi"
 ROOF = b"From: Eve <eve@example.org>\nSubject: URGENT: the roof\n\nHi"
@@ -45,6 +47,38 @@ async def test_a_repeat_changes_nothing(context: Context, mailbox: MemoryMailbox
     again = await sync_email_services(context)
 
     assert (again.new, again.updated, again.deleted, again.unchanged) == (0, 0, 0, 1)
+
+
+async def test_important_mail_is_told_though_nobody_sorts_the_mailbox(
+    context: Context, owner: User, mailbox: MemoryMailbox
+) -> None:
+    mailbox.is_sorted = False
+    mailbox.inbox |= {"old": ROOF}
+    await sync_email_services(context)
+    assert await notices(context, owner) == []
+    mailbox.inbox |= {"a": LUNCH, "b": ROOF.replace(b"roof", b"cellar")}
+
+    for _ in range(2):
+        await sync_email_services(context)
+    mailbox.epoch = "2"
+    await sync_email_services(context)
+
+    (notice,) = await notices(context, owner)
+    assert notice.title == "Important mail from eve@example.org"
+    assert notice.body == "URGENT: the cellar"
+
+
+async def test_of_a_mailbox_that_is_sorted_the_sorter_tells(
+    context: Context, owner: User, mailbox: MemoryMailbox
+) -> None:
+    await sync_email_services(context)
+    mailbox.inbox |= {"a": ROOF}
+
+    await sync_email_services(context)
+    assert await notices(context, owner) == []
+    await process_email_queue(context)
+
+    assert len(await notices(context, owner)) == 1
 
 
 async def test_what_is_gone_is_counted(context: Context, mailbox: MemoryMailbox) -> None:

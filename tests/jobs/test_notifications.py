@@ -5,7 +5,7 @@ import pytest
 from app.context import Context
 from app.engine import Breaker, Job, minutes, seconds
 from app.engine.retry import is_permanent
-from app.jobs.email import send_letter
+from app.jobs.letters import send_letter
 from app.jobs.notifications import post, send_slack, send_webhook
 from app.jobs.sms import send_sms
 from app.services.mail.memory import MemorySender

@@ -9,7 +9,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from app.context import Services
 from app.engine import DeadLetters, Handle, RunStatus, seconds
-from app.jobs.email import Delivery, send_notification
+from app.jobs.email import send_notification
+from app.jobs.letters import Delivery
 from tests.eventually import eventually
 from tests.life.home import LEASE, STEWARD, Home
 from tests.life.processes import WorkerProcess
@@ -46,9 +47,7 @@ def worker(home: Home, server: Capture, in_doubt: str) -> WorkerProcess:
     )
 
 
-async def mailed(
-    home: Home, steward: Services, server: Deadly, in_doubt: str
-) -> "Handle[Delivery]":
+async def mailed(home: Home, steward: Services, server: Deadly, in_doubt: str) -> Handle[Delivery]:
     """A run that mails, whose first attempt is killed, and that another worker ends."""
     victim = await worker(home, server, in_doubt).ready(steward.client)
     server.victims.append(victim)

@@ -74,7 +74,7 @@ async def test_what_is_not_there_any_more_is_deleted_or_was_filed_by_us(
     )
     await IncomingMails(database).record(filed)
 
-    state = MailboxState(epoch="1", last=6, token="3:7:1")
+    state = MailboxState(epoch="1", last=6, token="3:7:1", is_whole=True)
     gone, moved = await mailboxes.finish(box, state, {"6"})
 
     assert (gone, moved) == (1, 1)

@@ -7,7 +7,7 @@ from app.services.mail.errors import MailError
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox
 from app.services.mail.sorter import Sorter
-from app.services.notifications import Notifier
+from app.services.notifications import Herald
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.users import User
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 async def file_all(
     database: Database,
     mailboxes: Sequence[Mailbox],
-    notifications: Notifier,
+    herald: Herald,
     owner: User,
     *,
     now: Now = utc_now,
@@ -28,7 +28,7 @@ async def file_all(
     wanted = [each for each in mailboxes if each.is_sorted]
     for mailbox in wanted:
         try:
-            total += await Sorter(database, mailbox, notifications, now=now).sort(owner)
+            total += await Sorter(database, mailbox, herald, now=now).sort(owner)
         except (MailError, OSError) as error:
             logger.warning("The mail in %s was not filed: %s.", mailbox.name, type(error).__name__)
             total += _unused(mailbox.name, error)

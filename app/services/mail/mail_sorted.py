@@ -27,7 +27,9 @@ class MailSorted:
     refused: int = 0
     """Mails that their folder did not take, now or within the last hour: they are tried again."""
     notified: int = 0
-    """How many notices of important mail the owner got."""
+    """Of how many mails the owner was told: important ones and invitations."""
+    told: dict[str, int] = field(default_factory=dict[str, int])
+    """What became of that on each channel, such as `sms queued`."""
     categories: dict[str, int] = field(default_factory=dict[str, int])
     priorities: dict[str, int] = field(default_factory=dict[str, int])
     """How much of it should be looked at how soon: high, normal, low."""
@@ -45,6 +47,7 @@ class MailSorted:
             failed=self.failed + other.failed,
             refused=self.refused + other.refused,
             notified=self.notified + other.notified,
+            told=dict(Counter(self.told) + Counter(other.told)),
             categories=dict(Counter(self.categories) + Counter(other.categories)),
             priorities=dict(Counter(self.priorities) + Counter(other.priorities)),
             errors=self.errors + other.errors,

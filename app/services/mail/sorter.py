@@ -11,12 +11,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from app.services.mail.errors import BadLetter, FolderRefused, LetterGone, MailTrouble
+from app.services.mail.important import MailHerald
 from app.services.mail.letter import Letter
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox, OpenMailbox
 from app.services.mail.refused import Refused
 from app.services.mail.rules import Category, Verdict, categorize
-from app.services.notifications import TOLD_NOW, Channel, Notifier
+from app.services.notifications import Herald, Told
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails, NewIncomingMail
@@ -36,7 +37,8 @@ class _Fate:
 
     category: Category | None = None
     filed: bool = False
-    notified: bool = False
+    told: Told | None = None
+    """What its owner was told of it now."""
     trouble: OSError | None = None
 
 
@@ -47,13 +49,14 @@ class Sorter:
         self,
         database: Database,
         mailbox: Mailbox,
-        notifications: Notifier,
+        herald: Herald,
         *,
         now: Now = utc_now,
     ) -> None:
+        self._database = database
         self._mails = IncomingMails(database, now=now)
         self._mailbox = mailbox
-        self._notifications = notifications
+        self._herald = MailHerald(database, herald, now=now)
         self._now = now
 
     async def sort(self, owner: User, *, limit: int = _LIMIT) -> MailSorted:
@@ -84,13 +87,14 @@ class Sorter:
         except OSError as error:
             return _Fate(trouble=error)
         verdict = categorize(letter)
-        notified = verdict.category is Category.IMPORTANT and await self._tell(owner, letter)
-        await self._mails.record(_row(letter, verdict, owner))
+        mail = _row(letter, verdict, owner)
+        told = await self._tell(owner, mail)
+        await self._mails.record(mail)
         try:
             await opened.file(name, verdict.category)
         except OSError as error:
-            return _Fate(category=verdict.category, notified=notified, trouble=error)
-        return _Fate(category=verdict.category, notified=notified, filed=True)
+            return _Fate(category=verdict.category, told=told, trouble=error)
+        return _Fate(category=verdict.category, told=told, filed=True)
 
     async def _set_aside(self, opened: OpenMailbox, name: str, reason: BadLetter) -> _Fate:
         logger.warning("A mail was set aside: %s.", reason)
@@ -100,15 +104,9 @@ class Sorter:
             return _Fate(trouble=error)
         return _Fate()
 
-    async def _tell(self, owner: User, letter: Letter) -> bool:
-        told = await self._notifications.send(
-            owner,
-            f"Important mail from {letter.sender[:_LONGEST]}",
-            letter.subject[:_LONGEST],
-            channels=(Channel.IN_APP,),
-            dedupe_key=f"mail:{letter.key}",
-        )
-        return all(each.detail == TOLD_NOW for each in told)
+    async def _tell(self, owner: User, mail: NewIncomingMail) -> Told | None:
+        async with self._database.write() as session:
+            return await self._herald.tell(session, owner, mail)
 
 
 def _row(letter: Letter, verdict: Verdict, owner: User) -> NewIncomingMail:
@@ -137,6 +135,7 @@ def _summary(fates: list[_Fate], refused: Refused) -> MailSorted:
     for error in troubles[:1]:
         logger.warning("%s mails could not be moved: %s.", len(troubles), type(error).__name__)
     is_all = filed == len(fates) and not refused
+    news = [fate.told for fate in fates if fate.told is not None and fate.told.is_new]
     categories = Counter(fate.category.value for fate in fates if fate.category is not None)
     return MailSorted(
         mailboxes=1,
@@ -146,7 +145,8 @@ def _summary(fates: list[_Fate], refused: Refused) -> MailSorted:
         filed=filed,
         failed=len(fates) - filed,
         refused=len(refused),
-        notified=sum(fate.notified for fate in fates),
+        notified=len(news),
+        told=dict(sum((each.counts for each in news), Counter[str]())),
         categories=dict(categories),
         priorities=dict(Counter(Category(each).priority.value for each in categories.elements())),
         errors=(*refused.lines(), *sorted({str(error) for error in others}))[:_TOLD],

@@ -20,7 +20,7 @@ from app.services.mail.synced import MailSynced, unread
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.mailbox_entry import MailboxEntry, MailboxState
-from app.storage.mailboxes import Mailboxes
+from app.storage.mailboxes import Announce, Mailboxes
 from app.storage.sync_history import SyncCounts, SyncHistory, SyncOutcome
 from app.storage.users import User
 
@@ -41,27 +41,33 @@ class MailSync:
         self._mailboxes = mailboxes
         self._now = now
 
-    async def sync(self, user: User) -> MailSynced:
+    async def sync(self, user: User, *, announce: Announce | None = None) -> MailSynced:
         """Read all of the user's mailboxes. Safe to repeat: the second time nothing changes.
 
+        `announce` is called with what is new in a mailbox that nobody sorts and that was read
+        before, in the transaction that stores it.
         Never raises for a mailbox that fails: see `MailSynced.raise_if_all_failed`.
         """
         total = MailSynced()
         for mailbox in self._mailboxes:
-            total += await self._with_history(user, mailbox)
+            total += await self._with_history(
+                user, mailbox, None if mailbox.is_sorted else announce
+            )
         if not self._mailboxes:
             number = await self._history.begin("mail", user_id=user.id)
             await self._history.end(number, SyncOutcome.NOT_CONFIGURED)
         return total
 
-    async def _with_history(self, user: User, mailbox: Mailbox) -> MailSynced:
+    async def _with_history(
+        self, user: User, mailbox: Mailbox, announce: Announce | None
+    ) -> MailSynced:
         source = mailbox.name[:100]
         number = await self._history.begin(source, user_id=user.id)
         started = self._now()
         done = MailSynced(mailboxes=1)
         try:
             async with mailbox.open(writes=False) as opened:
-                done += await self._read(user, mailbox.name, opened)
+                done += await self._read(user, mailbox.name, opened, announce)
         except (MailError, OSError) as error:
             logger.warning("%s could not be read: %s.", mailbox.name, type(error).__name__)
             done += unread(mailbox.name, error)
@@ -69,14 +75,16 @@ class MailSync:
         await self._history.end(number, done.status, _counts(done), done.shortened().errors)
         return done
 
-    async def _read(self, user: User, name: str, opened: OpenMailbox) -> MailSynced:
+    async def _read(
+        self, user: User, name: str, opened: OpenMailbox, announce: Announce | None
+    ) -> MailSynced:
         box, state = await self._stored.ensure(user.id, name)
         if opened.token and (opened.epoch, opened.token) == (state.epoch, state.token):
             return MailSynced(unchanged=await self._stored.count(box))
         slips = await opened.slips()
         known = await self._stored.known(box, opened.epoch)
         fresh = [slip for slip in slips if slip.place not in known]
-        taken = await self._take(box, name, opened, fresh)
+        taken = await self._take(box, name, opened, fresh, announce if state.is_whole else None)
         changed = {s.place: s.flags for s in slips if known.get(s.place, s.flags) != s.flags}
         await self._stored.set_flags(box, opened.epoch, changed)
         last = max((slip.number for slip in slips), default=0)
@@ -89,7 +97,12 @@ class MailSync:
         )
 
     async def _take(
-        self, box: int, name: str, opened: OpenMailbox, fresh: Sequence[Slip]
+        self,
+        box: int,
+        name: str,
+        opened: OpenMailbox,
+        fresh: Sequence[Slip],
+        announce: Announce | None,
     ) -> MailSynced:
         done = MailSynced()
         for start in range(0, len(fresh), _AT_ONCE):
@@ -100,7 +113,7 @@ class MailSync:
                 for slip in some
                 if (head := heads.get(slip.name)) is not None
             ]
-            taken = await self._stored.take(box, opened.epoch, entries)
+            taken = await self._stored.take(box, opened.epoch, entries, announce=announce)
             bad = [each for each in entries if each.problem]
             done += MailSynced(
                 new=taken.new,

@@ -1,6 +1,7 @@
 """Notifications: in the application, by mail, by SMS, to Slack and to webhooks.
 
 notifier.py    Notifier: tells a user something on the channels chosen for it
+herald.py      Herald: tells what Steward noticed, on the channels that its user chose for that
 delivered.py   what became of it on each      texts.py   in the words of each, and how long
 parcels.py     what leaves by SMS, to Slack and to webhooks, to its user's own address
 posts.py       Slack and webhooks, once for each key     hooks.py   what their answers mean
@@ -15,6 +16,7 @@ from app.services.notifications.delivered import (
     Parcel,
     Told,
 )
+from app.services.notifications.herald import Herald, Topic
 from app.services.notifications.notifier import Notifier
 from app.services.notifications.parcels import Parcels
 from app.services.notifications.texts import Kind
@@ -25,10 +27,12 @@ __all__ = [
     "Channel",
     "Delivered",
     "DeliveryStatus",
+    "Herald",
     "Kind",
     "Letter",
     "Notifier",
     "Parcel",
     "Parcels",
     "Told",
+    "Topic",
 ]

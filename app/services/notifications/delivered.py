@@ -1,5 +1,6 @@
 """What becomes of a notification: on each channel by itself."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -82,3 +83,19 @@ class Told:
     delivered: tuple[Delivered, ...]
     letter: Letter | None = None
     parcels: tuple[Parcel, ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether anything of it was not told before under its key."""
+        return bool(self.letter or self.parcels or TOLD_NOW in [e.detail for e in self.delivered])
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it reached its user now or before, or is on its way."""
+        ways = {each.status for each in self.delivered}
+        return not ways.isdisjoint({DeliveryStatus.DELIVERED, DeliveryStatus.QUEUED})
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What became of it on each channel, as `sms queued`."""
+        return Counter(f"{each.channel} {each.status}" for each in self.delivered)

@@ -9,6 +9,9 @@
     [channels.sms]
     address = "+4915112345678"
     wanted = false
+    [channels.slack]
+    notices = true                  # what Steward noticed is told here, too: events, mail, syncs
+    mail_notices = false            # ... but for important mail
 
 What a file leaves out stays as it is.
 

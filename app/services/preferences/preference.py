@@ -3,7 +3,7 @@
 import re
 import tomllib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ _WANTED: Final = {"bool": "true or false", "str": 'a text in "quotes"', "object"
 _EXPECTED: Final = re.compile(r"Expected `(\w+)")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*?)`")
 
+T = TypeVar("T")
+
 
 class BadPreference(BadField):
     """A preference that cannot be."""
@@ -24,6 +26,8 @@ class _ChannelTable(msgspec.Struct, forbid_unknown_fields=True):
     address: str | None = None
     secret: str | None = None
     wanted: bool | None = None
+    notices: bool | None = None
+    mail_notices: bool | None = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,18 +52,29 @@ class Preference:
         """The ways as they are to be from now on; raises `BadPreference`."""
         return [self._way(each, known.get(each)) for each in self.channels]
 
+    @property
+    def notices(self) -> bool | None:
+        """Whether it says anything of where notices go."""
+        return any(each.notices is not None for each in self.channels.values()) or None
+
     def _way(self, channel: Channel, known: Way | None) -> Way:
         table, before = self.channels[channel], known or Way(channel=channel)
         try:
             return Way(
                 channel=channel,
-                address=before.address if table.address is None else table.address,
-                secret=before.secret if table.secret is None else table.secret,
-                is_wanted=before.is_wanted if table.wanted is None else table.wanted,
+                address=_given(table.address, before.address),
+                secret=_given(table.secret, before.secret),
+                is_wanted=_given(table.wanted, before.is_wanted),
+                notices=_given(table.notices, before.notices),
+                mail_notices=_given(table.mail_notices, before.mail_notices),
             )
         except InvalidWay as error:
             said = str(error).removeprefix(f"{channel}: ")
             raise BadPreference(f"channels.{channel}", said) from None
+
+
+def _given(said: T | None, before: T) -> T:
+    return before if said is None else said
 
 
 def parse(text: str) -> Preference:

@@ -34,6 +34,12 @@ class Notify(Section):
         description="JSON list of channels on which the owner is never told anything: in_app, "
         "email, sms, slack, webhook",
     )
+    notices: Annotated[tuple[Excluded, ...], *Listed] = Field(
+        default=(),
+        description="JSON list of channels on which the owner is told what Steward noticed, beside "
+        "in the application: events ahead, important mail (not by mail), trouble with syncs; when "
+        "empty, as `steward users` or their preferences say",
+    )
     home_hosts: Annotated[tuple[str, ...], *Listed] = Field(
         default=(),
         description="JSON list of http(s) addresses at home whose host and port webhooks of any "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engine import Call, days, hours
-from app.jobs import ai, email, files, notifications, sms, watch
+from app.jobs import ai, email, files, letters, notifications, sms, watch
 from app.services.alert_report import Channel
 from tests.life.proofs import ai as told
 from tests.life.proofs.files import write
@@ -36,7 +36,7 @@ async def _notify(scene: Scene) -> Call[Any]:
 
 
 async def _write(scene: Scene) -> Call[Any]:
-    return email.send_letter.call(scene.owner.id, GARDEN, "and some thyme", "garden")
+    return letters.send_letter.call(scene.owner.id, GARDEN, "and some thyme", "garden", urgent=True)
 
 
 def _one_mail(subject: str) -> Callable[[Scene], Awaitable[bool]]:
@@ -56,7 +56,7 @@ async def _is_texted(scene: Scene) -> bool:
 
 
 async def _slack(scene: Scene) -> Call[Any]:
-    return notifications.send_slack.call(scene.owner.id, ROOF, "roof")
+    return notifications.send_slack.call(scene.owner.id, ROOF, "roof", urgent=True)
 
 
 async def _is_slacked(scene: Scene) -> bool:
@@ -65,7 +65,9 @@ async def _is_slacked(scene: Scene) -> bool:
 
 
 async def _hook(scene: Scene) -> Call[Any]:
-    return notifications.send_webhook.call(scene.owner.id, json.dumps({"said": ROOF}), "roof")
+    return notifications.send_webhook.call(
+        scene.owner.id, json.dumps({"said": ROOF}), "roof", urgent=True
+    )
 
 
 async def _is_hooked(scene: Scene) -> bool:

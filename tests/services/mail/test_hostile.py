@@ -16,7 +16,6 @@ from app.services.mail.letter import HEAD, Letter
 from app.services.mail.local import MaildirMailbox
 from app.services.mail.sorter import Sorter
 from app.services.mail.sync import MailSync
-from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails
 from app.storage.mailbox_entry import MailboxEntry
@@ -26,6 +25,7 @@ from app.storage.users import User
 from tests.plugins.cases import Case
 from tests.services.mail import scripted_imap
 from tests.services.mail.scripted_imap import Answer, Script, scripted
+from tests.services.notifications.heralds import herald_at
 
 pytestmark = pytest.mark.case(59)
 
@@ -106,7 +106,7 @@ async def test_pythons_own_test_mails_are_all_imported(
     mailbox = MaildirMailbox(folder)
 
     synced = await MailSync(database, [mailbox]).sync(ann)
-    filed = await Sorter(database, mailbox, Notifier(database)).sort(ann)
+    filed = await Sorter(database, mailbox, herald_at(database)).sort(ann)
 
     assert len(mails) > 40
     assert synced.new == len(mails) == filed.processed == filed.filed + filed.failed

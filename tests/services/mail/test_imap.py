@@ -14,11 +14,11 @@ from app.services.mail.mailbox import Head
 from app.services.mail.rules import Category
 from app.services.mail.security import Security
 from app.services.mail.sync import MailSync
-from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.users import User
 from tests.dovecot import CERTIFICATE, PASSWORD, Dovecot, dovecot
 from tests.services.mail.capture import EXPIRED
+from tests.services.notifications.heralds import herald_at
 
 LUNCH = b"From: Bob <bob@example.org>\r\nSubject: Lunch\r\nMessage-ID: <1@x>\r\n\r\nHi"
 NEWS = b"From: n@example.org\r\nSubject: News\r\nList-Id: <n.example.org>\r\n\r\nHi"
@@ -158,8 +158,8 @@ async def test_a_folder_that_takes_no_mail_holds_up_no_other_and_no_other_accoun
         (home / ".Steward.newsletters/dovecot-acl").write_text("owner lr\n")
         boxes = [ImapMailbox(account), ImapMailbox(other)]
 
-        done = await file_all(database, boxes, Notifier(database), ann)
-        again = await file_all(database, boxes, Notifier(database), ann)
+        done = await file_all(database, boxes, herald_at(database), ann)
+        again = await file_all(database, boxes, herald_at(database), ann)
 
         assert server.where(account) == {"": 7, "newsletters": 0, "personal": 1}
         assert server.where(other) == {"": 0, "personal": 1}

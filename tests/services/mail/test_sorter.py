@@ -12,11 +12,11 @@ from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.memory import MemoryMailbox
 from app.services.mail.rules import Category
 from app.services.mail.sorter import Sorter
-from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.incoming_mail import IncomingMails
 from app.storage.notifications import Notices
 from app.storage.users import User, Users
+from tests.services.notifications.heralds import herald_at
 
 LUNCH = b"From: Bob <bob@example.org>\nSubject: Lunch\nMessage-ID: <1@x>\n\ncanary body"
 NEWS = b"From: n@example.org\nSubject: News\nList-Id: <n.example.org>\n\nHi"
@@ -26,7 +26,7 @@ NOTHING = MailSorted(mailboxes=1)
 
 
 def sorter(database: Database, mailbox: MemoryMailbox | MaildirMailbox) -> Sorter:
-    return Sorter(database, mailbox, Notifier(database))
+    return Sorter(database, mailbox, herald_at(database))
 
 
 async def test_waiting_mail_is_categorized_recorded_and_filed(
@@ -44,6 +44,7 @@ async def test_waiting_mail_is_categorized_recorded_and_filed(
         filed=3,
         failed=0,
         notified=1,
+        told={"in_app delivered": 1},
         categories={"personal": 1, "newsletters": 1, "important": 1},
         priorities={"normal": 1, "low": 1, "high": 1},
     )
@@ -121,7 +122,7 @@ async def test_a_folder_that_takes_no_mail_holds_up_no_other_and_is_tried_again_
 ) -> None:
     mailbox = MemoryMailbox({f"n{n}": NEWS for n in range(7)} | {"a": LUNCH})
     mailbox.full.add(Category.NEWSLETTERS)
-    sorter = Sorter(database, mailbox, Notifier(database), now=clock.now)
+    sorter = Sorter(database, mailbox, herald_at(database), now=clock.now)
 
     first = await sorter.sort(ann, limit=7)
     second = await sorter.sort(ann, limit=7)

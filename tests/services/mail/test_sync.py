@@ -16,13 +16,13 @@ from app.services.mail.memory import MemoryMailbox
 from app.services.mail.sorter import Sorter
 from app.services.mail.sync import MailSync
 from app.services.mail.synced import MailSynced
-from app.services.notifications import Notifier
 from app.storage.database import Database
 from app.storage.mailbox_entry import MailboxEntry
 from app.storage.mailboxes import Mailboxes
 from app.storage.sync_history import SyncHistory, SyncOutcome
 from app.storage.users import User
 from tests.dovecot import Dovecot, dovecot
+from tests.services.notifications.heralds import herald_at
 
 LUNCH = b"From: Bob <bob@example.org>\r\nSubject: Lunch\r\nMessage-ID: <1@x>\r\n\r\nHi"
 NEWS = b"From: n@example.org\r\nSubject: News\r\nList-Id: <n.example.org>\r\n\r\nHi"
@@ -106,12 +106,12 @@ async def test_a_mail_that_steward_has_filed_was_not_deleted(
     server.put(account, LUNCH, NEWS)
     await sync.sync(ann)
 
-    filed = await Sorter(database, mailbox, Notifier(database)).sort(ann)
+    filed = await Sorter(database, mailbox, herald_at(database)).sort(ann)
 
     assert (filed.filed, filed.categories) == (2, {"personal": 1, "newsletters": 1})
     assert told(await sync.sync(ann)) == {"moved": 2}
     assert server.holds(account, "Steward.newsletters") == 1
-    again = await Sorter(database, mailbox, Notifier(database)).sort(ann)
+    again = await Sorter(database, mailbox, herald_at(database)).sort(ann)
     assert again.processed == 0
 
 

@@ -60,6 +60,34 @@ async def test_what_a_file_says_is_applied_and_a_repeat_updates_nothing(
     assert (way.address, way.is_wanted) == ("+4915112345678", False)
 
 
+async def test_where_notices_go_is_applied_by_channel(
+    sync: PreferenceSync, folder: Path, database: Database, bob: User
+) -> None:
+    said = "[channels.slack]\nnotices = true\n[channels.sms]\nmail_notices = true\n"
+    (folder / "bob.toml").write_text(BOB.partition("[")[0] + said)
+    await sync.sync()
+    (folder / "bob.toml").write_text(BOB)
+
+    await sync.sync()
+
+    ways = await Ways(database).of(bob.id)
+    slack, sms = ways[Channel.SLACK], ways[Channel.SMS]
+    assert (slack.notices, slack.mail_notices, slack.tells_of_mail) == (True, None, True)
+    assert (sms.notices, sms.mail_notices, sms.is_wanted) == (False, True, False)
+
+
+async def test_where_the_owners_notices_go_is_said_in_one_place(
+    folder: Path, database: Database, owner: User
+) -> None:
+    settled = {"notices": "STEWARD_NOTIFY__NOTICES"}
+    (folder / "owner.toml").write_text("[channels.sms]\nnotices = false\n")
+
+    synced = await PreferenceSync(database, folder, settled=settled).sync()
+
+    assert "notices: the owner's is in the settings: STEWARD_NOTIFY__NOTICES" in synced.errors[0]
+    assert await Ways(database).of(owner.id) == {}
+
+
 async def test_what_a_file_leaves_out_stays(
     sync: PreferenceSync, folder: Path, database: Database, bob: User
 ) -> None:
