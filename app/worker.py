@@ -95,7 +95,7 @@ async def _fit(client: Client, settings: Settings) -> AsyncGenerator[None]:
 def worker_options(settings: Settings, *, burst: bool) -> WorkerOptions:
     """What the settings say of the worker, for the engine."""
     chosen = settings.worker.model_dump(exclude={"processes", "recorder", "open_within"})
-    return WorkerOptions(burst=burst, **chosen)
+    return WorkerOptions(burst=burst, guarded=True, **chosen)
 
 
 def _for_arq(burst: bool) -> AbstractAsyncContextManager[Worker[Context]]:

@@ -102,6 +102,7 @@ def _options(settings: "Settings") -> "WorkerOptions":
         lease=worker.lease,
         poll=worker.poll,
         max_block=worker.max_block,
+        guarded=True,
         max_runs=worker.max_runs,
         max_memory=worker.max_memory,
     )

@@ -25,6 +25,7 @@ The life of a job, in the order of the files that tell it:
 The store's calls are `steps`, each a Lua file, whose arguments `fields` lays out; `line` carries
 them to Redis over one connection (exchange), and `together` what many callers ask at once. Beside
 them `lease` and `keeper` keep a worker's claims alive, `watcher` sees a job that blocks the others,
+`guard` has a process (`guardian`) that goes on where one keeps even threads from running,
 `recycler` ends a worker that has done its part, and `scheduler` goes by the clock.
 
 What is pure lies here: it asks nobody, not even for the time. `redis` is the ground, `doors` are

@@ -24,6 +24,8 @@ class WorkerOptions:
     keep_dead: timedelta = timedelta(0)
     """How long dead letters are kept; zero is for ever."""
     max_block: timedelta = timedelta(seconds=120)
+    guarded: bool = False
+    """Whether a process beside it shows it alive while a call keeps the interpreter."""
     max_runs: int = 0
     """After how many runs the worker ends, for a fresh process to go on; 0: none."""
     max_memory: int = 0

@@ -8,6 +8,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 
 import anyio
 
@@ -132,6 +133,28 @@ async def block(ctx: Context, seconds: float) -> int:
     return ctx.attempt.number
 
 
+def _keep_interpreter(seconds: float) -> None:
+    """Compute in one call, which lets no other thread run, for so long at least."""
+    count, took = 100_000, 0.0
+    while took < 0.05:
+        count, began = 2 * count, monotonic()
+        sum(range(count))
+        took = monotonic() - began
+    sum(range(int(count * seconds / took)))
+
+
+@job(name="life.seize", queue=MAINTENANCE, timeout=minutes(2))
+async def seize(ctx: Context, seconds: float, *, thread: bool) -> int:
+    """Stop every thread of this process, from the loop's or from another."""
+    _write(ctx, "seizing")
+    if thread:
+        await anyio.to_thread.run_sync(_keep_interpreter, seconds)
+    else:
+        _keep_interpreter(seconds)
+    _write(ctx, "let go")
+    return ctx.attempt.number
+
+
 @job(name="life.hoard", queue=MAINTENANCE)
 async def hoard(ctx: Context, mib: int) -> int:
     """Keep so much memory for ever, as a library that leaks does."""
@@ -243,6 +266,7 @@ JOBS = by_name(
         mail,
         stumble,
         block,
+        seize,
         hoard,
         cling,
         pay,

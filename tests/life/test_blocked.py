@@ -1,8 +1,11 @@
 """A job that blocks its loop: its worker keeps its runs and names it, and other workers go on."""
 
+import re
+from functools import partial
 from statistics import quantiles
 from time import monotonic
 
+import psutil
 import pytest
 
 from app.context import Services
@@ -10,11 +13,15 @@ from app.engine import seconds
 from tests.eventually import eventually
 from tests.life import jobs
 from tests.life.home import LEASE, Home
+from tests.life.processes import WorkerProcess
 from tests.plugins.cases import Case
 from tests.plugins.tiers import Tier
 
 BLOCK = 4 * LEASE.total_seconds()
+HELD = 3 * LEASE.total_seconds()
 LONG = seconds(40)
+TOLD = re.compile("turns again|let nothing else run")
+SMALL = 16 * 2**20
 
 
 @pytest.mark.case(5)
@@ -70,6 +77,73 @@ async def test_one_that_is_blocked_for_too_long_is_replaced_and_its_run_goes_els
     assert recovered <= 3 + 2 * LEASE.total_seconds() + tier.bound(0, loose=5)
     assert f"worker process {first.pid} ended with exit code 70" in supervisor.said()
     assert "blocked this worker for 3 s; it ends itself" in supervisor.said()
+
+
+@pytest.mark.case(5)
+@pytest.mark.parametrize("thread", [False, True], ids=["loop", "thread"])
+async def test_a_call_that_keeps_the_interpreter_keeps_its_run_and_is_named_meanwhile(
+    home: Home, steward: Services, case: Case, tier: Tier, *, thread: bool
+) -> None:
+    workers = [await home.worker().ready(steward.client) for _ in range(2)]
+    handle = await steward.client.enqueue(jobs.seize, HELD, thread=thread)
+    (begun,) = await home.ledger.until("seizing", 1)
+    held, other = sorted(workers, key=lambda each: each.pid != begun.pid)
+    await eventually(lambda: "in _keep_interpreter" in held.said())
+    named_after = monotonic() - begun.at
+    await eventually(partial(_is_told, steward, held.pid))
+    waits = [await _waited(steward) for _ in range(10)]
+    is_held = not home.ledger.lines("let go")
+
+    assert await handle.result(within=LONG) == 1
+    await eventually(lambda: TOLD.search(held.said()))
+    (let_go,) = home.ledger.lines("let go")
+    took = let_go.at - begun.at
+    await eventually(partial(_has_guardian, held))
+
+    case.says(
+        f"a call that lets no other thread run for {took:.0f} s",
+        arq="its health key is gone; with a short lease it runs twice",
+        steward=f"named after {named_after:.1f} s, begun once; {max(waits):.2f} s beside it",
+    )
+    assert is_held
+    assert took > 2 * LEASE.total_seconds()
+    assert [line.pid for line in home.ledger.lines("seizing")] == [held.pid]
+    assert {line.pid for line in home.ledger.lines("noted")} == {other.pid}
+    assert "jobs.py" in held.said()
+    assert f"worker process {held.pid}: nothing has run in it" in held.said()
+    assert named_after <= tier.bound(1.2, loose=HELD)
+
+
+@pytest.mark.case(5)
+async def test_a_call_that_keeps_the_interpreter_for_too_long_costs_the_process(
+    home: Home, steward: Services, case: Case, tier: Tier
+) -> None:
+    supervisor = home.supervisor(2, STEWARD_WORKER__MAX_BLOCK="3", STEWARD_WORKER__GRACE="0")
+    await steward.client.enqueue(jobs.seize, 60, thread=False)
+
+    first, second = await home.ledger.until("seizing", 2)
+
+    recovered = second.at - first.at
+    case.says(
+        "a call that lets no other thread run for longer than it may",
+        arq="nothing else runs until it ends",
+        steward=f"the process is ended, and it begins elsewhere after {recovered:.1f} s",
+    )
+    assert second.pid != first.pid
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert recovered <= 3 + 2 * LEASE.total_seconds() + tier.bound(0, loose=5)
+    assert f"worker process {first.pid}: a call has held it for 3 s" in supervisor.said()
+
+
+async def _is_told(steward: Services, pid: int) -> bool:
+    """Whether whoever looks on hears that it is blocked."""
+    return any(each.pid == pid and each.blocked for each in await steward.client.workers())
+
+
+def _has_guardian(worker: WorkerProcess) -> bool:
+    """Whether a process is beside it again that has not had to do anything yet."""
+    beside = map(psutil.Process, worker.children())
+    return [each.memory_info().rss < SMALL for each in beside] == [True]
 
 
 async def _waited(steward: Services) -> float:

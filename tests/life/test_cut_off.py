@@ -47,7 +47,8 @@ async def test_a_worker_that_is_cut_off_stops_its_run_when_another_may_have_it(
         result = await handle.result(within=seconds(30))
         network.heal()
 
-        await eventually(lambda: "its outcome here is dropped" in lonely.said())
+        if how == "cut":  # else it may have been on its way, and then nobody can tell whose it was
+            await eventually(lambda: "its outcome here is dropped" in lonely.said())
         after = await steward.client.enqueue_many(jobs.note.call() for _ in range(20))
         for each in after:
             await each.result(within=seconds(30))

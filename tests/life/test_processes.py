@@ -202,7 +202,7 @@ async def stopped(supervisor: WorkerProcess) -> int:
 
 
 def one_left(supervisor: WorkerProcess) -> bool:
-    return len(supervisor.children()) == 1
+    return len(psutil.Process(supervisor.pid).children()) == 1
 
 
 async def next_attempts(home: Home, handles: Sequence[Handle[int]]) -> set[int]:

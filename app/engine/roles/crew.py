@@ -29,6 +29,7 @@ from app.engine.roles.ahead import Ahead
 from app.engine.roles.claimer import Claimer
 from app.engine.roles.committer import Committer
 from app.engine.roles.dispatcher import Dispatcher
+from app.engine.roles.guard import Guard
 from app.engine.roles.hooks import Hooks, Teller
 from app.engine.roles.keeper import Keeper
 from app.engine.roles.lease import Lease
@@ -163,12 +164,15 @@ class Crew(Generic[C]):
         )
 
     def _make_lease(self, redis: RedisSettings) -> Lease:
+        options = self._options
+        guard = Guard(redis, worker=self.id, length=options.lease, max_block=options.max_block)
         return Lease(
             partial(make_blocking_redis, redis),
             worker=self.id,
-            length=self._options.lease,
+            length=options.lease,
             watcher=self.watcher,
             describe=self.describe,
+            guard=guard if options.guarded else None,
         )
 
     def _make_keeper(self) -> Keeper:

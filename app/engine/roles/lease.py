@@ -1,7 +1,8 @@
 """A worker's sign of life, renewed by a thread.
 
 A lease on a run counts only while the worker's own key is there. A thread renews that key every
-quarter of its life, so a job that blocks the event loop does not cost the worker its runs. A key
+quarter of its life, so a job that blocks the event loop does not cost the worker its runs; while
+one keeps even the thread from running, the guard's process does it (see guardian). A key
 that lapsed (the machine slept, or Redis was away) is simply set again: commits are fenced by each
 run's own lease, so nothing that was taken over in between can be overwritten. What is claimed then
 needs the key too: whoever claims sees to it first (`is_shown`).
@@ -25,6 +26,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from app.engine.clock import span_ms
 from app.engine.redis import keys
 from app.engine.redis.steps import source
+from app.engine.roles.guard import Guard
 from app.engine.roles.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -46,10 +48,11 @@ class Lease:
         length: timedelta,
         watcher: Watcher,
         describe: Callable[[], bytes],
+        guard: Guard | None = None,
     ) -> None:
         """`connect` makes the thread's own client, which waits so many seconds for an answer.
 
-        `describe` says what the key's value tells.
+        `describe` says what the key's value tells. `guard` renews it where the thread can't.
         """
         self._connect = connect
         self._key = keys.worker(worker)
@@ -57,6 +60,7 @@ class Lease:
         self._pause = length.total_seconds() / _RENEWALS
         self._watcher = watcher
         self._describe = describe
+        self._guard = guard
         self._renewals, self._seen = 0, 0  # as the thread counts them, and as the loop has seen
         self._shown_at = 0.0
         self._alone = 0.0  # s since the loop saw one, or saw that there was nothing to lose
@@ -70,7 +74,10 @@ class Lease:
         """Begin renewing; the caller has set the key once itself."""
         self._shown_at = self._turned_at = monotonic()
         self._thread.start()
-        self._watcher.start(news=self._wake.set)  # the key tells it, at once
+        if self._guard:
+            self._guard.start()
+        beat = self._guard.beat if self._guard else None
+        self._watcher.start(news=self._wake.set, beat=beat)  # the key tells it, at once
 
     def turn(self) -> None:
         """The event loop is alive: say so, often."""
@@ -94,6 +101,8 @@ class Lease:
     def stop(self) -> None:
         """End the thread and remove the key, so that what is left is taken over at once."""
         self._watcher.stop()
+        if self._guard:
+            self._guard.stop()
         self._is_stopping = True
         self._wake.set()
         self._thread.join(timeout=6)  # longer than a renewal may wait for Redis

@@ -7,8 +7,8 @@ thread, and it says how long that took once the loop turns again. A loop that ha
 
 Only time that the process lived through counts: one that was stopped, or slept with its machine, is
 not taken for a blocked one. Code that never lets go of the interpreter (one regular expression, one
-call into C) stops all threads: it is named as soon as it lets go, by the processor time it took,
-and until then the lease isn't renewed either.
+call into C) stops all threads: this one names it as soon as it lets go, by the processor time it
+took. Until then the guardian, another process, says where it is, and renews the lease.
 """
 
 import asyncio
@@ -47,8 +47,12 @@ class Watcher:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
-    def start(self, news: Callable[[], None]) -> None:
-        """Watch the loop that runs here; `news` is told when it is blocked, and no longer is."""
+    def start(self, news: Callable[[], None], *, beat: Callable[[], None] | None = None) -> None:
+        """Watch the loop that runs here; `news` is told when it is blocked, and no longer is.
+
+        `beat` is called at every look: as long as threads turn, be the loop blocked or not.
+        """
+        self._beat = beat or _nobody
         self._loop, self._loops_thread = asyncio.get_running_loop(), threading.get_ident()
         self._news = news
         self._looked_at, self._worked = monotonic(), process_time()
@@ -70,9 +74,10 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK):
+            self._beat()
             lived = self._lived()
             if self._has_turned:
-                self._welcome_back()
+                self._welcome_back(lived)
             else:
                 self._judge(lived)
             self._has_turned = False
@@ -83,12 +88,14 @@ class Watcher:
         self._looked_at, self._worked = monotonic(), process_time()
         return min(self._looked_at - looked_at, max(_LOOK, self._worked - worked))
 
-    def _welcome_back(self) -> None:
+    def _welcome_back(self, lived: float) -> None:
         was_blocked, said = self._silent, self._culprit
         self._silent, self._culprit = 0.0, ""
         if said:
             log.warning("the event loop turns again: %s for %.1f s", said, was_blocked)
             self._news()
+        elif lived >= _BLOCKED:  # and it has turned before this thread could look
+            log.warning("one call let nothing else run in this process for %.1f s", lived)
 
     def _judge(self, lived: float) -> None:
         self._silent += lived
@@ -119,3 +126,7 @@ def _frames(frame: FrameType | None) -> Iterator[str]:
         code = frame.f_code
         yield f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
         frame = frame.f_back
+
+
+def _nobody() -> None:
+    """Nobody listens."""
