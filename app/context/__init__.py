@@ -38,6 +38,7 @@ from app.services.notes import NotesSync
 from app.services.notifications import Notifier
 from app.services.organizer import Organizer
 from app.services.preferences import PreferenceSync
+from app.services.rests import Rests
 from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
@@ -93,6 +94,8 @@ class Services:
     """Those of other programs, where the settings name any."""
     notifications: Notifier
     sms: Sms
+    rests: Rests
+    """The accounts that are left alone while they refuse us, or have asked for it."""
     health: Health
     probe: Probe
     failures: Failures
@@ -157,9 +160,10 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         users = Users(database, now=now)
         owner = await users.ensure_owner(**settings.owner.model_dump())
         await ensure_ways(settings, database, owner)
-        mail = open_mail(settings, home, database, client)
+        rests = Rests(Cache(database, now=now), now=now)
+        mail = open_mail(settings, home, database, client, rests)
         notifications, sms = open_notifications(settings, database, client, mail)
-        calendar = open_calendar(settings, home, owner, database, now)
+        calendar = open_calendar(settings, home, owner, database, rests, now)
         notes = open_notes(settings, home, database, now)
         providers = providers_of(settings, ai, mail, calendar, notes, sms)
         alerts = Alerts(
@@ -186,6 +190,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             logs=Logs(home / "logs", keep=settings.files.log_keep, now=now),
             notifications=notifications,
             sms=sms,
+            rests=rests,
             health=open_health(settings, home, database, client, providers),
             probe=Probe(database, client, now=now),
             failures=Failures(database, now=now),

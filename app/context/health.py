@@ -60,7 +60,7 @@ def providers_of(
     smtp, imap = settings.mail.smtp.host, settings.mail.imap.host
     return (
         provider("ai", settings.ai, settings.ai.model, ai.reach),
-        provider("mail", settings.mail, smtp or imap, mail.check),
+        provider("mail", settings.mail, smtp or imap, mail.reach),
         provider("calendar", settings.calendar, caldav or feeds, calendar.try_accounts),
         provider("notes", settings.notes, settings.notes.notion.database, notes.try_account),
         provider("sms", settings.sms, settings.sms.account_sid, sms.try_provider),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from app.context.health import account_of
 from app.engine import Client, InDoubt, NeedsReview, current_attempt
 from app.services.mail import (
     LoginRefused,
@@ -19,9 +20,11 @@ from app.services.mail import (
 )
 from app.services.mail.imap import Account, ImapMailbox
 from app.services.mail.local import MaildirMailbox, MaildirSender
+from app.services.mail.resting import RestingMailbox, RestingSender
 from app.services.mail.security import Security
 from app.services.mail.smtp import SmtpSender
 from app.services.mail.sync import MailSync
+from app.services.rests import Rest, Rests
 from app.settings import Settings
 from app.storage.database import Database
 
@@ -45,22 +48,42 @@ def mail_once(in_doubt: InDoubt) -> Once:
     return once
 
 
-def open_mail(settings: Settings, home: Path, database: Database, client: Client) -> Mail:
+def open_mail(
+    settings: Settings, home: Path, database: Database, client: Client, rests: Rests
+) -> Mail:
     """Mail that goes out by SMTP, or into the home's Maildir when no server is named; in from
     there, and from an IMAP account."""
     now = client.store.clock.now
+    smtp, imap = _rests(settings, rests)
     outbox = Outbox(
         database,
-        _sender(settings, home),
+        _sender(settings, home, smtp),
         now=now,
         once=mail_once(InDoubt(settings.mail.in_doubt)),
     )
-    mailboxes = (MaildirMailbox(home / "mail"), *_accounts(settings))
+    mailboxes = (MaildirMailbox(home / "mail"), *_accounts(settings, imap))
     sync = MailSync(database, mailboxes, now=now)
-    return Mail(outbox=outbox, mailboxes=mailboxes, sync=sync)
+    return Mail(outbox=outbox, mailboxes=mailboxes, sync=sync, rests=(smtp, imap))
 
 
-def _accounts(settings: Settings) -> tuple[Mailbox, ...]:
+def _rests(settings: Settings, rests: Rests) -> tuple[Rest, Rest]:
+    """Of the account that mail goes out by, and of the one that it comes in by."""
+    smtp, imap = settings.mail.smtp, settings.mail.imap
+    return (
+        rests.of(
+            name="smtp",
+            account=account_of(settings, smtp),
+            label=f"outgoing mail by {smtp.host}",
+        ),
+        rests.of(
+            name="imap",
+            account=account_of(settings, imap),
+            label=f"incoming mail of {imap.username} at {imap.host}",
+        ),
+    )
+
+
+def _accounts(settings: Settings, rest: Rest) -> tuple[Mailbox, ...]:
     imap = settings.mail.imap
     if not imap.host:
         return ()
@@ -72,14 +95,14 @@ def _accounts(settings: Settings) -> tuple[Mailbox, ...]:
         security=Security(imap.security.value),
         folder=imap.folder,
     )
-    return (ImapMailbox(account, is_sorted=imap.sort),)
+    return (RestingMailbox(ImapMailbox(account, is_sorted=imap.sort), rest),)
 
 
-def _sender(settings: Settings, home: Path) -> MailSender:
+def _sender(settings: Settings, home: Path, rest: Rest) -> MailSender:
     smtp = settings.mail.smtp
     if not smtp.host:
         return MaildirSender(home / "mail", address=settings.mail.sender)
-    return SmtpSender(
+    sender = SmtpSender(
         address=settings.mail.sender,
         host=smtp.host,
         port=smtp.port,
@@ -87,3 +110,4 @@ def _sender(settings: Settings, home: Path) -> MailSender:
         password=smtp.password.get_secret_value(),
         security=Security(smtp.security.value),
     )
+    return RestingSender(sender, rest)

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.context import Context
-from app.engine import Fixed, job, minutes
+from app.engine import Breaker, Fixed, job, minutes
 from app.jobs.quiet import at_once, wait_for_the_end_of_quiet
+from app.jobs.refusals import telling_of_refusals
 from app.queues import EMAIL
 from app.services.mail import Message
 from app.services.notifications import Letter
 from app.storage.users import User
 from app.storage.ways import Channel, Ways
+
+SERVER: Final = Breaker(name="smtp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Delivery:
     queue=EMAIL,
     timeout=minutes(2),
     retry=Fixed(minutes(5), attempts=4),
+    limits=[SERVER],
     version=2,
     upcast=at_once,
 )
@@ -58,9 +63,9 @@ async def mail_user(ctx: Context, user_id: int, subject: str, body: str, *, key:
     user = await ctx.users.get(user_id)
     if reason := await _why_not(ctx, user):
         return Delivery(sent=False, reason=reason)
-    mail = await ctx.mail.outbox.post(
-        Message(to=(user.address,), subject=subject, body=body), user_id=user.id, key=key
-    )
+    message = Message(to=(user.address,), subject=subject, body=body)
+    async with telling_of_refusals(ctx):
+        mail = await ctx.mail.outbox.post(message, user_id=user.id, key=key)
     if kept := ctx.mail.outbox.kept_in:
         why = f"no mail server is set, so it is kept in {kept}"
         return Delivery(sent=False, reason=why, message_id=mail.message_id)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.context import Context
 from app.engine import AtOnce, Breaker, Fixed, job, minutes
 from app.jobs.notifications import herald_of
+from app.jobs.refusals import telling_of_refusals
 from app.queues import SYNC
 from app.services.calendar import CalendarSynced
 from app.services.calendar.notice import notice_of
@@ -30,19 +31,21 @@ _WHERE = "the home's folder `preferences`"
     queue=SYNC,
     timeout=minutes(5),
     retry=Fixed(minutes(5), attempts=4),
-    limits=(AtOnce(1),),
+    limits=(AtOnce(1), Breaker(name="calendar")),
 )
 async def sync_calendar_events(ctx: Context, *, removals: str = "") -> CalendarSynced:
     """Bring every user's calendars in step. Safe to repeat: what has not changed is unchanged.
 
     Where a whole side is suddenly empty nothing is done; the owner is told what to do.
     Fails, to be tried again, only when there are calendars and none of them could be read.
+    One that refuses us, or asks to wait, is left alone for a while: see `services.rests`.
     """
     total = CalendarSynced()
-    for user in await ctx.users.active():
-        total += await ctx.calendar.sync(
-            user, announce=partial(_announce, ctx, user), removals=removals
-        )
+    async with telling_of_refusals(ctx):
+        for user in await ctx.users.active():
+            total += await ctx.calendar.sync(
+                user, announce=partial(_announce, ctx, user), removals=removals
+            )
     await _tell_held(ctx, _LOST_EVENTS, total.held)
     total.raise_if_all_failed()
     return total.shortened()
@@ -68,7 +71,8 @@ async def sync_email_services(ctx: Context) -> MailSynced:
             if _SEEN not in mail.flags:
                 await important.tell(session, owner, mail)
 
-    synced = await ctx.mail.sync.sync(owner, announce=announce)
+    async with telling_of_refusals(ctx):
+        synced = await ctx.mail.sync.sync(owner, announce=announce)
     synced.raise_if_all_failed()
     return synced.shortened()
 

@@ -26,6 +26,7 @@ from app.services.notes import NotesSync
 from app.services.notifications import Notifier, Parcels
 from app.services.organizer import Organizer
 from app.services.preferences import PreferenceSync
+from app.services.rests import Rests
 from app.services.tasks import Tasks
 from app.services.web_guard import WebGuard
 from app.services.web_post import Poster
@@ -110,6 +111,7 @@ def services(
         logs=Logs(tmp_path / "logs", now=clock.now),
         notifications=Notifier(database, mail.outbox, parcels, now=clock.now),
         sms=make_sms(database, parcels, client),
+        rests=Rests(Cache(database, now=clock.now), now=clock.now),
         health=Health(database, client, tmp_path, now=clock.now),
         probe=Probe(database, client, now=clock.now),
         failures=Failures(database, now=clock.now),

@@ -5,6 +5,7 @@ folder.py    FolderCalendar: the .ics files of a folder
 feed.py      FeedCalendar: an ICS address, asked only for what is new (ETag)
 caldav/      CalDavAccount: the calendars of an account, mirrored in folders, both ways
 memory.py    MemoryCalendar: for tests
+resting.py   RestingSource: another, left alone while it refuses us or asks for it
 guide.py     leads to a first real calendar
 notice.py    what a user is told of new events
 sync.py      CalendarSync: reads a user's sources and stores what changed

@@ -2,6 +2,7 @@
 
 CalendarError
 ├── SourceUnavailable  it can't be read now: the next time may go better
+│   └── SourceRests    it is left alone, since it refused us or asked for it
 └── SourceRefused      it won't be read until somebody changes a setting
 """
 
@@ -27,6 +28,10 @@ class SourceUnavailable(CalendarError, ConnectionError):
         self.retry_after = retry_after
 
 
+class SourceRests(SourceUnavailable):
+    """It is left alone: it refused us, or asked for that; nobody asks it now."""
+
+
 class SourceRefused(CalendarError, PermissionError):
     """It won't be read until somebody changes a setting: a wrong password, a forbidden address."""
 
@@ -41,6 +46,8 @@ class Outward:
     errors: tuple[str, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict[str, str])
     """Marks of what is suddenly gone and left alone until a person says so, each in words."""
+    retry_after: timedelta | None = None
+    """How long it asks to be left alone, in the middle of it."""
 
     def __add__(self, other: "Outward") -> "Outward":
         return Outward(
@@ -49,6 +56,7 @@ class Outward:
             failed=self.failed + other.failed,
             errors=self.errors + other.errors,
             held={**self.held, **other.held},
+            retry_after=self.retry_after or other.retry_after,
         )
 
 

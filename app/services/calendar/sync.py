@@ -24,6 +24,7 @@ from app.services.calendar.source import (
 from app.services.calendar.synced import CalendarSynced, unread
 from app.services.ics.event import USUAL, Event, Limits, View, quoted
 from app.services.ics.reader import Reader, Reading
+from app.services.rests import Rest
 from app.services.step import Step
 from app.storage.calendar import Announce, Calendars
 from app.storage.calendar_event import SourceState, StoredEvent, StoredOccurrence
@@ -44,13 +45,15 @@ class CalendarSync:
         database: Database,
         sources: Mapping[int, Sequence[CalendarSource]],
         *,
+        rests: Sequence[Rest] = (),
         limits: Limits = USUAL,
         now: Now = utc_now,
     ) -> None:
-        """`sources` are each user's, by the user's id."""
+        """`sources` are each user's, by the user's id; `rests` those of the accounts among them."""
         self._calendars = Calendars(database, now=now)
         self._history = SyncHistory(database, "calendar", now=now)
         self._sources = sources
+        self._rests = rests
         self._reader = Reader(limits)
         self._now = now
 
@@ -85,8 +88,11 @@ class CalendarSync:
     async def try_accounts(self) -> None:
         """Ask everybody's accounts and feeds, storing no event. Raises the first `CalendarError`.
 
-        Folders of the home are no accounts.
+        Folders of the home are no accounts. While one is to be left alone, nobody is asked, and it
+        raises `PlainTrouble`.
         """
+        for rest in self._rests:
+            await rest.refuse_if_resting()
         accounts = [e for sources in self._sources.values() for e in sources if e.is_account]
         errors, turns = list[CalendarError](), anyio.Semaphore(_AT_ONCE)
 

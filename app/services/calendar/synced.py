@@ -9,6 +9,7 @@ from app.services.calendar.source import (
     CalendarError,
     CalendarSource,
     SourceRefused,
+    SourceRests,
     SourceUnavailable,
 )
 from app.services.ics.event import cleaned
@@ -25,6 +26,8 @@ class SyncStatus(StrEnum):
     """Something could not be read; the rest is up to date."""
     NOT_CONFIGURED = "not_configured"
     """There is no calendar: no file in the home's folder, no account in the settings."""
+    RESTING = "resting"
+    """Nobody was asked: all refused us a while ago, or asked to be left alone; `errors` say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class CalendarSynced:
     sources_failed: int = 0
     sources_refused: int = 0
     """Those among the failed that need another setting; time won't mend them."""
+    sources_resting: int = 0
+    """Those among the failed that nobody asked: they refused us, or asked to be left alone."""
     errors: tuple[str, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict[str, str])
     """Marks of what is suddenly gone and left alone until a person says so, each in words."""
@@ -79,10 +84,12 @@ class CalendarSynced:
         more = len(self.errors) - _TOLD
         if more <= 0:
             return self._judged()
-        return replace(self, errors=(*self.errors[:_TOLD], f"and {more} more"))
+        return replace(self._judged(), errors=(*self.errors[:_TOLD], f"and {more} more"))
 
     def _judged(self) -> "CalendarSynced":
         """The same, told apart from the success of having nothing to do."""
+        if self.sources and self.sources == self.sources_resting:
+            return replace(self, status=SyncStatus.RESTING)
         has_some = self.sources or self.errors or self.changes
         return self if has_some else replace(self, status=SyncStatus.NOT_CONFIGURED)
 
@@ -92,8 +99,13 @@ class CalendarSynced:
         return self.new + self.updated + self.deleted + self.sent
 
     def raise_if_all_failed(self) -> None:
-        """Raise `CalendarError` when there are sources and none of them could be read."""
+        """Raise `CalendarError` when there are sources and none of them could be read.
+
+        When none of them was asked, that is no failure: it was told when it was heard.
+        """
         if not self.sources or self.sources_failed < self.sources:
+            return
+        if self.sources_resting == self.sources:
             return
         told = "; ".join(self.shortened().errors)
         if self.sources_refused == self.sources_failed:
@@ -111,6 +123,7 @@ def unread(source: CalendarSource, error: CalendarError) -> CalendarSynced:
         sources=1,
         sources_failed=1,
         sources_refused=int(isinstance(error, SourceRefused)),
+        sources_resting=int(isinstance(error, SourceRests)),
         retry_after=getattr(error, "retry_after", None),
     )
     return failed.with_errors([f"{source.label}: {error}"])

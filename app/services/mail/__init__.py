@@ -10,6 +10,7 @@
     local.py     both directions in Maildirs, the default      maildir.py   one such folder
     smtp.py      out through a server                          memory.py    both, for tests
     imap/        in from an account
+    resting.py   both, of an account that is left alone while it refuses us or asks for it
 
 Out: a `Message` refuses what could forge a header, the `Outbox` writes its row, the `MailSender`
 returns only when a server or folder has taken it, and the row says so. In: a `Letter` is read from
@@ -17,6 +18,7 @@ the header alone, the first rule that fits names its folder, and what can't be r
 """
 
 from app.services.mail.errors import (
+    AccountRests,
     BadLetter,
     FolderRefused,
     LetterGone,
@@ -36,6 +38,7 @@ from app.services.mail.rules import Category
 from app.services.mail.sender import MailSender, Receipt
 
 __all__ = [
+    "AccountRests",
     "BadLetter",
     "Category",
     "FolderRefused",

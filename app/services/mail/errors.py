@@ -4,6 +4,7 @@
     ├── MailRefused   (ValueError)       this mail can't be sent, now or later
     ├── LoginRefused  (PermissionError)  the server doesn't let us in, or not in the way we ask for
     ├── MailTrouble   (ConnectionError)  the server or folder is away or busy: try again later
+    │   └── AccountRests                 it is left alone, since it refused us or asked for it
     ├── MailUnanswered (ConnectionError) it has the mail, and did not say whether it takes it
     ├── FolderRefused (OSError)          the folder does not take this mail now: a quota, perhaps
     ├── MailInDoubt   (ValueError)       nobody can tell whether it was sent: a person has to
@@ -12,6 +13,8 @@
 
 Their messages name servers and addresses, never a password, a subject or a body.
 """
+
+from datetime import timedelta
 
 
 class MailError(Exception):
@@ -27,7 +30,15 @@ class LoginRefused(MailError, PermissionError):
 
 
 class MailTrouble(MailError, ConnectionError):
-    """The mail server or folder can't be used right now."""
+    """The mail server or folder can't be used right now; `retry_after` is what it asks for."""
+
+    def __init__(self, message: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccountRests(MailTrouble):
+    """The account is left alone: it refused us, or asked for that; nobody asks it now."""
 
 
 class MailUnanswered(MailError, ConnectionError):

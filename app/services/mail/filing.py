@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from app.services.mail.errors import MailError
+from app.services.mail.errors import AccountRests, MailError
 from app.services.mail.mail_sorted import MailSorted, SortStatus
 from app.services.mail.mailbox import Mailbox
 from app.services.mail.sorter import Sorter
@@ -30,7 +30,9 @@ async def file_all(
         try:
             total += await Sorter(database, mailbox, herald, now=now).sort(owner)
         except (MailError, OSError) as error:
-            logger.warning("The mail in %s was not filed: %s.", mailbox.name, type(error).__name__)
+            level = logging.DEBUG if isinstance(error, AccountRests) else logging.WARNING
+            name = type(error).__name__
+            logger.log(level, "The mail in %s was not filed: %s.", mailbox.name, name)
             total += _unused(mailbox.name, error)
             troubles.append(error)
     if troubles and len(troubles) == len(wanted):

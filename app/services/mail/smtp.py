@@ -1,7 +1,8 @@
 """Sends mail through an SMTP server, and says in one line what went wrong and what to change.
 
     the server                                        we raise
-    is away, hangs up, is slow, answers 4xx           MailTrouble    try again later
+    is away, hangs up, is slow, answers 4xx           MailTrouble    try again later; if that is not
+                                                      about one mail alone, with a `retry_after`
     has been given the mail, and says neither yes     MailUnanswered it may have taken it
     nor no: it hangs up, is slow, talks nonsense
     refuses the login, or has no TLS where wanted     LoginRefused   change the settings
@@ -19,7 +20,9 @@ import anyio
 from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
+    SMTPDataError,
     SMTPException,
+    SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
 )
@@ -40,7 +43,12 @@ _SETTING = "STEWARD_MAIL__SMTP__"
 _WHERE = f"check {_SETTING}HOST, {_SETTING}PORT and {_SETTING}SECURITY"
 _WHO = f"check {_SETTING}USERNAME and {_SETTING}PASSWORD"
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954: 5xx about the login, not the mail
+_WAYS = ("plain", "login", "cram-md5")  # the last shows no password to who listens, so on a bare
+# line it comes first; but servers offer it without being able to, so over TLS it comes last
+_OTHER_WAY = frozenset({500, 502, 504, 534, 538})  # about how we log in, not about who we are
 _REFUSING, _PERMANENT = 400, 500
+_CLOSING = 421  # whatever it was asked: it has no time for us
+_REST = timedelta(minutes=5)  # no answer of SMTP says how long to wait
 _LONGEST_ANSWER = 200
 
 
@@ -146,10 +154,25 @@ class SmtpSender:
             await server.starttls()
             await server.ehlo()
         if self._username:
-            if not server.supported_auth_methods:
+            if not {*_WAYS} & {*server.supported_auth_methods}:
                 hint = f"check {_SETTING}SECURITY, or leave {_SETTING}USERNAME empty"
                 raise self._locked_out("the server offers no login on this connection", hint)
-            await server.login(self._username, self._password)
+            await self._log_in(server)
+
+    async def _log_in(self, server: SMTP) -> None:
+        """Show the password once: providers count each refusal, and lock accounts for few."""
+        ways = (server.auth_plain, server.auth_login, server.auth_crammd5)
+        known = dict(zip(_WAYS, ways, strict=True))
+        order = _WAYS if self._security is not Security.NONE else _WAYS[::-1]
+        offered = [known[each] for each in order if each in server.supported_auth_methods]
+        for number, log_in in enumerate(offered, 1):
+            try:
+                await log_in(self._username, self._password)
+            except SMTPAuthenticationError as error:
+                if error.code not in _OTHER_WAY or number == len(offered):
+                    raise
+            else:
+                return
 
     def _meaning(self, error: SMTPException | OSError | UnicodeError) -> MailError:
         if distrust := _distrust(error):
@@ -160,7 +183,9 @@ class SmtpSender:
             return self._locked_out(f"login refused ({error.code})", _WHO)
         answer = _answer(error)
         if error.code < _PERMANENT:
-            return MailTrouble(f"smtp: {self._host} asks for patience: {answer}")
+            rest = None if _is_about_one_mail(error) else _REST
+            said = f"smtp: {self._host} asks for patience: {answer}"
+            return MailTrouble(said, retry_after=rest)
         if isinstance(error, SMTPSenderRefused):
             return MailRefused(f"smtp: sender refused: {answer}; check STEWARD_MAIL__SENDER")
         return MailRefused(f"smtp: refused: {answer}")
@@ -179,6 +204,12 @@ def _distrust(error: BaseException) -> ssl.SSLCertVerificationError | None:
 def _says_no(error: BaseException | None) -> bool:
     """Whether it answered with a refusal: 200 is neither a yes nor that."""
     return isinstance(error, SMTPResponseException) and error.code >= _REFUSING
+
+
+def _is_about_one_mail(error: SMTPResponseException) -> bool:
+    """Whether another mail may be taken all the same."""
+    is_later = isinstance(error, SMTPRecipientRefused | SMTPDataError)
+    return is_later and error.code != _CLOSING
 
 
 def _answer(error: SMTPResponseException) -> str:

@@ -12,7 +12,7 @@ changes nothing, and does not keep the others from it.
 import logging
 from collections.abc import Sequence
 
-from app.services.mail.errors import BadLetter, MailError
+from app.services.mail.errors import AccountRests, BadLetter, MailError
 from app.services.mail.letter import Letter
 from app.services.mail.mailbox import Head, Mailbox, OpenMailbox, Slip
 from app.services.mail.rules import categorize
@@ -69,7 +69,8 @@ class MailSync:
             async with mailbox.open(writes=False) as opened:
                 done += await self._read(user, mailbox.name, opened, announce)
         except (MailError, OSError) as error:
-            logger.warning("%s could not be read: %s.", mailbox.name, type(error).__name__)
+            level = logging.DEBUG if isinstance(error, AccountRests) else logging.WARNING
+            logger.log(level, "%s could not be read: %s.", mailbox.name, type(error).__name__)
             done += unread(mailbox.name, error)
         done += MailSynced(duration=(self._now() - started).total_seconds())
         await self._history.end(number, done.status, _counts(done), done.shortened().errors)

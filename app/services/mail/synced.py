@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from app.services.mail.errors import LoginRefused, MailTrouble
+from app.services.mail.errors import AccountRests, LoginRefused, MailTrouble
 from app.storage.sync_history import SyncOutcome
 
 _TOLD = 20  # errors in a result; the rest are counted
@@ -18,6 +18,8 @@ class MailSynced:
     mailboxes_failed: int = 0
     mailboxes_refused: int = 0
     """Those among the failed that need another setting; time won't mend them."""
+    mailboxes_resting: int = 0
+    """Those among the failed that nobody asked: they refused us, or asked to be left alone."""
     new: int = 0
     updated: int = 0
     """Mails whose flags are others, as when somebody has read them."""
@@ -71,5 +73,6 @@ def unread(name: str, error: Exception) -> MailSynced:
     return MailSynced(
         mailboxes_failed=1,
         mailboxes_refused=int(isinstance(error, LoginRefused)),
+        mailboxes_resting=int(isinstance(error, AccountRests)),
         errors=(f"{name}: {error}"[:_LONGEST],),
     )

@@ -47,6 +47,8 @@ class Capture:
     refused: dict[str, str] = field(default_factory=dict[str, str])
     mails: list[Captured] = field(default_factory=list[Captured])
     port: int = 0
+    logins: list[str] = field(default_factory=list[str])
+    """Who has tried to log in."""
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -82,7 +84,10 @@ class Capture:
 def _authenticate(
     server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object
 ) -> AuthResult:
-    del server, session, envelope, mechanism
+    del session, envelope, mechanism
+    assert isinstance(given, LoginPassword)
+    assert isinstance(server.event_handler, Capture)
+    server.event_handler.logins.append(given.login.decode())
     answer = "454 not now, hunter2-canary" if given == BUSY else None
     return AuthResult(success=given == LOGIN, handled=False, message=answer)
 

@@ -263,23 +263,6 @@ async def test_a_folder_that_is_not_there_names_its_setting(server: Dovecot) -> 
         await ImapMailbox(account).check()
 
 
-async def test_who_was_refused_is_left_alone_until_somebody_checks(server: Dovecot) -> None:
-    account = replace(server.account(), folder="Later")
-    mailbox = ImapMailbox(account)
-    with pytest.raises(LoginRefused):
-        async with mailbox.open(writes=False):
-            pass
-    with server.mailbox(replace(account, folder="INBOX")) as client:
-        client.create_folder("Later")
-
-    with pytest.raises(LoginRefused):
-        async with mailbox.open(writes=False):
-            pass
-    assert "Later holds 0 mails" in await mailbox.check()
-    async with mailbox.open(writes=False) as opened:
-        assert await opened.slips() == []
-
-
 async def test_a_server_that_is_away_is_a_trouble_of_now() -> None:
     account = Account(host="127.0.0.1", port=1, username="ann", password=PASSWORD)
 

@@ -59,18 +59,22 @@ class CalDavAccount:
 
         Raises `CalendarError` when none of the calendars could be reached.
         """
-        outward, folders, errors = Outward(), list[Path](), list[CalendarError]()
+        outward, folders, errors, is_reached = Outward(), list[Path](), list[CalendarError](), False
         calendars = await self._calendars()
         for found, folder in calendars:
             folders.append(folder)
+            if outward.retry_after:  # the others are on the same server
+                continue
             try:
                 done = await self._mirror(found, folder, removals)
                 outward += _outward(done, cleaned(found.title, LONGEST))
+                is_reached = True
             except CalendarError as error:
                 errors.append(error)
-                outward += Outward(errors=(f"{found.title}: {error}",))
-        if errors and len(errors) == len(calendars):
-            raise errors[0]
+                asked = error.retry_after if isinstance(error, SourceUnavailable) else None
+                outward += Outward(errors=(f"{found.title}: {error}",), retry_after=asked)
+        if errors and not is_reached:
+            raise errors[-1]
         return replace(await self._files(folders, known, outward.held.values()), outward=outward)
 
     async def check(self) -> tuple[str, ...]:

@@ -10,13 +10,10 @@ from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-
 from app.services.mail.errors import (
     BadLetter,
     FolderRefused,
     LetterGone,
-    LoginRefused,
     MailTrouble,
 )
 from app.services.mail.imap.account import Account
@@ -36,7 +33,6 @@ T = TypeVar("T")
 _AT_ONCE = 8  # heads a command, so that no more than eight megabytes are held
 _MOST_UNREADABLE = 3  # in a row: more than that is the server's trouble, and no mail's
 _LEFT = "left where it is; STEWARD_MAIL__IMAP__SORT=true has it sorted"
-_LEFT_ALONE = 3600.0  # s
 _ROOM = "Steward"  # the folder that ours lie in, so that nobody takes them for their own
 
 
@@ -47,8 +43,6 @@ class ImapMailbox:
         self._account = account
         self.is_sorted = is_sorted
         self.refused = Refused()
-        self._refusal: LoginRefused | None = None
-        self._refused_until = 0.0
 
     @property
     def name(self) -> str:
@@ -65,25 +59,16 @@ class ImapMailbox:
 
     @asynccontextmanager
     async def open(self, *, writes: bool) -> AsyncGenerator["OpenImap"]:
-        """Log in and turn to the folder; without `writes` the server is told to change nothing.
-
-        Who was refused is not asked again for an hour: providers lock accounts for less.
-        """
-        if self._refusal is not None and anyio.current_time() < self._refused_until:
-            raise self._refusal
+        """Log in and turn to the folder; without `writes` the server is told to change nothing."""
         opened = OpenImap(self._account, writes=writes)
         try:
             await opened.dial()
             yield opened
-        except LoginRefused as error:
-            self._refusal, self._refused_until = error, anyio.current_time() + _LEFT_ALONE
-            raise
         finally:
             await opened.hang_up()
 
     async def check(self) -> str:
-        """Connect, log in, look into the folder, and change nothing; also after a refusal."""
-        self._refusal = None
+        """Connect, log in, look into the folder, and change nothing."""
         async with self.open(writes=False) as opened:
             count = opened.selected.exists
         account = self._account
