@@ -13,6 +13,7 @@ from app.cli.options import Json, Send
 if TYPE_CHECKING:
     from app.context import Services
     from app.services.step import Step
+    from app.storage.users import User
 
 check = App(name="check", help="Try a service, and say which setting to change if it fails.")
 
@@ -24,6 +25,10 @@ Guide = Callable[["Services"], Awaitable[Sequence["Step"]]]
 
 class CheckFailed(Exception):
     """What was tried does not work."""
+
+
+class NotConfigured(Exception):
+    """There is nothing to try: the settings name no provider."""
 
 
 @check.command(name="mail")
@@ -124,6 +129,8 @@ async def _channel(name: str, *, send: bool, as_json: bool) -> int:
         from app.services.notifications import Channel, DeliveryStatus
 
         owner, channels = await services.users.owner(), (Channel(name),)
+        if channels[0] is Channel.SMS and services.sms.outbox is None:
+            raise NotConfigured(await _what_is_missing(services, owner))
         lines = await services.notifications.check(owner, channels[0])
         if not send:
             return lines
@@ -135,6 +142,16 @@ async def _channel(name: str, *, send: bool, as_json: bool) -> int:
         return [*lines[:-1], f"sent: {told.detail}"]
 
     return await _try(name, attempt, as_json=as_json)
+
+
+async def _what_is_missing(services: "Services", owner: "User") -> str:
+    from app.services.notifications import Channel
+
+    try:
+        await services.notifications.check(owner, Channel.SMS)
+    except LookupError as error:
+        return f"not configured: {error}"
+    return "not configured"
 
 
 async def _lead(service: str, guide: Guide, *, as_json: bool) -> int:
@@ -164,15 +181,18 @@ async def _try(service: str, attempt: Try, *, as_json: bool, told: list[str] | N
     from app.settings import read_settings
 
     settings = read_settings()
-    failure, lines = "", [] if told is None else told
+    failure, outcome, lines = "", "ok", [] if told is None else told
     async with open_client(settings) as client, open_services(settings, client) as services:
         try:
             lines += await attempt(services)
+        except NotConfigured as error:
+            failure, outcome = str(error), "not_configured"
         except Exception as error:  # whatever it is, it is the answer
-            failure = explain(error)
+            failure, outcome = explain(error), "failed"
         await services.health.providers.forget(service)
     if as_json:
-        show_json({"service": service, "ok": not failure, "lines": lines, "failure": failure})
+        answer = {"service": service, "ok": not failure, "outcome": outcome}
+        show_json({**answer, "lines": lines, "failure": failure})
     for line in () if as_json else lines:
         print(shown(line))
     if failure:

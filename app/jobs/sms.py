@@ -57,5 +57,8 @@ async def cleanup_old_retries(
 
 @job(queue=SMS, timeout=minutes(1), retry=_RETRY)
 async def sms_health(ctx: Context) -> SmsHealth:
-    """Judge the last day's SMS by how many went out. Bad ones make it a warning, not a failure."""
+    """Judge the last day's SMS by how many went out. Bad ones make it a warning, not a failure.
+
+    Where no provider is named it says that, and calls nothing healthy.
+    """
     return await ctx.sms.health()

@@ -1,8 +1,9 @@
 """Providers: those outside whom Steward needs, as parts of the health check.
 
 One that is away is degraded and never unhealthy: the work of the others goes on, and restarting a
-worker mends nothing. What it says is not repeated, since it may name an address, unless the words
-are ours; `steward check` tells more to whoever sits at the machine.
+worker mends nothing. It is unhealthy where a setting can't work, as a model that its provider does
+not know: no wait mends that. What it says is not repeated, since it may name an address, unless the
+words are ours; `steward check` tells more to whoever sits at the machine.
 
 Each is asked for something that costs nothing, and not more often than every five minutes, however
 many workers and commands want to know: what it said lies in the database's cache, for all of them.
@@ -19,7 +20,7 @@ import anyio
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.services.health_report import Level, Part, PlainTrouble
+from app.services.health_report import BrokenSetting, Level, Part, PlainTrouble
 from app.storage.cache import Cache
 from app.storage.clock import Now, utc_now
 
@@ -140,6 +141,8 @@ class Providers:
                 await attempt()
         except TimeoutError:
             part = _unusable(name, f"no answer within {self._patience:g} s")
+        except BrokenSetting as error:
+            part = replace(_unusable(name, str(error)), level=Level.UNHEALTHY)
         except PlainTrouble as error:
             part = _unusable(name, str(error))
         except PermissionError as error:

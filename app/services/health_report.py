@@ -27,6 +27,10 @@ class PlainTrouble(Exception):
     """What keeps a provider from being of use, in words of ours: everybody may read them."""
 
 
+class BrokenSetting(PlainTrouble):
+    """What is set can't work, now or later: until somebody changes it, no work is done with it."""
+
+
 class ReportStatus(StrEnum):
     """What a health check comes to, as the result of a job."""
 

@@ -1,5 +1,6 @@
 """`check sms|slack|webhook`: what is missing, and a first message to real servers."""
 
+import json
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -36,7 +37,9 @@ async def test_what_is_not_configured_is_one_line_that_says_what_to_do(steward: 
     done = await check(steward, "sms")
 
     assert (done.code, done.out) == (1, "")
+    assert "not configured" in done.line
     assert "STEWARD_SMS__ACCOUNT_SID" in done.line
+    assert json.loads((await check(steward, "sms", "--json")).out)["outcome"] == "not_configured"
 
 
 async def test_an_account_for_sms_is_tried_and_then_used(

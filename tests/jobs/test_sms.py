@@ -1,13 +1,15 @@
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from app.context import Context
+from app.context.notifications import make_sms
 from app.engine import Breaker, ManualClock, RetryLater, days, minutes, seconds, settle
 from app.engine.retry import is_permanent
 from app.jobs.sms import cleanup_old_retries, process_sms_retries, send_sms, sms_health
-from app.services.notifications import DeliveryStatus
+from app.services.notifications import DeliveryStatus, Parcels
 from app.services.once import Doubtful
 from app.services.sms import SmsMisconfigured, SmsRejected, SmsTrouble, SmsUnanswered
 from app.services.sms.health import SmsLevel
@@ -471,6 +473,17 @@ async def test_health_is_the_share_that_went_out_in_the_last_day(
     assert (nothing.status, nothing.line) == (SmsLevel.HEALTHY, "no SMS was sent")
     assert (found.status, found.success_rate, found.total) == (SmsLevel.WARNING, 75.0, 4)
     assert found.counts == {"accepted": 3, "failed": 1}
+
+
+async def test_without_a_provider_nothing_is_called_healthy(context: Context, owner: User) -> None:
+    alone = replace(
+        context, sms=make_sms(context.database, Parcels(context.database), context.client)
+    )
+
+    judged = await sms_health(alone)
+
+    assert (judged.status, judged.success_rate) == (SmsLevel.NOT_CONFIGURED, None)
+    assert judged.line == "no provider is named; no SMS was sent"
 
 
 async def test_what_is_not_wanted_any_more_when_its_run_comes_is_under_way_no_longer(

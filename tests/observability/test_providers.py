@@ -18,7 +18,7 @@ from app.context import Services, open_client, open_services
 from app.context.health import account_of
 from app.engine import ManualClock, minutes, seconds
 from app.observability.providers import Provider, Providers, Try
-from app.services.ai import Account, QuotaUsedUp
+from app.services.ai import Account, QuotaUsedUp, UnknownModel
 from app.services.ai.model_list import list_models
 from app.services.health_report import Level, Part
 from app.storage.cache import Cache
@@ -318,6 +318,43 @@ async def test_an_account_without_money_is_told_until_it_answers_again(
         "provider or raise the limit there: `steward check ai` tells why",
         poor.line,
     )
+
+
+MISSING = reply({"error": {"message": "no such model", "code": "model_not_found"}}, 404)
+
+
+async def test_a_model_that_its_provider_does_not_know_is_unhealthy_and_named(
+    tmp_path: Path,
+) -> None:
+    """Told for nothing where the provider can; else from the first request that met it."""
+    listed = reply({"data": [{"id": "other"}]})
+    async with provider_server(listed, MISSING) as server:
+        account: Any = {"model": "tiny", "base_url": server.url, "api_key": "k"}
+        given = Given(home=tmp_path / "home", ai=account)
+        async with open_client(given) as client:
+            async with open_services(given, client) as services:
+                asked_for_it = await ai_part(services)
+                await services.health.providers.forget("ai")
+                server.answers[:] = [reply({"data": []})]
+                no_list = await ai_part(services)
+                await services.health.providers.forget("ai")
+                server.answers[:] = [refusal(404)]
+                with pytest.raises(UnknownModel, match="'tiny'"):
+                    await services.ai.answer(PERIODIC)
+            async with open_services(given, client) as services:  # as another process
+                server.answers[:] = [reply({"data": []})]
+                remembered = await ai_part(services)
+                await services.health.providers.forget("ai")
+                server.answers[:] = [said("Rest.")]
+                await services.ai.answer(PERIODIC)
+                server.answers[:] = [reply({"data": [{"id": "tiny"}]})]
+                known = await ai_part(services)
+
+    assert [asked_for_it.level, no_list.level] == [Level.UNHEALTHY, Level.HEALTHY]
+    assert [remembered.level, known.level] == [Level.UNHEALTHY, Level.HEALTHY]
+    for each in (asked_for_it, remembered):
+        assert "there is no such model" in each.line
+        assert "'tiny'" in each.line
 
 
 async def ai_part(services: Services) -> Part:

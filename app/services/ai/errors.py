@@ -12,7 +12,7 @@ MissingExtra               a model is wanted, and the packages that reach it are
 
 from datetime import datetime, timedelta
 
-from app.services.health_report import PlainTrouble
+from app.services.health_report import BrokenSetting, PlainTrouble
 
 
 class AssistantError(OSError):
@@ -48,7 +48,7 @@ class KeyRefused(RefusedByAssistant):
     """The provider does not take the key."""
 
 
-class UnknownModel(RefusedByAssistant):
+class UnknownModel(RefusedByAssistant, BrokenSetting):
     """The provider has no such model, or nothing of the kind is at its address."""
 
 

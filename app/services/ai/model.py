@@ -27,6 +27,7 @@ from app.services.ai.errors import (
     MissingExtra,
     QuotaUsedUp,
     RefusedByAssistant,
+    UnknownModel,
     UnusableAnswer,
 )
 from app.services.ai.model_list import list_models
@@ -105,7 +106,8 @@ class ModelAssistant:
     async def reach(self) -> None:
         """Look whether the provider is there and takes the key; it is not asked to answer.
 
-        That its quota is used up is known from the last time it was.
+        That its quota is used up is known from the last time it was, and so is that it has no such
+        model, unless it says that for nothing.
         """
         if self._quota:
             await self._quota.check()
@@ -127,6 +129,11 @@ class ModelAssistant:
             if self._quota and isinstance(error, QuotaUsedUp):
                 await self._quota.used_up()
             raise
+        except UnknownModel as error:
+            named = UnknownModel(f"{error}: {self._account.model!a}")
+            if self._quota:
+                await self._quota.unknown_model(str(named))
+            raise named from None
         if self._quota:
             await self._quota.answered()
         text = cleaned(said.message, longest=LONGEST_ANSWER)

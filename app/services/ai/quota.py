@@ -1,4 +1,4 @@
-"""Remembers that an account's quota is used up, which only a paid request can tell.
+"""Remembers what only a paid request can tell: that a quota is used up, or a model unknown.
 
 To ask for the list of models costs nothing, and is answered all the same. So what the last request
 met lies in the database's cache, for every process, until one is answered again.
@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import anyio
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.services.ai.errors import QuotaUsedUp
+from app.services.ai.errors import QuotaUsedUp, UnknownModel
 from app.storage.cache import Cache
 from app.storage.clock import Now
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _KEPT: Final = timedelta(days=7)  # runs that wait ask each hour; without any nobody may ever ask
+_UNKNOWN: Final = b"model "
 _PATIENCE = 3.0  # s for the database, without which it goes too
 
 
@@ -37,14 +38,21 @@ class Quota:
         met = self._now().astimezone(UTC).isoformat(timespec="minutes")
         await _in_time(self._cache.put(self._key, met.encode(), keep=_KEPT))
 
+    async def unknown_model(self, said: str) -> None:
+        """Write down that the provider has just said that it has no such model."""
+        await _in_time(self._cache.put(self._key, _UNKNOWN + said.encode(), keep=_KEPT))
+
     async def answered(self) -> None:
         """Forget it, since the provider has just answered."""
         if await self._met():
             await _in_time(self._cache.forget(self._key))
 
     async def check(self) -> None:
-        """Raise `QuotaUsedUp` if that is what the last request met."""
-        if met := await self._met():
+        """Raise `QuotaUsedUp` or `UnknownModel` if that is what the last request met."""
+        met = await self._met()
+        if met and met.startswith(_UNKNOWN):
+            raise UnknownModel(met.removeprefix(_UNKNOWN).decode())
+        if met:
             raise QuotaUsedUp(met=datetime.fromisoformat(met.decode()))
 
     async def _met(self) -> bytes | None:

@@ -17,6 +17,8 @@ _WARNING, _CRITICAL = 80, 60  # percent: below
 class SmsLevel(StrEnum):
     """How SMS are doing, from good to bad."""
 
+    NOT_CONFIGURED = "not_configured"
+    """No provider is named: none can go out."""
     HEALTHY = "healthy"
     WARNING = "warning"
     CRITICAL = "critical"
@@ -35,18 +37,19 @@ class SmsHealth:
     line: str
 
 
-def judge(counts: Mapping[SmsStatus, int]) -> SmsHealth:
-    """What these numbers mean."""
+def judge(counts: Mapping[SmsStatus, int], *, is_configured: bool = True) -> SmsHealth:
+    """What these numbers mean, where a provider is named."""
     good, bad = (sum(counts.get(each, 0) for each in kind) for kind in (_GOOD, _BAD))
     total = sum(counts.values())
     ended = good + bad
+    line = f"{good} of {ended} went out" if ended else _nothing(counts)
     rate = round(100 * good / ended, 1) if ended else None
     return SmsHealth(
-        status=_level(good, ended),
+        status=_level(good, ended) if is_configured else SmsLevel.NOT_CONFIGURED,
         success_rate=rate,
         counts={status.value: number for status, number in sorted(counts.items())},
         total=total,
-        line=f"{good} of {ended} went out" if ended else _nothing(counts),
+        line=line if is_configured else f"no provider is named; {line}",
     )
 
 

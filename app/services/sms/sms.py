@@ -39,5 +39,6 @@ class Sms:
             await self.outbox.provider.check()
 
     async def health(self) -> SmsHealth:
-        """How many of the last day's went out."""
-        return judge(await self._smses.count(since=self._smses.now() - WINDOW))
+        """How many of the last day's went out; `NOT_CONFIGURED` where no provider is named."""
+        counts = await self._smses.count(since=self._smses.now() - WINDOW)
+        return judge(counts, is_configured=self.outbox is not None)
