@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from secrets import token_hex
 from typing import Any, Generic, TypeVar
@@ -12,7 +11,7 @@ from arq.connections import RedisSettings
 
 from app.engine.attempt import Attempt
 from app.engine.books import Books
-from app.engine.clock import minutes, span_ms, to_ms
+from app.engine.clock import span_ms, to_ms
 from app.engine.doors.client import Client
 from app.engine.doors.overview import WorkerSeen
 from app.engine.job import Job
@@ -32,7 +31,7 @@ from app.engine.roles.dispatcher import Dispatcher
 from app.engine.roles.guard import Guard
 from app.engine.roles.hooks import Hooks, Teller
 from app.engine.roles.keeper import Keeper
-from app.engine.roles.lease import Lease
+from app.engine.roles.lease import Lease, run_lease
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Runner
 from app.engine.roles.trials import Place, Trials
@@ -41,8 +40,6 @@ from app.engine.roles.urgency import Urgency
 from app.engine.roles.watcher import Watcher
 
 C = TypeVar("C")
-
-_LEASE_MARGIN = timedelta(seconds=10)  # a lease outlives its run's timeout by this, as arq's does
 
 
 class Crew(Generic[C]):
@@ -60,18 +57,23 @@ class Crew(Generic[C]):
         ledger: Ledger | None,
         heard: Callable[[Over], None] | None,
         hooks: Hooks,
+        retire: Callable[[str], None],
     ) -> None:
-        """`queues`: the most urgent first. `heard` is told of every committed outcome."""
+        """`queues`: the most urgent first. `heard` is told of every committed outcome.
+
+        `retire` stops the worker, for a fresh process to go on, and is told why.
+        """
         self.id = f"{socket.gethostname().replace(':', '-')[:40]}-{os.getpid()}-{token_hex(4)}"
         self._client, self._store, self._options = client, client.store, options
         self._jobs, self._queues, self._clock = jobs, tuple(queues), client.store.clock
+        self._run_lease = run_lease(options, [job.timeout for job in jobs.values()])
         self._started_at = self._clock.now()
         self.admitter = self._make_admitter()
         self.teller = Teller(hooks)
         self.committer = self._make_committer(heard, self.teller.heard if hooks.after else None)
         self.books = self._make_books(ledger)
         self.trials = self._make_trials()
-        self.dispatcher = self._make_dispatcher(make_context)
+        self.dispatcher = self._make_dispatcher(make_context, retire)
         self.slots = self.dispatcher.slots
         self.urgency = self._make_urgency()
         self.ahead = Ahead(
@@ -107,7 +109,7 @@ class Crew(Generic[C]):
         return any(job.limits for job in self._jobs.values())
 
     def _make_admitter(self) -> Admitter:
-        return Admitter(self._store, lease=self._lease_length(), is_needed=self._has_limits)
+        return Admitter(self._store, lease=self._run_lease, is_needed=self._has_limits)
 
     def _make_books(self, ledger: Ledger | None) -> Books:
         store, codec = self._store, self._client.codec
@@ -130,7 +132,9 @@ class Crew(Generic[C]):
     def _is_at_work(self, attempt: Attempt) -> bool:
         return any(running.attempt is attempt for running in self.slots.running)
 
-    def _make_dispatcher(self, make_context: Callable[[Attempt], C]) -> Dispatcher[C]:
+    def _make_dispatcher(
+        self, make_context: Callable[[Attempt], C], retire: Callable[[str], None]
+    ) -> Dispatcher[C]:
         runner = Runner(
             self._jobs,
             self._client.codec,
@@ -150,6 +154,8 @@ class Crew(Generic[C]):
             clock=self._clock,
             concurrency=self._options.concurrency,
             abandon_after=self._options.abandon_after,
+            lease=self._options.lease,
+            retire=retire,
             around=self.teller.body,
         )
 
@@ -160,7 +166,7 @@ class Crew(Generic[C]):
             queues=self._queues,
             fatal=self._options.max_crashes,
             sign=self._options.lease,
-            lease=self._lease_length(),
+            lease=self._run_lease,
         )
 
     def _make_lease(self, redis: RedisSettings) -> Lease:
@@ -217,23 +223,12 @@ class Crew(Generic[C]):
             await self._store.greet(self.id, self.describe(), self._options.lease)
 
     def _make_urgency(self) -> Urgency:
-        lease = self._lease_length()
         return Urgency(
-            [(name, lease) for name in self._queues],
+            [(name, self._run_lease) for name in self._queues],
             slots=self._options.concurrency,
             turn=self._options.turn,
             limits=self._options.limits,
         )
-
-    def _lease_length(self) -> timedelta:
-        """As long as the slowest job may take and clean up, with the loop blocked.
-
-        On whichever queue it is found: a job may have moved since it was enqueued.
-        """
-        timeouts = (job.timeout for job in self._jobs.values())
-        options = self._options
-        late = options.abandon_after + options.max_block + _LEASE_MARGIN
-        return max(timeouts, default=minutes(5)) + late
 
     def describe(self) -> bytes:
         """What this worker says of itself."""

@@ -17,6 +17,7 @@ from app.engine.job import Job
 from app.engine.outcome import Outcome, Released
 from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
+from app.engine.roles.deaf import Deaf
 from app.engine.roles.over import Over
 from app.engine.roles.runner import Refused, Runner
 from app.engine.roles.running import Body, Running
@@ -41,9 +42,14 @@ class Dispatcher(Generic[C]):
         clock: Clock,
         concurrency: int,
         abandon_after: timedelta,
+        lease: timedelta,
+        retire: Callable[[str], None],
         around: Callable[[Body], Body] = lambda body: body,
     ) -> None:
-        """`jobs` are those the runner knows. `around` adds to what an attempt is."""
+        """`jobs` are those the runner knows. `around` adds to what an attempt is.
+
+        `retire` stops the worker, where only a fresh process can go on.
+        """
         self._runner = runner
         self._committer = committer
         self._trials = trials
@@ -53,12 +59,15 @@ class Dispatcher(Generic[C]):
         self._body = around(runner.attempt)
         self._clock = clock
         self.slots = Slots(concurrency, grace=abandon_after, ended=self._ended)
+        self._deaf = Deaf(self.slots.has_abandoned, lease=lease, retire=retire)
 
     def start(self, run: Claimed) -> None:
         """Run it, or say at once why it can't be."""
         found = self._runner.prepare(run)
         if not isinstance(found, Running):
             self._refused(run, found)
+        elif left := self._deaf.left(run):
+            self._refused(run, Refused(found.payload, left))
         elif run.uncharged and self._trials.takes(found):
             return
         elif found.asks:

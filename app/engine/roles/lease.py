@@ -16,14 +16,15 @@ take anything over, and the attempts go on.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from time import monotonic
 
 import redis as blocking
 from redis.exceptions import BusyLoadingError, RedisError
 
-from app.engine.clock import span_ms
+from app.engine.clock import minutes, span_ms
+from app.engine.options import WorkerOptions
 from app.engine.redis import keys
 from app.engine.redis.steps import source
 from app.engine.roles.guard import Guard
@@ -31,6 +32,7 @@ from app.engine.roles.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
+_MARGIN = timedelta(seconds=10)  # a claim outlives its run's timeout by this, as arq's does
 _RENEWALS = 4  # in one lease: three may be lost before it lapses
 _QUICK = 1.0  # s; a server may always take so long to answer
 _SOONER = 4  # times: how much sooner a lost renewal is tried again
@@ -139,6 +141,16 @@ class Lease:
             return error
         self._is_absent = False
         return None
+
+
+def run_lease(options: WorkerOptions, timeouts: Collection[timedelta]) -> timedelta:
+    """How long a claim on a run lasts, if nobody ends it: `timeouts` are those of all jobs.
+
+    As long as the slowest job may take and clean up, with the loop blocked. On whichever queue it
+    is found: a job may have moved since it was enqueued.
+    """
+    late = options.abandon_after + options.max_block + _MARGIN
+    return max(timeouts, default=minutes(5)) + late
 
 
 def _is_down(error: Exception) -> bool:

@@ -3,7 +3,7 @@
 Libraries leak, and memory comes back with the process alone. A worker that has done `max_runs`
 runs, or holds more than `max_memory`, stops as if it were told to: it claims nothing more, short
 runs finish, the others are given back without a charge. Whoever started it sees by `is_spent` that
-another is to take its place.
+another is to take its place. The same ends one that can't go on with a run (see deaf).
 
 No worker is spent before its first run: a limit that is too low slows the work, and never ends it.
 """
@@ -53,7 +53,7 @@ class Recycler:
     def _count(self) -> None:
         self._runs += 1
         if self._runs == self._max_runs:
-            self._end(f"it has done {self._runs} runs")
+            self.retire(f"it has done {self._runs} runs")
 
     async def run(self) -> None:
         """Look at the memory until cancelled."""
@@ -61,9 +61,10 @@ class Recycler:
             await anyio.sleep(_LOOK)
             memory = resident_mib()
             if memory > self._max_memory and self._runs:
-                self._end(f"it holds {memory} MiB of memory, more than {self._max_memory}")
+                self.retire(f"it holds {memory} MiB of memory, more than {self._max_memory}")
 
-    def _end(self, why: str) -> None:
+    def retire(self, why: str) -> None:
+        """End the worker; nothing happens if it ends already."""
         if not self.is_spent:
             self.is_spent = True
             log.info("this worker stops, for a fresh one to go on: %s", why)

@@ -34,7 +34,7 @@ class Slots:
         self._grace = grace.total_seconds()
         self._ended = ended
         self._running: set[Running] = set()
-        self._abandoned: set[asyncio.Task[None]] = set()
+        self._abandoned: dict[asyncio.Task[None], str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
         self.is_closed = False
@@ -80,6 +80,10 @@ class Slots:
     def attempts(self) -> Iterable[tuple[str, int]]:
         """The attempts at work: by one's lease, a second would pass for the same."""
         return ((each.run.id, each.run.attempt) for each in self._running)
+
+    def has_abandoned(self, run_id: str) -> bool:
+        """Whether an attempt of this run is still at work here, though it counts for nothing."""
+        return run_id in self._abandoned.values()
 
     def busy_with(self, queue: str) -> int:
         """How many slots hold runs of this queue."""
@@ -180,8 +184,8 @@ class Slots:
         name = running.job.name
         log.error("run %s of %s ignored its cancellation; abandoned", running.run.id, name)
         if running.task is not None:
-            self._abandoned.add(running.task)
-            running.task.add_done_callback(self._abandoned.discard)
+            self._abandoned[running.task] = running.run.id
+            running.task.add_done_callback(self._abandoned.pop)
         self._over(running, None)
 
     def _over(self, running: Running, outcome: Outcome | None) -> None:

@@ -89,6 +89,7 @@ class Worker(Generic[C]):
             ledger=ledger,
             heard=self._recycler.counting(heard and safely(heard)),
             hooks=hooks,
+            retire=self._recycler.retire,
         )
         self._scheduler = Scheduler(timetable, client)
         self._roles, self._more = roles, more or _no_more

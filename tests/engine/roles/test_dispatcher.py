@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from app.engine import Attempt, Client, Codec, Over, RunStatus, by_name, hours, minutes
+from app.engine import Attempt, Client, Codec, Over, RunStatus, by_name, hours, minutes, seconds
 from app.engine.memory import memory_books
 from app.engine.roles.admitter import Admitter
 from app.engine.roles.committer import Committer
@@ -25,6 +25,7 @@ class Desk:
         self.page: list[str] = []
         self.gate = anyio.Event()
         self.heard: list[Over] = []
+        self.retired: list[str] = []
         jobs, clock = by_name([write, pass_gate]), client.store.clock
         runner = Runner(
             jobs,
@@ -52,6 +53,8 @@ class Desk:
             clock=clock,
             concurrency=5,
             abandon_after=minutes(1),
+            lease=seconds(8),
+            retire=self.retired.append,
         )
 
     def _bench(self, attempt: Attempt) -> Bench:
