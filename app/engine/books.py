@@ -154,10 +154,15 @@ class Books:
         )
 
     async def _begin(self, attempt: "Attempt", mine: Effect, in_doubt: InDoubt) -> Effect:
-        if not self._ledger.knows_leases:
-            await self._shelf.check(attempt)
-        decide = partial(begun, mine=mine, in_doubt=in_doubt)
-        stands = await change(self._ledger, mine.place, None, decide, lease=attempt.lease)
+        """Write down that it begins; where another attempt has, see again whose run it is."""
+        stands = await change(
+            self._ledger,
+            mine.place,
+            None,
+            partial(begun, mine=mine, in_doubt=in_doubt),
+            lease=attempt.lease,
+            check=None if self._ledger.knows_leases else partial(self._shelf.check, attempt),
+        )
         return stands or mine
 
     async def _failed(

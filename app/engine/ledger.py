@@ -4,7 +4,7 @@ A ledger decides nothing. It replaces what stands in a place, in one step and on
 the writer thinks, and says what stands there afterwards. So any database can be one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -41,15 +41,19 @@ async def change(
     decide: Callable[[Effect | None], Effect | None],
     *,
     lease: str = "",
+    check: Callable[[], Awaitable[None]] | None = None,
 ) -> Effect | None:
     """Write what `decide` makes of what stands there, however often that changes meanwhile.
 
-    `known` may be a guess; a right one saves a trip. Returns what stands there in the end.
+    `known` may be a guess; a right one saves a trip. `check` is asked before each try to write: it
+    raises for whoever may not any more. Returns what stands there in the end.
     """
     while True:
         then = decide(known)
         if is_same(then, known):
             return known
+        if check is not None:
+            await check()
         found = await ledger.swap(place, known, then, lease=lease)
         if is_same(found, then):
             return then
