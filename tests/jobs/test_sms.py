@@ -475,7 +475,7 @@ async def test_health_is_the_share_that_went_out_in_the_last_day(
     assert found.counts == {"accepted": 3, "failed": 1}
 
 
-async def test_without_a_provider_nothing_is_called_healthy(context: Context, owner: User) -> None:
+async def test_without_a_provider_nothing_is_called_healthy(context: Context) -> None:
     alone = replace(
         context, sms=make_sms(context.database, Parcels(context.database), context.client)
     )
