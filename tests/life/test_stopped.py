@@ -16,6 +16,7 @@ from tests.life.home import Home, history
 from tests.life.processes import WorkerProcess
 from tests.local.conftest import server_pid
 from tests.plugins.cases import Case
+from tests.plugins.tiers import Tier
 
 GRACE = 1.5
 ROOM = 1.5  # s: what the machine does beside may take so long
@@ -23,7 +24,7 @@ ROOM = 1.5  # s: what the machine does beside may take so long
 
 @pytest.mark.case(3)
 async def test_short_runs_finish_and_long_ones_go_to_another_worker_without_a_charge(
-    home: Home, steward: Services, case: Case
+    home: Home, steward: Services, case: Case, tier: Tier
 ) -> None:
     leaving = await home.worker(STEWARD_WORKER__GRACE=str(GRACE)).ready(steward.client)
     short = [await steward.client.enqueue(jobs.hold, "short") for _ in range(10)]
@@ -49,8 +50,8 @@ async def test_short_runs_finish_and_long_ones_go_to_another_worker_without_a_ch
         f" {started_after:.1f} s after the signal, uncharged",
     )
     assert code == 0
-    assert left_after <= GRACE + 1 + ROOM
-    assert started_after <= GRACE + 1
+    assert left_after <= tier.bound(GRACE + 1, loose=GRACE + 1 + ROOM)
+    assert started_after <= GRACE + 1  # within a second of being given back
     assert {line.run for line in again} == {each.id for each in long}
     assert {line.pid for line in again} == {staying.pid}
     assert {await each.result() for each in late} == {staying.pid}
@@ -89,7 +90,7 @@ async def test_after_the_signal_nothing_is_claimed_though_slots_are_free(
 @pytest.mark.case(3)
 @pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
 async def test_a_second_signal_ends_the_grace(
-    home: Home, steward: Services, signal: Signals, case: Case
+    home: Home, steward: Services, signal: Signals, case: Case, tier: Tier
 ) -> None:
     worker = await home.worker(STEWARD_WORKER__GRACE="60").ready(steward.client)
     handle = await steward.client.enqueue(jobs.hold)
@@ -108,7 +109,7 @@ async def test_a_second_signal_ends_the_grace(
         steward=f"exit after {left_after:.2f} s",
     )
     assert code == 0
-    assert left_after <= ROOM + 0.5
+    assert left_after < tier.bound(0.5, loose=ROOM + 0.5)
     assert await handle.status() == RunStatus.QUEUED
     assert "Traceback" not in worker.said()
 

@@ -6,6 +6,7 @@ asyncio would wait for both, for ever if need be. So the process ends without th
 """
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ async def _worked(work: Callable[[], Awaitable[int]]) -> int:
     if left := await _tasks_left() + _threads_left(executor):
         log.warning("the process ends without what is still at work in it: %d", left)
         _end(code)
+    gc.freeze()  # so that the interpreter ends at once: else it looks for garbage, for a second
     return code
 
 
