@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,8 @@ Sent = tuple[float, bytes]
 """When it was sent, by the loop's clock, and what."""
 Passes = Callable[[bytes], bool]
 """Whether this may go on."""
+Opened = Callable[[], Awaitable[None]]
+"""Returns when there is a way."""
 
 
 class _Links(Protocol):
@@ -42,6 +44,7 @@ class Proxy:
         self._port = port
         self._links = set[anyio.CancelScope]()
         self._delay = 0.0
+        self._made = self._forgotten = 0
         self._is_cut = False
         self._unanswered = b""
         self.judge: Judge = spare
@@ -83,6 +86,10 @@ class Proxy:
         if self._flowing.is_set():
             self._flowing = anyio.Event()
 
+    def forget(self) -> None:
+        """Let nothing through any more on the connections that there are; serve new ones."""
+        self._forgotten = self._made
+
     def delay(self, seconds: float) -> None:
         """Let everything arrive so much later, each way; what follows is not held up further."""
         self._delay = seconds
@@ -106,12 +113,14 @@ class Proxy:
         if self._is_cut:
             return
         link = Unanswered() if self._is_read else None
+        self._made += 1
+        passable = partial(self._passable, self._made)
         async with await self._connect() as far, anyio.create_task_group() as group:
             for source, sink, passes in (
                 (near, far, partial(self._asks, link) if link else _all),
                 (far, near, link.answer if link else _all),
             ):
-                group.start_soon(self._flow, source, sink, passes, group.cancel_scope)
+                group.start_soon(self._flow, source, sink, passes, passable, group.cancel_scope)
 
     def _asks(self, link: Unanswered, data: bytes) -> bool:
         return link.ask(data, self._fate)
@@ -126,27 +135,42 @@ class Proxy:
         return _Stream(*await reach(self._redis))
 
     async def _flow(
-        self, source: ByteStream, sink: ByteStream, passes: Passes, link: anyio.CancelScope
+        self,
+        source: ByteStream,
+        sink: ByteStream,
+        passes: Passes,
+        passable: Opened,
+        link: anyio.CancelScope,
     ) -> None:
         """One direction; its end, when all that was sent has arrived, is the end of both."""
         sending, arriving = anyio.create_memory_object_stream[Sent](math.inf)
         async with anyio.create_task_group() as group:
             group.start_soon(_read, source, sending)
-            await self._deliver(arriving, sink, passes)
+            await self._deliver(arriving, sink, passes, passable)
             link.cancel()
 
     async def _deliver(
-        self, arriving: MemoryObjectReceiveStream[Sent], sink: ByteStream, passes: Passes
+        self,
+        arriving: MemoryObjectReceiveStream[Sent],
+        sink: ByteStream,
+        passes: Passes,
+        passable: Opened,
     ) -> None:
         with suppress(*_GONE):
             async with arriving:
                 async for at, data in arriving:
                     await anyio.sleep_until(at + self._delay)
-                    await self._flowing.wait()
+                    await passable()
                     if not passes(data):
                         return
                     await sink.send(data)
-                await self._flowing.wait()
+                await passable()
+
+    async def _passable(self, number: int) -> None:
+        """Wait until this connection lets something through, for ever if it is forgotten."""
+        await self._flowing.wait()
+        if number <= self._forgotten:
+            await anyio.sleep_forever()
 
 
 def _all(_data: bytes) -> bool:
@@ -168,6 +192,8 @@ class _Stream(ByteStream):
 
     async def send(self, item: bytes) -> None:
         """All of it."""
+        if self._writer.transport.is_closing():  # uvloop's, once closed, raises what nobody expects
+            raise anyio.ClosedResourceError
         self._writer.write(item)
         await self._writer.drain()
 

@@ -27,6 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _leave)
     logging.basicConfig(level=logging.CRITICAL)  # what is broken on purpose need not be told
     wanted = options(arguments)
+    if wanted.soak:
+        return int(not cases.soaked(wanted.soak, wanted.plan.seed))
     try:
         said, is_good = anyio.run(_storm, wanted.plan, backend_options={"use_uvloop": True})
         if wanted.with_cases:
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _storm(plan: Plan) -> tuple[str, bool]:
     """What came of it, and whether it is good."""
     async with passed(plan, _Progress()) as verdict:
-        return table.whole(verdict), not verdict.oracle.breaches
+        return table.whole(verdict), not verdict.wrong
 
 
 class _Progress:

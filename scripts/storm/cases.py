@@ -31,6 +31,12 @@ def survived(seed: int) -> bool:
     return all(passed) and not failed
 
 
+def soaked(minutes: float, seed: int) -> bool:
+    """Whether a worker is as large as before after so many minutes of every kind of run."""
+    words = ("tests/life/test_soak.py", "--tier=T2", f"--soak={minutes}", f"--seed={seed}", "-n0")
+    return _tested(*words, longest=60 * minutes + _LONGEST)
+
+
 def said(ways: Sequence[Way], failed: Sequence[Way]) -> str:
     """The line of the case that all ways are."""
     missing = [way for way in Way if way not in ways]
@@ -54,7 +60,7 @@ def _is_here(way: Way) -> bool:
     return redis is not None and (way is not Way.TLS or can_tls(Path(redis)))
 
 
-def _tested(*words: str) -> bool:
+def _tested(*words: str, longest: float = _LONGEST) -> bool:
     unhurried = ["-o", "faulthandler_timeout=0"]  # many take longer than a test of the suite may
     command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", *unhurried, *words]
-    return not subprocess.run(command, cwd=_ROOT, check=False, timeout=_LONGEST).returncode
+    return not subprocess.run(command, cwd=_ROOT, check=False, timeout=longest).returncode

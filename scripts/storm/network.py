@@ -1,5 +1,6 @@
 """The network between Redis and all others: each connection can be made toxic by itself."""
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from random import Random
@@ -23,6 +24,8 @@ class Network:
         self._links = list[Proxy]()
         self.toxic = 0
         """How many connections were made toxic so far."""
+        self.seen = 0
+        """How many there were, counted anew as often as a toxic one stays so."""
 
     @property
     def settings(self) -> RedisSettings:
@@ -42,11 +45,12 @@ class Network:
         """Keep this share of all connections toxic, until cancelled."""
         async with anyio.create_task_group() as ill:
             while True:
-                for link in list(self._links):
-                    if self._chance.random() < share / _ILL:
-                        self.toxic += 1
-                        ill.start_soon(self._poison, link)
-                await anyio.sleep(1)
+                self.seen += len(self._links)
+                wanted = math.ceil(share * self.seen) - self.toxic
+                for link in self._chance.sample(self._links, min(wanted, len(self._links))):
+                    self.toxic += 1
+                    ill.start_soon(self._poison, link)
+                await anyio.sleep(_ILL)
 
     async def _poison(self, link: Proxy) -> None:
         match self._chance.randrange(4):

@@ -18,6 +18,8 @@ class Options:
 
     plan: Plan
     with_cases: bool
+    soak: float
+    """Minutes of nothing but work, in the place of all else; 0 for none."""
 
 
 def options(arguments: Sequence[str]) -> Options:
@@ -31,10 +33,17 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--minutes", type=_minutes, default=math.inf, help="enqueue for so long")
     parser.add_argument("--seed", type=int, default=SEED, help=f"what chance begins with ({SEED})")
     parser.add_argument("--no-cases", action="store_true", help="the storm alone")
+    parser.add_argument(
+        "--soak",
+        type=_minutes,
+        metavar="MINUTES",
+        default=0.0,
+        help="instead of all that, work for so long; the worker may not grow",
+    )
     said = parser.parse_args(arguments)
     runs = said.runs or (_RUNS if math.isinf(said.minutes) else _ENDLESS)
     plan = Plan(seed=said.seed, runs=runs, seconds=60 * said.minutes)
-    return Options(plan=plan, with_cases=not said.no_cases)
+    return Options(plan=plan, with_cases=not said.no_cases, soak=said.soak)
 
 
 def _count(word: str) -> int:

@@ -32,7 +32,7 @@ class Producers:
         self._began = monotonic()
 
     async def run(self) -> None:
-        """Return when every run has its receipt."""
+        """Return when every run has its receipt; some more are asked for until it has stormed."""
         self._began = monotonic()
         async with anyio.create_task_group() as group:
             for _ in range(self._plan.producers):
@@ -44,7 +44,7 @@ class Producers:
             anyio.create_task_group() as cancelling,
         ):
             while await self._room():
-                count = min(self._left, chance.randint(1, _MOST))
+                count = min(max(1, self._left), chance.randint(1, _MOST))
                 self._left -= count
                 wanted = calls(chance, count)
                 handles = regretted(wanted, await self._insist(client, wanted))
@@ -66,7 +66,11 @@ class Producers:
         """Wait until it is time, and not too many runs are under way; False when all is done."""
         while self._is_early or self._witness.under_way > self._plan.backlog:
             await anyio.sleep(_LOOK)
-        return self._left > 0 and self._passed < self._plan.seconds
+        return self._is_going_on and self._passed < self._plan.seconds
+
+    @property
+    def _is_going_on(self) -> bool:
+        return self._left > 0 or len(self._witness.outages) < self._plan.demands.restarts
 
     @property
     def _passed(self) -> float:

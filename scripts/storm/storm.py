@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from app.local.binary import find_binary
 from app.observability.recorder import Recorder
 from app.storage.database import Database
 from app.storage.runs import Runs
+from storm.faults import Faults
 from storm.fleet import EFFECTS, Fleet
-from storm.jobs import QUEUES
+from storm.jobs import PREVIOUS, QUEUES
 from storm.meddler import Meddler
 from storm.network import Network, network
 from storm.plan import Plan
@@ -47,10 +48,10 @@ class Passing:
     seconds: float
     accepted: int
     over: int
-    kills: int
-    restarts: int
-    toxic: int
+    faults: Faults
     samples: int
+    calm: float = 0.0
+    """Seconds from the last fault until the last run was over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,21 @@ class Verdict:
     plan: Plan
     oracle: Oracle
     end: Passing
+    last_words: Sequence[str] = ()
+    """Of the workers that ended by themselves."""
     folder: Path
     """What the workers said last is there, while the storm's block lasts."""
+
+    @property
+    def lacking(self) -> list[str]:
+        """Which faults were too few."""
+        return list(self.end.faults.lacking(self.plan))
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that is, a line each; a storm that was none proves nothing."""
+        said = [self.oracle.said(), *self.last_words[-3:]] if self.oracle.breaches else []
+        return said + [f"too few faults: {each}" for each in self.lacking]
 
 
 class Stuck(Exception):
@@ -80,9 +94,7 @@ class Storm:
         self._net = net
         self._heard = heard
         chance = Random(plan.seed)
-        near = server.url
-        far = url_of(net.settings)
-        self._fleet = Fleet(plan, witness, [near, far, far, far], Random(chance.random()))
+        self._fleet = Fleet(plan, witness, url_of(net.settings), Random(chance.random()))
         self._weather = Weather(plan, server, witness, Random(chance.random()))
         self._producers = Producers(plan, witness, net.settings, Random(chance.random()))
         self._meddler = Meddler(witness.client, Random(chance.random()))
@@ -90,6 +102,8 @@ class Storm:
         self._pulse = Pulse()
         self._began = monotonic()
         self._changed_at = self._began
+        self._raged_for = 0.0
+        self._calm_for = 0.0
 
     async def run(self) -> Passing:
         """Until every run is over, the last one in calm weather; raises `Stuck`."""
@@ -98,7 +112,9 @@ class Storm:
                 group.start_soon(self._fleet.run)
                 group.start_soon(self._look)
                 await self._rage()
+                self._raged_for = monotonic() - self._began
                 await self._calm()
+                self._calm_for = monotonic() - self._began - self._raged_for
                 await self._fleet.stop()
                 group.cancel_scope.cancel()
         finally:
@@ -124,6 +140,11 @@ class Storm:
                 gone = before & await self._witness.lost()
 
     @property
+    def last_words(self) -> Sequence[str]:
+        """Of the workers that ended by themselves."""
+        return self._fleet.last_words
+
+    @property
     def passing(self) -> Passing:
         """How it stands."""
         witness = self._witness
@@ -131,10 +152,22 @@ class Storm:
             seconds=monotonic() - self._began,
             accepted=len(witness.accepted),
             over=len(witness.accepted) - witness.under_way,
-            kills=len(witness.killed),
-            restarts=len(witness.outages),
-            toxic=self._net.toxic,
+            faults=self._faults,
             samples=witness.samples,
+            calm=self._calm_for,
+        )
+
+    @property
+    def _faults(self) -> Faults:
+        started = self._fleet.started
+        return Faults(
+            seconds=self._raged_for or monotonic() - self._began,
+            kills=len(self._witness.killed),
+            restarts=len(self._witness.outages),
+            toxic=self._net.toxic,
+            connections=self._net.seen,
+            previous=started[PREVIOUS],
+            started=started.total(),
         )
 
     async def _look(self) -> None:
@@ -183,9 +216,11 @@ async def _raged(plan: Plan, folder: Path, heard: Progress) -> Verdict:
         network(server.settings, Random(plan.seed)) as net,
         _watched(plan, server, folder) as witness,
     ):
-        end = await Storm(plan, witness, server, net, heard).run()
+        storm = Storm(plan, witness, server, net, heard)
+        end = await storm.run()
         witness.leaked = _leaked(server)
-        return Verdict(plan=plan, oracle=await witness.oracle(), end=end, folder=folder)
+        oracle, words = await witness.oracle(), storm.last_words
+        return Verdict(plan=plan, oracle=oracle, end=end, last_words=words, folder=folder)
 
 
 @asynccontextmanager

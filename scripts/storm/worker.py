@@ -27,6 +27,7 @@ from tests.life.ledger import Ledger
 from tests.ways import at
 
 KEY = b"a key that only storms sign with"
+IN_VAIN = "this worker can't start"
 OPENED = "opened"
 """What a worker says when it is at work."""
 TASKS = "tasks"
@@ -69,7 +70,7 @@ def main(release: str, lease: str, slots: str, url: str, database: str = "") -> 
                 try:
                     await worker.run()
                 except Unavailable as error:
-                    print(f"storm: this worker can't start: {error}", file=sys.stderr)
+                    print(f"storm: {IN_VAIN}: {error}", file=sys.stderr)
                     return _FAILED
         return 0
 

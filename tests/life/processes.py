@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -16,6 +17,16 @@ from tests.eventually import eventually
 
 ARQ = Path(sys.executable).parent / "arq"
 _LONG = seconds(30)
+
+
+class _Process(Protocol):
+    """What `subprocess` and others know of one."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def wait(self) -> int: ...
 
 
 class WorkerProcess:
@@ -32,7 +43,7 @@ class WorkerProcess:
         """Starts it in `folder`; `program` stands for `arq`."""
         self._output = output
         with output.open("wb") as file:
-            self._process = subprocess.Popen(
+            self._process: _Process = subprocess.Popen(
                 [*program, *arguments],
                 cwd=folder,
                 env=environment,

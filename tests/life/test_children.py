@@ -31,9 +31,34 @@ async def test_they_are_gone_soon_after_it(home: Home, steward: Services, case: 
     took = monotonic() - killed_at
     case.says(
         "kill -9 of a worker whose job has children",
+        arq="they live on",
         steward=f"all gone after {took:.1f} s",
     )
     assert took <= SOON
+
+
+@pytest.mark.case(11)
+@pytest.mark.tier("T2")
+async def test_of_a_worker_that_nobody_keeps_they_live_on(
+    home: Home, steward: Services, case: Case
+) -> None:
+    worker = await home.worker().ready(steward.client)
+    await steward.client.enqueue(jobs.beget)
+    begot = await eventually(lambda: _children_at_work(home), within=seconds(50))
+    try:
+        worker.send(SIGKILL)
+        await worker.exit_code()
+        left = [each for each in begot if _lives(each)]
+    finally:
+        for each in begot:
+            each.kill()
+
+    case.says(
+        "the same of a worker that was started by hand, as `arq app.worker.WorkerSettings`",
+        arq="they live on",
+        steward=f"{len(left)} of {len(begot)} live on, as README says: nobody is there to end them",
+    )
+    assert left == begot
 
 
 async def _children_at_work(home: Home) -> list[psutil.Process]:

@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     tiers = [str(tier) for tier in Tier]
     group.addoption("--tier", choices=tiers, default=Tier.T1, help="how much to try (T1)")
     group.addoption("--seed", type=int, default=SEED, help=f"what chance begins with ({SEED})")
+    group.addoption("--soak", type=float, default=0.0, help="minutes that a soak lasts at least")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +62,13 @@ def seed(pytestconfig: pytest.Config) -> int:
     """What a test's own `random.Random(seed)` begins with, so that a failure can be repeated."""
     chosen: int = pytestconfig.option.seed
     return chosen
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> float:
+    """How many seconds a soak lasts at least."""
+    minutes: float = pytestconfig.option.soak
+    return 60 * minutes
 
 
 def _asked(config: pytest.Config) -> Tier:

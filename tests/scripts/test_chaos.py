@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from storm import cases, table
+from storm.faults import Faults
 from storm.plan import Plan
 from storm.storm import Passing, Verdict
 from tests.life.oracle import Oracle
@@ -17,7 +18,8 @@ from tests.scripts.bench import bench_environment
 from tests.ways import Way
 
 PLAN = Plan(seed=7, runs=3)
-PASSING = Passing(seconds=12, accepted=3, over=3, kills=1, restarts=2, toxic=4, samples=5)
+FAULTS = Faults(seconds=2.0, kills=3, restarts=3, toxic=2, connections=40, previous=3, started=6)
+PASSING = Passing(seconds=12, accepted=3, over=3, faults=FAULTS, samples=5)
 
 
 def test_the_last_line_tells_it_all() -> None:
@@ -34,6 +36,15 @@ def test_a_broken_promise_is_told_with_its_name() -> None:
 
     assert (breach, nothing) == ("I8: arq:retry:x", "")
     assert last.endswith("1 BREACHES")
+
+
+def test_a_storm_of_too_few_faults_is_none() -> None:
+    calm = replace(PASSING, faults=replace(FAULTS, restarts=0))
+
+    *_, why, nothing, last = _said(Oracle(GOOD), calm)
+
+    assert (why, nothing) == ("too few faults: Redis was killed 0 times, not 3", "")
+    assert last.endswith("every promise kept; TOO FEW FAULTS")
 
 
 def test_ctrl_c_ends_it_and_all_that_it_started(tmp_path: Path) -> None:
@@ -69,6 +80,6 @@ def test_the_ways_to_a_server_are_one_case() -> None:
     assert without.endswith("| Steward: FAILED by db")
 
 
-def _said(oracle: Oracle) -> list[str]:
-    verdict = Verdict(plan=PLAN, oracle=oracle, end=PASSING, folder=Path())
+def _said(oracle: Oracle, end: Passing = PASSING) -> list[str]:
+    verdict = Verdict(plan=PLAN, oracle=oracle, end=end, folder=Path())
     return table.whole(verdict).splitlines()
