@@ -31,7 +31,8 @@ from tests.plugins.tiers import Tier
 from tests.rights import asked
 
 ROOM = 5
-PATIENCE = 5.0  # s a client tries when Redis is away; the case allows 1
+PATIENCE = 5.0  # s a client tries when Redis is away
+LIMIT, SLOWEST, POOL = 1.0, 250, 20  # s, ms, connections
 
 
 @pytest.fixture
@@ -165,7 +166,8 @@ async def test_a_burst_of_many_producers_fills_the_queue_and_no_more(
     p99 = sorted(took)[round(len(took) * 0.99)] * 1000
     assert set(there) == set(stored)
     assert (len(stored), refused) == (room, count - room)
-    assert int(info["connected_clients"]) < 25
+    assert int(info["connected_clients"]) <= POOL
+    assert p99 < tier.bound(SLOWEST, loose=10 * SLOWEST)
     case.says(
         f"{producers} producers enqueue {count:,} runs where {room:,} have room",
         steward=f"{len(stored):,} stored, {refused:,} QueueFull, 0 lost, p99 {p99:.1f} ms",
@@ -176,7 +178,7 @@ async def test_a_burst_of_many_producers_fills_the_queue_and_no_more(
 @pytest.mark.case(23)
 @pytest.mark.parametrize("name", servers.PROGRAMS)
 async def test_without_memory_an_enqueue_is_refused_at_once_and_stores_nothing(
-    name: str, codec: Codec, case: Case
+    name: str, codec: Codec, tier: Tier, case: Case
 ) -> None:
     with servers.folder() as place:
         async with (
@@ -200,7 +202,7 @@ async def test_without_memory_an_enqueue_is_refused_at_once_and_stores_nothing(
             assert (await shop.client.enqueue(write.with_options(key="k"), "now")).is_new
             await shop.drain()
             assert shop.page == ["first", "now"]
-            assert took < PATIENCE
+            assert took <= tier.bound(LIMIT, loose=PATIENCE)
     case.says(
         f"{name} is at its maxmemory when a client enqueues",
         steward=f"QueueFull after {took * 1000:.0f} ms, nothing stored; stored once there is room",

@@ -15,7 +15,7 @@ from tests.eventually import eventually
 from tests.plugins.cases import Case
 from tests.rights import asked
 
-HELD, LOADED = 20, 4  # times as long, where the machine does other things
+HELD, STALL = 20, 2.0  # s
 SOON = seconds(30)
 
 
@@ -62,8 +62,8 @@ async def test_a_server_whose_clock_jumps_stalls_nothing_and_ends_each_run_once(
         f" {repeats} begun again, {len(ends)} of {HELD} ended once",
     )
     assert abs(jumped - jump.total_seconds()) < 30  # the clock did jump
-    assert soon < LOADED * 2
-    assert 2 <= delayed < LOADED * 4
+    assert soon < STALL
+    assert 2 <= delayed < 2 + STALL
     assert len(committed) == HELD + 2
     assert set(committed.values()) == {1}
     assert [each for each in findings if each.trouble is not Trouble.QUEUE] == []
