@@ -113,7 +113,7 @@ async def work_alone() -> None:
             jobs=JOBS,
             queues=["bench"],
             make_context=lambda attempt: Context(attempt, client),
-            options=WorkerOptions(concurrency=CONCURRENCY, keep_result=keep),
+            options=WorkerOptions(concurrency=CONCURRENCY, guarded=True, keep_result=keep),
         )
         async with heeding_signals(lambda _: worker.stop()):
             await worker.run()
