@@ -15,4 +15,11 @@ def open_sessions(settings: Settings, database: Database, now: Now) -> Sessions:
 
 def open_history(settings: Settings, database: Database, now: Now) -> History:
     """What is remembered of the past."""
-    return History(database, keep=settings.history.keep, now=now)
+    asked = settings.history
+    return History(
+        database,
+        keep=asked.keep,
+        keep_notices=asked.keep_notices,
+        keep_messages=asked.keep_messages,
+        now=now,
+    )

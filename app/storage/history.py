@@ -1,22 +1,31 @@
 """What is over and done with: rows of a table that tell of a past, and go once that is long ago.
 
-Whoever adds a table of that kind adds a line to `PASTS`. Rows go some thousand at a time, so that
+Whoever adds a table of that kind adds a line to `PASTS`. What was told and sent is kept for spans
+of its own, and never goes while something may still come of it: what is not sent, what is in doubt,
+and the notices of what lasts, by which it is told once. Rows go some thousand at a time, so that
 nobody else has to wait for long.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, not_, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.storage.base import Base
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 from app.storage.health import HealthCheckRow
+from app.storage.incoming_mail import IncomingMailRow
+from app.storage.notifications import NoticeRow
 from app.storage.optimizations import OptimizationRow
+from app.storage.outgoing_mail import MailStatus, OutgoingMailRow
+from app.storage.outgoing_posts import OutgoingPostRow, PostStatus
+from app.storage.outgoing_sms import OVER as SMS_OVER
+from app.storage.outgoing_sms import OutgoingSmsRow, SmsStatus
 from app.storage.position import GapRow
 from app.storage.run import OVER
 from app.storage.runs import RunRow
@@ -24,6 +33,15 @@ from app.storage.swept import HistoryPruned
 from app.storage.sync_history import SyncHistoryRow
 
 _AT_ONCE = 2_000  # rows in one transaction
+_STANDING = ("landslide:", "preferences:", "refused:")  # may be met again next year, and told anew
+
+
+class Kept(Enum):
+    """Which span a table is kept for."""
+
+    HISTORY = auto()
+    NOTICES = auto()
+    MESSAGES = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +49,9 @@ class Past:
     """A table that tells of a past: when each row happened, and which rows are not over yet."""
 
     row: type[Base]
-    happened: InstrumentedAttribute[Any]
+    happened: InstrumentedAttribute[Any] | ColumnElement[Any]
     is_over: ColumnElement[bool] | None = None
+    kept: Kept = Kept.HISTORY
 
     @property
     def name(self) -> str:
@@ -51,6 +70,32 @@ PASTS: Final = (
     Past(HealthCheckRow, HealthCheckRow.checked_at),
     Past(SyncHistoryRow, SyncHistoryRow.started_at),
     Past(OptimizationRow, OptimizationRow.began_at),
+    Past(
+        NoticeRow,
+        NoticeRow.created_at,
+        not_(or_(*map(NoticeRow.dedupe_key.startswith, _STANDING))),
+        Kept.NOTICES,
+    ),
+    Past(IncomingMailRow, IncomingMailRow.filed_at, kept=Kept.MESSAGES),
+    Past(
+        OutgoingMailRow,
+        func.coalesce(OutgoingMailRow.accepted_at, OutgoingMailRow.created_at),
+        OutgoingMailRow.status.in_((MailStatus.SENT, MailStatus.REFUSED)),
+        Kept.MESSAGES,
+    ),
+    Past(
+        OutgoingSmsRow,
+        OutgoingSmsRow.created_at,
+        OutgoingSmsRow.status.in_((*SMS_OVER, SmsStatus.ACCEPTED))
+        & OutgoingSmsRow.next_at.is_(None),
+        Kept.MESSAGES,
+    ),
+    Past(
+        OutgoingPostRow,
+        OutgoingPostRow.settled_at,
+        OutgoingPostRow.status.in_((PostStatus.SENT, PostStatus.FAILED)),
+        Kept.MESSAGES,
+    ),
 )
 
 
@@ -62,20 +107,32 @@ class History:
         database: Database,
         *,
         keep: timedelta = timedelta(days=90),
+        keep_notices: timedelta = timedelta(days=90),
+        keep_messages: timedelta = timedelta(days=365),
         pasts: Sequence[Past] = PASTS,
         now: Now = utc_now,
     ) -> None:
+        """A span of zero is for ever."""
         self._database = database
-        self._keep = keep
+        self._keep = {
+            Kept.HISTORY: keep,
+            Kept.NOTICES: keep_notices,
+            Kept.MESSAGES: keep_messages,
+        }
         self._pasts = pasts
         self._now = now
 
     async def prune(self, *, dry_run: bool = False) -> HistoryPruned:
         """Remove what is older than it is kept, or only say how much. Safe to repeat."""
-        before = self._now() - self._keep
-        act = self._count if dry_run else self._remove
-        tables = {past.name: await act(past, before) for past in self._pasts}
+        tables = {past.name: await self._prune(past, dry_run=dry_run) for past in self._pasts}
         return HistoryPruned(dry_run=dry_run, removed=sum(tables.values()), tables=tables)
+
+    async def _prune(self, past: Past, *, dry_run: bool) -> int:
+        keep = self._keep[past.kept]
+        if not keep:
+            return 0
+        act = self._count if dry_run else self._remove
+        return await act(past, self._now() - keep)
 
     async def _count(self, past: Past, before: datetime) -> int:
         counted = select(func.count()).select_from(past.row).where(past.before(before))

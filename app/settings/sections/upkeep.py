@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from app.settings.sections.section import Section
-from app.settings.values import Span
+from app.settings.values import Seconds, Span
 
 
 class Sessions(Section):
@@ -25,4 +25,15 @@ class History(Section):
     keep: Span = Field(
         default=timedelta(days=90),
         description="seconds that runs which are over, health checks and the like are remembered",
+    )
+    keep_notices: Seconds = Field(
+        default=timedelta(days=90),
+        ge=timedelta(0),
+        description="seconds that what a user was told in the application is kept; 0 is for ever",
+    )
+    keep_messages: Seconds = Field(
+        default=timedelta(days=365),
+        ge=timedelta(0),
+        description="seconds that the records of mail, SMS and posts that went out, and of mail "
+        "that was filed, are kept; what is not sent or in doubt stays; 0 is for ever",
     )
