@@ -33,9 +33,9 @@ async def show_metrics(*, since: Since = "24h", json: Json = False, csv: Csv = F
     """Tell what each job's runs took and came to, from the history, and what workers use.
 
     A run's time is from its first start to its end, with what lies between attempts; its wait is
-    from when it was due until then. Times in JSON and CSV are in
-    seconds; percentiles are exact, of the latest 10,000 runs of a job. CSV has a row for each job,
-    then one for each worker. Processor and memory are a worker process's, never one run's.
+    from when it was due until then. Times in JSON and CSV are in seconds; percentiles are exact, of
+    the latest 10,000 runs of a job. CSV is one table, with a row for each job and one for each
+    worker: its `kind` says which. Processor and memory are a worker process's, never one run's.
     """
     if json and csv:
         raise Misused("--json or --csv, not both")
@@ -78,10 +78,12 @@ def _print_csv(rows: "Sequence[Facts]", workers: "Sequence[Facts]") -> None:
     from app.observability.summary import COLUMNS
     from app.storage.sightings import Sighting
 
-    columns = (*COLUMNS, *Sighting.__slots__, "memory_mb")
+    columns = ("kind", *COLUMNS, *Sighting.__slots__, "memory_mb")
     writer = csv_writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name, "")) for name in columns] for row in (*rows, *workers))
+    told = [{"kind": "job", **row} for row in rows]
+    told += [{"kind": "worker", **worker} for worker in workers]
+    writer.writerows([_cell(row.get(name, "")) for name in columns] for row in told)
 
 
 def _cell(value: object) -> object:

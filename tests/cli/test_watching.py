@@ -89,6 +89,7 @@ def test_metrics_as_csv_hold_no_formula(watched_steward: Command, case: Case) ->
     done = watched_steward("metrics", "--csv")
 
     first, second, worker = csv.DictReader(StringIO(done.out))
+    assert [each["kind"] for each in (first, second, worker)] == ["job", "job", "worker"]
     assert first["job"] == "'=HYPERLINK(1)"
     assert (second["job"], float(second["p50"]), second["pid"]) == ("tests.quick", 3, "")
     assert (worker["job"], worker["worker"], worker["pid"]) == ("", "'=w1", "7")
