@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     delete,
+    false,
     or_,
     select,
     update,
@@ -36,6 +37,10 @@ class MirrorRow(Base):
     name: Mapped[str] = mapped_column(String(100))
     cursor: Mapped[str]
     """How far the other side's changes were taken in."""
+    is_held: Mapped[bool] = mapped_column(server_default=false())
+    """Whether nothing is synced until a person says what is meant."""
+    recoveries: Mapped[int] = mapped_column(server_default="0")
+    """How often it was so, and is over."""
 
 
 class MirrorItemRow(Base):
@@ -88,6 +93,9 @@ class MirrorBook:
         self._user_id = user_id
         self._name = name
         self._id = 0
+        self._is_held = False
+        self.recoveries = 0
+        """How often it was held, and went on again; known once it is open."""
 
     async def open(self) -> tuple[str, tuple[MirrorItem, ...]]:
         """The cursor and all that is known; empty the first time."""
@@ -99,7 +107,7 @@ class MirrorBook:
                 session.add(row)
                 await session.flush()
             found = await session.scalars(select(MirrorItemRow).filter_by(mirror_id=row.id))
-            self._id = row.id
+            self._id, self._is_held, self.recoveries = row.id, row.is_held, row.recoveries
             return row.cursor, tuple(map(_item, found))
 
     async def put(self, item: MirrorItem, *, instead_of: str | None = None) -> None:
@@ -124,6 +132,22 @@ class MirrorBook:
         reached = update(MirrorRow).where(MirrorRow.id == self._id, MirrorRow.cursor != cursor)
         async with self._database.write() as session:
             await session.execute(reached.values(cursor=cursor))
+
+    async def hold(self) -> None:
+        """Write down that nothing is synced until a person says what is meant."""
+        await self._set(is_held=True)
+
+    async def recover(self) -> None:
+        """Write down that it goes on, if it was held."""
+        if self._is_held:
+            self.recoveries += 1
+            await self._set(is_held=False)
+
+    async def _set(self, *, is_held: bool) -> None:
+        self._is_held = is_held
+        values = {"is_held": is_held, "recoveries": self.recoveries}
+        async with self._database.write() as session:
+            await session.execute(update(MirrorRow).where(MirrorRow.id == self._id).values(values))
 
     async def begin_again(self, unknown: Iterable[str]) -> None:
         """Forget these things, and how far the other side's changes were taken in."""

@@ -223,6 +223,29 @@ async def test_an_emptied_folder_of_notes_removes_no_page_until_somebody_says_so
         assert server.texts() == {}
 
 
+async def test_a_folder_that_is_away_for_the_second_time_is_told_again(
+    context: Context, tmp_path: Path
+) -> None:
+    async with notion() as server:
+        server.add("Tea", "green")
+        now = context.client.store.clock.now
+        account = notion_account(TOKEN, DATABASE, address=server.url, now=now)
+        ctx = replace(context, notes=NotesSync(context.database, tmp_path / "notes", account))
+        await sync_notion_pages(ctx)
+        note, disk = tmp_path / "notes" / "Tea.md", tmp_path / "disk"
+        owner = await context.users.owner()
+
+        for times in (1, 2):
+            note.rename(disk)
+            for _ in range(2):
+                await sync_notion_pages(ctx)
+            assert len(await Notices(context.database).of(owner.id)) == times
+            disk.rename(note)
+            assert (await sync_notion_pages(ctx)).held == {}
+
+        assert server.texts() == {"Tea": "green"}
+
+
 async def test_the_owner_is_told_once_of_a_calendar_that_is_suddenly_empty(
     context: Context, calendar: MemoryCalendar, owner: User
 ) -> None:

@@ -23,7 +23,7 @@ class Landslide:
     gone: int
     known: int
     mark: str
-    """What to say so that it is taken for removals: it holds for these things only."""
+    """What to say so that it is taken for removals: it holds for these things, and this time."""
 
     def told(self, command: str) -> str:
         """What has happened, and how to go on; `command` is what syncs by hand."""
@@ -34,8 +34,9 @@ class Landslide:
         )
 
 
-def landslides(pairs: Sequence[Pair], name: str) -> list[Landslide]:
-    """Those of a mirror of this name, one a side at most."""
+def landslides(pairs: Sequence[Pair], name: str, *, recoveries: int = 0) -> list[Landslide]:
+    """Those of a mirror of this name, one a side at most; with other marks each time."""
+    times = (str(recoveries),) if recoveries else ()
     known = [each for each in pairs if each.known and each.known.remote_id]
     here = {each.name for each in known if each.here is None}
     there = {each.name for each in known if each.is_gone}
@@ -44,7 +45,7 @@ def landslides(pairs: Sequence[Pair], name: str) -> list[Landslide]:
         alone = len(gone - too)
         is_most = alone > _FEW and 2 * alone > len(known)
         if alone and (is_most or len(gone) == len(known)):
-            mark = _mark(name, where, *sorted(gone - too))
+            mark = _mark(name, where, *times, *sorted(gone - too))
             found.append(Landslide(where=where, gone=alone, known=len(known), mark=mark))
     return found
 

@@ -50,15 +50,18 @@ class Mirror:
         for name, reason in (scan.bad | changes.bad).items():
             self.done.fail(name, reason)
         pairs = Namesakes(tuple(known), scan, changes).pairs()
-        if not self._is_held(pairs, removals):
-            await self._settle(settler, pairs)
-            if not self.done.failed:
-                await self._book.reach(changes.cursor)
+        if self._is_held(pairs, removals):
+            await self._book.hold()
+            return self.done
+        await self._settle(settler, pairs)
+        if not self.done.failed:
+            await self._book.reach(changes.cursor)
+        await self._book.recover()
         return self.done
 
     def _is_held(self, pairs: Sequence[Pair], removals: str) -> bool:
         """Whether a person has to say first that what is gone is meant to be."""
-        for each in landslides(pairs, self._remote.name):
+        for each in landslides(pairs, self._remote.name, recoveries=self._book.recoveries):
             if each.mark != removals:
                 self.done.hold(each.mark, each.told(self._command))
         return self.done.is_held

@@ -267,6 +267,23 @@ async def test_what_somebody_said_of_some_does_not_hold_for_more(both: Both) -> 
     assert (done.is_held, done.sent_deleted, len(both.things)) == (True, 0, 12)
 
 
+async def test_what_is_held_again_after_it_was_well_is_another_time(both: Both) -> None:
+    both.there.edit("plan.txt", b"plan")
+    await both.sync()
+    remove(both, "here", "plan.txt")
+    first = mark_in(await both.sync())
+    assert mark_in(await both.sync()) == first
+    both.write("plan.txt", "plan")
+    assert not (await both.sync()).is_held
+    remove(both, "here", "plan.txt")
+
+    again = await both.sync()
+
+    assert mark_in(again) != first
+    assert (await both.sync(first)).is_held
+    assert (await both.sync(mark_in(again))).sent_deleted == 1
+
+
 @pytest.mark.parametrize("side", ["here", "there"])
 async def test_what_comes_to_an_emptied_side_makes_no_removals_of_the_rest(
     both: Both, side: str
