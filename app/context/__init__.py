@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from app.connection import database_at, make_codec, open_client, open_redis, redis_at
 from app.context.ai import open_assistant
-from app.context.alerts import alert_channels
+from app.context.alerts import alert_channels, open_alerting
 from app.context.calendar import open_calendar
 from app.context.files import open_backups, open_file_sync, open_files, open_organizer
 from app.context.health import open_health, providers_of
@@ -42,7 +42,6 @@ from app.services.rests import Rests
 from app.services.sms import Sms
 from app.services.tasks import Tasks
 from app.settings import Settings
-from app.storage.alerts import Alerts
 from app.storage.cache import Cache
 from app.storage.database import Database
 from app.storage.effects import Effects
@@ -166,9 +165,6 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
         calendar = open_calendar(settings, home, owner, database, rests, now)
         notes = open_notes(settings, home, database, now)
         providers = providers_of(settings, ai, mail, calendar, notes, sms)
-        alerts = Alerts(
-            database, cooldown=settings.alerts.cooldown, repeat=settings.alerts.repeat, now=now
-        )
         yield Services(
             client=client,
             database=database,
@@ -194,7 +190,7 @@ async def open_services(settings: Settings, client: Client) -> AsyncGenerator[Se
             health=open_health(settings, home, database, client, providers),
             probe=Probe(database, client, now=now),
             failures=Failures(database, now=now),
-            alerting=Alerting(database, client, alerts, now=now),
+            alerting=open_alerting(settings, database, client, now),
             alert_channels=alert_channels(settings, mail.outbox, users, now),
             effects=Effects(database, now=now),
             sessions=open_sessions(settings, database, now),

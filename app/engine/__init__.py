@@ -96,7 +96,7 @@ from app.engine.redis.sentinel import SentinelSettings
 from app.engine.retry import NEVER, Backoff, ByClass, Fixed
 from app.engine.run import NewRun
 from app.engine.run_options import Held
-from app.engine.schedule import Cron, Schedule, schedule
+from app.engine.schedule import Cron, Schedule, is_scheduled, schedule
 from app.engine.trouble import MENDING, Finding, Trouble
 from app.engine.upcast import Arguments
 
@@ -210,6 +210,7 @@ __all__ = [
     "in_time",
     "install",
     "is_same",
+    "is_scheduled",
     "job",
     "minutes",
     "queue_title",

@@ -6,6 +6,7 @@ Five fields, Sunday is 0, 7 or `sun`. A tick in the hour that a zone skips fires
 right after it; one in the hour that a zone repeats fires once.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from app.engine.errors import DeclarationError, Duplicate
 from app.engine.job import Call
 
 _UNUSABLE = (CronSimError, StopIteration, ZoneInfoNotFoundError, ValueError, OSError, TypeError)
+_TICK = re.compile(r"@\d{8}T\d{6}Z\Z")
 _FIELDS = 5  # a sixth would be seconds, which a poll can't promise
 
 
@@ -92,3 +94,13 @@ def refuse_duplicates(timetable: Iterable[Schedule]) -> None:
         if each.name in seen:
             raise Duplicate(f"two schedules are called {each.name}: give one of them a name")
         seen.add(each.name)
+
+
+def tick_id(name: str, tick: datetime) -> str:
+    """The id of the run that a schedule starts at this tick."""
+    return f"{name}@{tick:%Y%m%dT%H%M%SZ}"
+
+
+def is_scheduled(run_id: str) -> bool:
+    """Whether a schedule started this run."""
+    return _TICK.search(run_id) is not None

@@ -87,6 +87,9 @@ class AlertChannels:
         )
         key = f"alert:{alert.id}:{times}"
         mail = await self._outbox.post(message, user_id=owner.id, key=key)
+        if kept := self._outbox.kept_in:
+            why = f"no mail server is set, so it is kept in {kept}"
+            return _not_configured(Channel.MAIL, why)
         return _told(Channel.MAIL, mail.message_id)
 
     async def _slack(self, alert: Alert) -> Told:

@@ -5,6 +5,7 @@ is found too. Who is to be told comes back, to be told by runs of their own: a c
 holds up neither the others nor this look.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,21 +13,19 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.engine import Client, Ending
-from app.observability.rules import (
-    RULES,
-    Rule,
-    RunShare,
-    Seen,
-    breaches,
-    refuse_duplicates,
-)
+from app.observability.breaches import breaches
+from app.observability.rules import RULES, Measure, Rule, refuse_duplicates
+from app.observability.seen import RunShare, Seen
 from app.services.alert_report import Channel
 from app.storage.alerts import Alert, Alerts, Breach
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
+from app.storage.health import HealthChecks
 from app.storage.run_times import RunTimes
 from app.storage.samples import QueueSample, Samples, minute_of
 from app.storage.sightings import Sighting, Sightings
+
+_FAILED = (Ending.DEAD, Ending.RETRYING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +64,7 @@ class Alerting:
         self._samples = Samples(database, now=now)
         self._sightings = Sightings(database, now=now)
         self._times = RunTimes(database)
+        self._checks = HealthChecks(database, now=now)
         self._now = now
 
     async def look(self) -> Sequence[Breach]:
@@ -105,17 +105,24 @@ class Alerting:
             machines=await self._samples.machines(begin),
             queues=await self._samples.queues(begin),
             dead=await self._dead(begin),
+            given_up=await self._times.scheduled_deaths(begin),
+            health=next(iter(await self._checks.latest(limit=1)), None),
         )
 
-    async def _shares(self, now: datetime) -> Mapping[timedelta, RunShare]:
-        shares = dict[timedelta, RunShare]()
-        for window in {rule.window for rule in self._rules}:
-            counts = await self._times.counts(now - window)
-            failed = counts[Ending.DEAD] + counts[Ending.RETRYING]
-            shares[window] = RunShare(failed=failed, total=failed + counts[Ending.SUCCEEDED])
-        return shares
+    async def _shares(self, now: datetime) -> Mapping[timedelta, Mapping[str, RunShare]]:
+        windows = {r.window for r in self._rules if r.measure is Measure.FAILED_PERCENT}
+        return {each: _by_domain(await self._times.counts(now - each)) for each in windows}
 
     async def _dead(self, since: datetime) -> list[Sighting]:
         """Those that were seen, have not said goodbye, and show no sign of life."""
         recent = [each for each in await self._sightings.recent(since) if each.left_at is None]
         return [each for each in recent if await self._client.worker(each.worker) is None]
+
+
+def _by_domain(counts: Mapping[tuple[str, Ending], int]) -> dict[str, RunShare]:
+    failed, total = Counter[str](), Counter[str]()
+    for (job, ending), count in counts.items():
+        domain = job.partition(".")[0]
+        failed[domain] += count if ending in _FAILED else 0
+        total[domain] += count if ending in (*_FAILED, Ending.SUCCEEDED) else 0
+    return {each: RunShare(failed=failed[each], total=total[each]) for each in sorted(total)}

@@ -13,6 +13,7 @@ from app.storage.clock import Now, utc_now
 from app.storage.database import Database
 
 _KEPT = timedelta(days=30)
+_UNHEALTHY = "unhealthy"
 
 
 class HealthCheckRow(Base):
@@ -34,6 +35,12 @@ class PastCheck:
     checked_at: datetime
     overall: str
     report: dict[str, Any]
+
+    @property
+    def unhealthy(self) -> list[str]:
+        """A line for each part that it found unhealthy."""
+        parts = self.report.get("parts", ())
+        return [f"{each['name']}: {each['line']}" for each in parts if each["level"] == _UNHEALTHY]
 
 
 class HealthChecks:

@@ -9,9 +9,10 @@ from arq.connections import RedisSettings
 from msgspec import structs
 
 from app.context import Context
-from app.engine import Client, Codec, Ending, ManualClock, RunStatus, days, minutes, seconds
+from app.engine import Client, Codec, Ending, ManualClock, RunStatus, days, hours, minutes, seconds
 from app.engine.doors.events import Batch, RunEvent
 from app.jobs.email import process_email_queue
+from app.jobs.sync import sync_notion_pages
 from app.jobs.watch import check_alerts, prune_watch, tell_alert
 from app.observability.alert_channels import Addresses, AlertChannels
 from app.queues import NAMES
@@ -21,6 +22,7 @@ from app.services.web_guard import WebGuard
 from app.services.web_post import Poster, PostFailed
 from app.storage.alerts import Breach, Severity
 from app.storage.failures import NewFailure
+from app.storage.health import HealthChecks
 from app.storage.runs import Runs
 from app.storage.samples import QueueSample, Samples, minute_of
 from app.storage.sightings import Sighting, Sightings
@@ -40,10 +42,12 @@ async def client(
         yield opened
 
 
-def event(number: int, at: datetime, ending: Ending) -> RunEvent:
+def event(
+    number: int, at: datetime, ending: Ending, *, job: str = "tests.work", run_id: str = ""
+) -> RunEvent:
     return RunEvent(
-        run_id=f"run-{number}",
-        job="tests.work",
+        run_id=run_id or f"run-{number}",
+        job=job,
         queue="email",
         ending=ending,
         attempt=1,
@@ -107,7 +111,7 @@ async def test_failures_are_told_by_one_run_for_each_channel(context: Context) -
     assert await enqueued(context) == ["maintenance.tell_alert"] * 7
     active = await context.alerting.alerts.list(active=True)
     assert {each.rule for each in active} == {"failure-rate", "failure-rate-high"}
-    assert active[0].line == "5 of 20 runs failed in 15 minutes: 25.0 %"
+    assert active[0].line == "tests: 5 of 20 runs failed in 15 minutes: 25.0 %"
 
 
 async def test_a_second_look_tells_nobody_again(context: Context) -> None:
@@ -118,6 +122,65 @@ async def test_a_second_look_tells_nobody_again(context: Context) -> None:
 
     assert (again.breaches, again.telling) == (2, 0)
     assert len(await enqueued(context)) == 7
+
+
+async def ended(context: Context, ending: Ending, tick: str) -> None:
+    """Let the history say that this run of a schedule ended just now."""
+    name = sync_notion_pages.name
+    run_id = f"{name}@{tick}" if tick else "by-hand"
+    at = context.client.store.clock.now()
+    one = event(1, at, ending, job=name, run_id=run_id)
+    await Runs(context.database).record([Batch(entry_id="9-0", first=1, last=1, events=(one,))])
+
+
+async def test_a_schedule_that_ends_in_dead_letters_is_told_until_it_goes_well(
+    context: Context, clock: ManualClock
+) -> None:
+    await ended(context, Ending.DEAD, "")
+    assert (await check_alerts(context)).breaches == 0
+    await ended(context, Ending.DEAD, "20261130T100000Z")
+
+    first, again = await check_alerts(context), await check_alerts(next_try(context))
+    (alert,) = await context.alerting.alerts.list(active=True)
+    await context.alerting.alerts.acknowledge(alert.id, by="Ann")
+    clock.advance(hours(2))
+    await ended(context, Ending.DEAD, "20261130T120000Z")
+    seen_to = await check_alerts(context)
+    clock.advance(minutes(1))
+    await ended(context, Ending.SUCCEEDED, "20261130T140000Z")
+    over = await check_alerts(context)
+
+    assert (alert.rule, alert.subject) == ("schedule-dead", "sync.sync_notion_pages")
+    assert (first.breaches, first.telling, again.telling, seen_to.telling) == (1, 4, 0, 0)
+    assert (seen_to.breaches, over.breaches, over.resolved) == (1, 0, 1)
+
+
+async def test_what_a_health_check_finds_unhealthy_is_told_until_another_finds_it_well(
+    context: Context, clock: ManualClock
+) -> None:
+    checks = HealthChecks(context.database, now=clock.now)
+    part = {"name": "disk", "level": "unhealthy", "line": "400 MB are free"}
+    await checks.finish(await checks.begin(clock.now()), "unhealthy", {"parts": [part]})
+
+    found = await check_alerts(context)
+    (alert,) = await context.alerting.alerts.list(active=True)
+    clock.advance(minutes(1))
+    await checks.finish(await checks.begin(clock.now()), "healthy", {"parts": []})
+    over = await check_alerts(context)
+
+    assert (alert.rule, alert.line) == ("unhealthy", "disk: 400 MB are free")
+    assert (found.telling, over.resolved) == (4, 1)
+
+
+async def test_a_mail_that_no_server_takes_is_not_called_told(
+    context: Context, sender: MemorySender
+) -> None:
+    sender.kept_in = "mail/outbox"
+
+    told = await tell_alert(context, await raised(context), Channel.MAIL, 1)
+
+    assert told.status is TellStatus.NOT_CONFIGURED
+    assert told.detail == "no mail server is set, so it is kept in mail/outbox"
 
 
 async def test_old_failures_are_no_alert_and_what_was_one_is_over(

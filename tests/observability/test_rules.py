@@ -1,21 +1,18 @@
 """Each rule fires at its threshold and not below it, over its window, in its unit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.observability.rules import (
-    RULES,
-    DuplicateRule,
-    Rule,
-    RunShare,
-    Seen,
-    breaches,
-    refuse_duplicates,
-)
+from app.observability.breaches import breaches
+from app.observability.rules import RULES, DuplicateRule, Rule, by_mail, refuse_duplicates
+from app.observability.seen import RunShare, Seen
 from app.services.alert_report import Channel
 from app.storage.alerts import Severity
+from app.storage.health import PastCheck
+from app.storage.run_times import ScheduledDeath
 from app.storage.samples import MachineSample, QueueSample
 from app.storage.sightings import Sighting
 
@@ -33,8 +30,14 @@ def seen(
     queues: Sequence[QueueSample] = (),
     dead: Sequence[Sighting] = (),
 ) -> Seen:
-    share = RunShare(failed=failed, total=total)
+    share = {"email": RunShare(failed=failed, total=total)}
     return Seen(now=NOW, runs=lambda _: share, machines=machines, queues=queues, dead=dead)
+
+
+def domains(**shares: tuple[int, int]) -> Seen:
+    """What failed of how many runs, in each of these."""
+    runs = {name: RunShare(failed=few, total=all) for name, (few, all) in shares.items()}
+    return Seen(now=NOW, runs=lambda _: runs)
 
 
 def broken(what: Seen) -> list[tuple[str, str]]:
@@ -75,7 +78,7 @@ def sighting(ago: timedelta) -> Sighting:
     )
 
 
-def test_the_five_default_rules_are_those_of_the_replaced_system() -> None:
+def test_the_default_rules_are_those_of_the_replaced_system_and_three_more() -> None:
     told = {
         name: (rule.threshold, rule.window // MINUTE, rule.severity, Channel.MAIL in rule.channels)
         for name, rule in RULE.items()
@@ -89,6 +92,8 @@ def test_the_five_default_rules_are_those_of_the_replaced_system() -> None:
         "cpu": (90, 5, warning, False),
         "queue": (100, 5, warning, False),
         "worker-died": (1, 15, warning, False),
+        "schedule-dead": (1, 180, critical, True),
+        "unhealthy": (1, 135, critical, True),
     }
     assert all(Channel.LOG in rule.channels for rule in RULES)
 
@@ -101,7 +106,8 @@ def test_the_five_default_rules_are_those_of_the_replaced_system() -> None:
         (100, 1_000, ["failure-rate"]),
         (249, 1_000, ["failure-rate"]),
         (250, 1_000, ["failure-rate", "failure-rate-high"]),
-        (9, 9, []),  # too few to be a share of anything
+        (2, 9, []),  # too few to be a share of anything
+        (3, 9, ["failure-rate", "failure-rate-high"]),
         (1, 10, ["failure-rate"]),
         (0, 0, []),
     ],
@@ -113,8 +119,60 @@ def test_failures_are_a_share_of_the_runs(failed: int, total: int, rules: list[s
 def test_the_line_tells_numbers_and_no_placeholder() -> None:
     (breach,) = breaches(RULES, seen(failed=3, total=24))
 
-    assert breach.line == "3 of 24 runs failed in 15 minutes: 12.5 %"
+    assert breach.line == "email: 3 of 24 runs failed in 15 minutes: 12.5 %"
     assert breach.value == 12.5
+
+
+def test_a_domain_that_is_dead_is_named_however_many_runs_of_others_go_well() -> None:
+    found = domains(ai=(0, 900), email=(4, 4), sync=(2, 2))
+
+    assert broken(found) == [("failure-rate", "email"), ("failure-rate-high", "email")]
+
+
+def test_failures_spread_over_the_domains_are_told_of_all_of_them() -> None:
+    (breach,) = breaches(RULES, domains(ai=(2, 9), email=(1, 9), sync=(0, 2)))
+
+    assert (breach.rule, breach.subject) == ("failure-rate", "")
+    assert breach.line == "3 of 20 runs failed in 15 minutes: 15.0 %"
+
+
+def test_a_schedule_whose_run_is_a_dead_letter_is_named_for_a_while() -> None:
+    def died(ago: timedelta) -> Seen:
+        one = ScheduledDeath(
+            job="sync.sync_notion_pages",
+            run_id="sync.sync_notion_pages@20261130T100000Z",
+            ended_at=NOW - ago,
+            error="LoginRefused",
+        )
+        return replace(seen(), given_up=[one])
+
+    (breach,) = breaches(RULES, died(timedelta(hours=3)))
+    assert (breach.rule, breach.subject) == ("schedule-dead", "sync.sync_notion_pages")
+    assert "20261130T100000Z is a dead letter (LoginRefused)" in breach.line
+    assert broken(died(timedelta(hours=3, minutes=1))) == []
+
+
+def test_what_the_latest_health_check_found_unhealthy_is_told_in_its_words() -> None:
+    def checked(ago: timedelta, *levels: str) -> Seen:
+        parts = [{"name": each, "level": each, "line": "it is so"} for each in levels]
+        report = {"parts": parts}
+        check = PastCheck(checked_at=NOW - ago, overall=levels[-1], report=report)
+        return replace(seen(), health=check)
+
+    lately, old = timedelta(minutes=135), timedelta(minutes=136)
+    (breach,) = breaches(RULES, checked(lately, "healthy", "degraded", "unhealthy"))
+    assert (breach.rule, breach.line) == ("unhealthy", "unhealthy: it is so")
+    assert broken(checked(lately, "healthy", "degraded")) == []
+    assert broken(checked(old, "unhealthy")) == []
+
+
+def test_what_goes_by_mail_can_be_chosen_by_how_bad_it_is() -> None:
+    none, every = by_mail(RULES, frozenset()), by_mail(RULES, frozenset(Severity))
+
+    assert not any(Channel.MAIL in each.channels for each in none)
+    assert all(each.channels.count(Channel.MAIL) == 1 for each in every)
+    assert by_mail(RULES, {Severity.CRITICAL}) == RULES
+    assert all(Channel.LOG in each.channels for each in (*none, *every))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,11 @@ async def test_totals_and_times_are_of_what_is_over_since_then(
     since = clock.now() - hours(1)
 
     counts = await times.counts(since)
-    assert (counts[Ending.SUCCEEDED], counts[Ending.DEAD], counts[Ending.RETRYING]) == (2, 1, 4)
+    assert counts == {
+        ("tests.work", Ending.SUCCEEDED): 2,
+        ("tests.work", Ending.DEAD): 1,
+        ("tests.work", Ending.RETRYING): 4,
+    }
     assert await times.totals(since) == {
         ("tests.work", Ending.SUCCEEDED): 2,
         ("tests.work", Ending.DEAD): 1,

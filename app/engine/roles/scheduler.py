@@ -21,7 +21,7 @@ from app.engine.clock import from_ms, to_ms
 from app.engine.doors.client import Client
 from app.engine.errors import Unavailable
 from app.engine.job import Call
-from app.engine.schedule import Schedule, refuse_duplicates
+from app.engine.schedule import Schedule, refuse_duplicates, tick_id
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Scheduler:
 
 
 def _call_at(each: Schedule, tick: datetime) -> Call[Any]:
-    return each.call.at(tick, id=f"{each.name}@{tick:%Y%m%dT%H%M%SZ}")
+    return each.call.at(tick, id=tick_id(each.name, tick))
 
 
 def _expression(each: Schedule) -> str:

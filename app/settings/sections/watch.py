@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -66,7 +66,10 @@ class Alerts(Section):
 
     mail_to: Annotated[tuple[Address, ...], *Listed] = Field(
         default=(),
-        description="JSON list of mail addresses for critical alerts; when empty, the owner's",
+        description="JSON list of mail addresses for alerts; when empty, the owner's",
+    )
+    by_mail: Literal["critical", "warning", "never"] = Field(
+        default="critical", description="from how bad on an alert goes by mail, too"
     )
     slack: SecretStr = Field(
         default=SecretStr(""), description="the address of a Slack webhook that is told alerts"

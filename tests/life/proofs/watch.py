@@ -41,7 +41,7 @@ async def is_told_everywhere(scene: Scene) -> bool:
     slack = "".join(json.loads(each.body)["text"] for each in posts if each.path == "/slack")
     subjects = Counter(str(each.message["Subject"]) for each in scene.town.outgoing.mails)
     return (
-        hooked == dict.fromkeys(RULES, 1)
+        all(hooked[rule] == 1 for rule in RULES)
         and all(slack.count(f": {rule}*") == 1 for rule in RULES)
         and subjects["[Steward] critical: failure-rate-high"] == 1
     )
