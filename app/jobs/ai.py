@@ -111,10 +111,12 @@ async def run_task(ctx: Context, task_id: int, due_at: datetime, account: str = 
 async def process_due_tasks(ctx: Context) -> DueTasks:
     """Enqueue the tasks that are due and have no run; each is claimed by one worker only.
 
-    One that can't be enqueued keeps none of the others; its claim is given back. Raises when
-    nothing could be enqueued at all.
+    Those of a user who has moved to another zone move there before. One that can't be enqueued
+    keeps none of the others; its claim is given back. Raises when nothing could be enqueued at all.
     """
     queue = _queue(ctx)
+    for task in await ctx.tasks.follow_zones():
+        await queue.enqueue_next(task)
     sent: list[Sent] = []
     while batch := await ctx.tasks.runs.claim_due(limit=_BATCH):
         sent += (latest := await queue.send(batch))

@@ -45,7 +45,8 @@ def on(schedule: Schedule, user: User) -> dict[str, Any]:
     """The columns that hold the schedule."""
     kind, config = written(schedule)
     zone = user.timezone if isinstance(schedule, Once | Interval) else schedule.zone.key
-    return {"schedule_type": kind, "schedule_config": config, "timezone": zone}
+    own = zone != user.timezone
+    return {"schedule_type": kind, "schedule_config": config, "timezone": zone, "own_zone": own}
 
 
 def unclaimed(due: datetime) -> dict[str, Any]:

@@ -6,13 +6,13 @@ with it is `runs`. Nothing here enqueues: whoever makes or changes a task enqueu
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from app.services.bad_field import BadTask
 from app.services.notifications import Channel
-from app.services.recurrence import Once, Schedule
+from app.services.recurrence import Interval, Once, Schedule
 from app.services.schedule_config import read_schedule, schedule_type
 from app.services.task_draft import Draft, on, unclaimed
 from app.services.task_fields import channel_names, plain_text, plain_title
@@ -28,6 +28,7 @@ from app.storage.task import (
     TaskType,
     WrongStatus,
 )
+from app.storage.task_zones import TaskZones
 from app.storage.tasks import TaskStore
 from app.storage.users import User
 
@@ -63,9 +64,18 @@ class Tasks:
         now: Now = utc_now,
     ) -> None:
         self._store = TaskStore(database, now=now)
+        self._zones = TaskZones(database, now=now)
         self._now = now
         self.runs = TaskRuns(database, pause_after=pause_after, now=now)
         self.log = TaskJournal(database, keep=keep, now=now)
+
+    async def follow_zones(self) -> tuple[Task, ...]:
+        """Let tasks be at their time of the day in the zone that their users have moved to.
+
+        A task whose schedule was given a zone of its own stays in it; one that is due has its turn
+        first. Safe to repeat: what has followed is left alone. Returns those that have.
+        """
+        return await self._zones.follow(self._in_zone)
 
     async def create_reminder(
         self,
@@ -208,6 +218,15 @@ class Tasks:
             raise BadTask("run_at", "has passed")
         task, is_new = await self._store.add(draft.checked(task_type, due), key=key)
         return Created(task, is_new)
+
+    def _in_zone(self, task: Task, zone: str) -> dict[str, Any]:
+        try:
+            schedule = schedule_of(replace(task, timezone=zone))
+        except ValueError:  # it fails in words when it is due
+            return {}
+        is_by_the_wall = not isinstance(schedule, Once | Interval)
+        due = next_due(schedule, self._now()) if is_by_the_wall else None
+        return unclaimed(due) if due else {}
 
 
 def _checked_changes(changes: Changes) -> dict[str, Any]:

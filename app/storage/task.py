@@ -99,6 +99,8 @@ class NewTask:
     ai_context: str
     channels: tuple[str, ...]
     next_run_at: datetime
+    own_zone: bool = False
+    """Whether `timezone` was given with the schedule; else it follows its user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     delete,
+    false,
     func,
     select,
 )
@@ -77,6 +78,8 @@ class TaskRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_tokens: Mapped[int | None]
+    own_zone: Mapped[bool] = mapped_column(server_default=false())
+    """Whether `timezone` was given with its schedule; else it is its user's."""
 
 
 class TaskStore:
@@ -172,6 +175,7 @@ class TaskStore:
             schedule_type=new.schedule_type,
             schedule_config=dict(new.schedule_config),
             timezone=new.timezone,
+            own_zone=new.own_zone,
             ai_context=new.ai_context,
             channels=list(new.channels),
             next_run_at=new.next_run_at,
