@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -111,6 +112,9 @@ class Server:
         users = of_server() if is_open else []
         config.write_text("".join([*(f"{name} {each}\n" for name, each in lines), *users]))
         self._process: subprocess.Popen[bytes] | None = None
+        self.away = list[tuple[float, float]]()
+        """When it did not answer, since a test had stopped it, for as long as that was."""
+        self._gone_at: float | None = None
 
     @property
     def settings(self) -> RedisSettings:
@@ -140,11 +144,13 @@ class Server:
         """Return when it answers."""
         self.launch()
         await eventually(self._is_ready, within=_STARTING)
+        self._note_return()
         return self
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, in order or not, and return when it is gone."""
         if self._process:
+            self._gone_at = monotonic()
             self._process.send_signal(number)
             await eventually(self._is_gone, within=_STARTING)
             self._process = None
@@ -153,6 +159,15 @@ class Server:
         """Send it a signal."""
         assert self._process
         self._process.send_signal(number)
+        if number == signal.SIGSTOP:
+            self._gone_at = monotonic()
+        elif number == signal.SIGCONT:
+            self._note_return()
+
+    def _note_return(self) -> None:
+        if self._gone_at is not None:
+            self.away.append((self._gone_at, monotonic()))
+            self._gone_at = None
 
     def said(self) -> str:
         """All it has logged so far."""

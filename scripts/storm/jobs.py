@@ -10,8 +10,8 @@ import anyio
 from app.engine import AtOnce, Attempt, Discard, Fixed, by_name, job, schedule, seconds
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.ledger import Ledger
-from tests.life.oracle import EFFECT, REPLAYS
-from tests.life.promises import STEPPED, place
+from tests.life.oracle import REPLAYS
+from tests.life.promises import EFFECT, STEPPED, place
 
 QUEUES = ("urgent", "usual")
 FEW = 2

@@ -53,7 +53,7 @@ class Nursling(WorkerProcess):
     """A worker that has been forked."""
 
     def __init__(self, pid: int, output: Path) -> None:
-        self._output = output
+        self._remember(output)
         self._process = _Distant(pid)
 
 

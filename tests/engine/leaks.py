@@ -1,5 +1,6 @@
 """What runs and workers must not leave in Redis."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -7,6 +8,8 @@ import redis
 from app.engine.redis import keys
 
 _OF_RUNS_NOT_OVER = (keys.LEASE, keys.ATTEMPTS, keys.FAILURES, keys.JOB)
+_WITH_RUNS = (keys.CRASHES, keys.SUSPECTS, keys.PLACES, keys.LINE, keys.PUT_OFF, keys.ABORT)
+"""Hashes and sorted sets of runs that are not over."""
 _MANY = (
     *_OF_RUNS_NOT_OVER,
     keys.QUEUE,
@@ -61,27 +64,57 @@ def _waiting(connection: Any, found: list[str]) -> set[str]:
 def _fault(connection: Any, key: str, waiting: set[str]) -> str:
     if key in _ONE:
         return ""
-    if key in (keys.CRASHES, keys.SUSPECTS):
-        is_hash = key == keys.CRASHES
-        found = connection.hkeys(key) if is_hash else connection.zrange(key, 0, -1)
-        over = {each.decode(errors="replace") for each in found} - waiting
-        return f"{key}: {min(over)} is over" if over else ""
-    if key.startswith(_OF_RUNS_NOT_OVER):
-        prefix = next(each for each in _OF_RUNS_NOT_OVER if key.startswith(each))
-        return "" if key.removeprefix(prefix) in waiting else f"{key}: its run is over"
-    if key.startswith(keys.UNIQUE):
-        holder, _, until = connection.get(key).decode().partition("|")
-        held = until.isdigit() or connection.exists(keys.payload(holder))
-        return "" if held else f"{key}: held by {holder}, which is over"
-    if key.startswith(keys.BOOK):
-        return _fault_of_book(connection, key.removeprefix(keys.BOOK), waiting)
+    for prefixes, fault in _FAULTS.items():
+        if key.startswith(prefixes):
+            said = fault(connection, key, waiting)
+            return f"{key}: {said}" if said else ""
     return "" if key.startswith(_MANY) else f"{key}: no key of ours, or of a worker that is gone"
 
 
-def _fault_of_book(connection: Any, book: str, waiting: set[str]) -> str:
+def _of_runs(connection: Any, key: str, waiting: set[str]) -> str:
+    is_hash = connection.type(key) == b"hash"
+    found = connection.hkeys(key) if is_hash else connection.zrange(key, 0, -1)
+    over = {each.decode(errors="replace") for each in found} - waiting
+    return f"{min(over)} is over" if over else ""
+
+
+def _of_lines(connection: Any, key: str, _waiting: set[str]) -> str:
+    limits = (each.decode(errors="replace") for each in connection.zrange(key, 0, -1))
+    without = [each for each in limits if not connection.exists(keys.LINE + each)]
+    return f"nobody waits for {min(without)}" if without else ""
+
+
+def _of_run(_connection: Any, key: str, waiting: set[str]) -> str:
+    prefix = next(each for each in _OF_RUNS_NOT_OVER if key.startswith(each))
+    return "" if key.removeprefix(prefix) in waiting else "its run is over"
+
+
+def _of_key(connection: Any, key: str, _waiting: set[str]) -> str:
+    holder, _, until = connection.get(key).decode().partition("|")
+    held = until.isdigit() or connection.exists(keys.payload(holder))
+    return "" if held else f"held by {holder}, which is over"
+
+
+def _of_mark(connection: Any, key: str, _waiting: set[str]) -> str:
+    return "" if connection.ttl(key) > 0 else "it does not expire"
+
+
+def _of_book(connection: Any, key: str, waiting: set[str]) -> str:
     """A run's goes with it, or lies beside its dead letter; what all runs share is forgotten."""
+    book = key.removeprefix(keys.BOOK)
     if book.startswith("/"):
-        is_kept = connection.ttl(keys.book(book)) > 0
+        is_kept = connection.ttl(key) > 0
     else:
         is_kept = book in waiting or connection.exists(keys.dead_letter(book))
-    return "" if is_kept else f"{keys.book(book)}: its run is over"
+    return "" if is_kept else "its run is over"
+
+
+_FAULTS: Mapping[tuple[str, ...], Callable[[Any, str, set[str]], str]] = {
+    _WITH_RUNS: _of_runs,
+    (keys.GATES,): _of_lines,
+    _OF_RUNS_NOT_OVER: _of_run,
+    (keys.UNIQUE,): _of_key,
+    (keys.BROUGHT,): _of_mark,
+    (keys.BOOK,): _of_book,
+}
+"""What may be wrong with a key that is there: told with the connection, and what waits."""

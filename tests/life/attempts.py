@@ -4,11 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from math import inf
 
-from tests.life.evidence import Evidence, Span
+from tests.life.evidence import Evidence, Span, Try
+from tests.life.ledger import Line
 
 BEGUN, ENDED, LEFT = "begun", "ended", "left"
 """What a job writes: first of all, when it has done all it had to, or when it ends before."""
+
+HEARD = "heard"
+"""What others say of an attempt that wrote nothing."""
+
+_BEFORE = 0.001  # s before its worker was killed an attempt was there, if nobody knows better
+_SOME = 1_000_000  # the number of an attempt that nobody knows
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,16 +32,31 @@ class Attempt:
     """What only so many may be at work on."""
     is_done: bool = False
     """Whether it did all it had to."""
+    is_told: bool = True
+    """Whether it tells when it begins and ends; of others the first line is the beginning."""
 
 
 def attempts_of(evidence: Evidence) -> dict[str, list[Attempt]]:
-    """The attempts of each run, in the order they began."""
-    found, at_work = dict[str, list[Attempt]](), dict[tuple[str, int, int], Attempt]()
-    for line in evidence.lines:
+    """The attempts of each run, in the order they began.
+
+    Of a story that is not whole also those of which there is another line, an event, or nothing
+    but the death of the worker that had it.
+    """
+    found, at_work = dict[str, list[Attempt]](), dict[Try, Attempt]()
+    seen = set[Try]()
+    for line in [*evidence.lines] if evidence.is_whole else _with_others(evidence):
         who = (line.run, line.attempt, line.pid)
-        if line.what == BEGUN:
-            at_work[who] = Attempt(run=line.run, pid=line.pid, begun=line.at, place=line.key)
+        is_first = not evidence.is_whole and bool(line.run and line.attempt) and who not in seen
+        if line.what == BEGUN or is_first:
+            at_work[who] = Attempt(
+                run=line.run,
+                pid=line.pid,
+                begun=line.at,
+                place=line.key if line.what == BEGUN else "",
+                is_told=line.what == BEGUN,
+            )
             found.setdefault(line.run, []).append(at_work[who])
+            seen.add(who)
         elif line.what in (ENDED, LEFT) and who in at_work:
             attempt = at_work.pop(who)
             attempt.gone, attempt.is_done = line.at, line.what == ENDED
@@ -41,6 +64,24 @@ def attempts_of(evidence: Evidence) -> dict[str, list[Attempt]]:
         if attempt.gone is None:
             attempt.gone = evidence.killed.get(attempt.pid)
     return found
+
+
+def _with_others(evidence: Evidence) -> list[Line]:
+    """The lines, and what is known of attempts that wrote none."""
+    tell = {(each.run, each.attempt, each.pid) for each in evidence.lines if each.what == BEGUN}
+    more = list[Line]()
+    for (run, attempt, pid), span in evidence.heard.items():
+        if (run, attempt, pid) not in tell:
+            more += [
+                Line(what=HEARD, run=run, attempt=attempt, pid=pid, at=span.begin),
+                Line(what=LEFT, run=run, attempt=attempt, pid=pid, at=span.end),
+            ]
+    known = {(each.run, each.pid) for each in [*evidence.lines, *more]}
+    for each in evidence.takeovers:
+        if each.loser in evidence.killed and (each.run, each.loser) not in known:
+            at = evidence.killed[each.loser] - _BEFORE
+            more.append(Line(what=HEARD, run=each.run, attempt=_SOME, pid=each.loser, at=at))
+    return sorted([*evidence.lines, *more], key=lambda each: each.at)
 
 
 def overlapping(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
@@ -75,18 +116,48 @@ def suspects_of(evidence: Evidence) -> set[str]:
 def _waits(
     evidence: Evidence, attempts: Iterable[Sequence[Attempt]]
 ) -> Iterator[tuple[str, float]]:
-    killed = _killed_with(evidence)
-    for earlier, later in chain.from_iterable(map(pairwise, attempts)):
-        moments = [at for at in killed[earlier.run] if earlier.begun < at < later.begun]
-        if moments and earlier.gone == evidence.killed.get(earlier.pid):
-            span = Span(max(moments), later.begun)
-            yield earlier.run, longest_calm(span, evidence.outages)
+    killed = _killed_with(evidence, attempts := [*attempts])
+    for each, until in chain.from_iterable(_stretches(evidence, some) for some in attempts):
+        moments = [at for at in killed[each.run] if each.begun < at < until]
+        if moments and each.pid in evidence.killed and each.gone == evidence.killed[each.pid]:
+            begin = max(moments)
+            span = Span(max(begin, _another_came(evidence, each, after=begin)), until)
+            if span.begin < span.end:
+                yield each.run, longest_calm(span, evidence.outages)
 
 
-def _killed_with(evidence: Evidence) -> Mapping[str, list[float]]:
+def _stretches(evidence: Evidence, attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, float]]:
+    """Each attempt, and when the next one began; or when the story ended, with no other begun."""
+    for earlier, later in pairwise(attempts):
+        yield earlier, later.begun
+    last = attempts[-1]
+    if evidence.until is not None and not evidence.endings.get(last.run):
+        yield last, evidence.until
+
+
+def _another_came(evidence: Evidence, lost: Attempt, *, after: float) -> float:
+    """When there was another worker for the run of this one, which was not killed before."""
+    if not evidence.arrivals:
+        return after
+    queue, never = evidence.queues.get(lost.run), inf
+    return min(
+        (
+            each.at
+            for each in evidence.arrivals
+            if each.pid != lost.pid
+            and (queue is None or queue in each.queues)
+            and evidence.killed.get(each.pid, never) > after
+        ),
+        default=never,
+    )
+
+
+def _killed_with(
+    evidence: Evidence, attempts: Iterable[Sequence[Attempt]]
+) -> Mapping[str, list[float]]:
     """When each run lost a process that had it, at work or about to begin."""
     found = defaultdict[str, list[float]](list)
-    held = [(each.run, each.pid) for each in evidence.lines if each.what == BEGUN]
+    held = [(each.run, each.pid) for each in chain.from_iterable(attempts)]
     for run, pid in {*held, *((each.run, each.loser) for each in evidence.takeovers)}:
         if pid in evidence.killed:
             found[run].append(evidence.killed[pid])

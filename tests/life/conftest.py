@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator, Generator
 import pytest
 
 from app.context import Services
-from app.queues import NAMES
 from app.storage.runs import Runs
 from tests import servers
-from tests.life.home import LEASE, Home
+from tests.life.home import Home
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
 from tests.plugins.tiers import Tier
@@ -36,7 +35,9 @@ async def way_there() -> AsyncGenerator[servers.Server]:
 
 
 @pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Generator[Home]:
+def home(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tier: Tier
+) -> Generator[Home]:
     """A home with a path short enough for its socket, and no settings but the tests'."""
     is_elsewhere = getattr(request, "param", "sqlite") == "postgresql"
     database_url: str = request.getfixturevalue("postgres_url") if is_elsewhere else ""
@@ -44,13 +45,15 @@ def home(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Gen
         monkeypatch.delenv(name)
     with scratch_folder("life-") as folder:
         home = Home(path=folder / "home", folder=folder, ledger=Ledger(folder / "ledger"))
-        home.database_url = database_url
+        home.database_url, home.limit = database_url, tier.bound(2, loose=15)
         if way():
             home.lives_on(request.getfixturevalue("way_there"))
         yield home
+        by_itself = [each.pid for each in home.lives() if each.ended and not home.was_opened]
         for process in home.started:
             process.end()
             print(f"--- worker {process.pid} said:\n{process.said()}")
+        assert by_itself == [], "I6: workers ended by themselves"
 
 
 @pytest.fixture
@@ -61,14 +64,7 @@ async def steward(home: Home) -> AsyncGenerator[Services]:
 
 
 @pytest.fixture
-def witness(home: Home, steward: Services, tier: Tier) -> Witness:
-    """Somebody who looks on, for the oracle to judge in the end."""
-    return Witness(
-        client=steward.client,
-        ledger=home.ledger,
-        queues=NAMES,
-        lease=LEASE.total_seconds(),
-        limit=tier.bound(2, loose=5),
-        data=home.data,
-        history=Runs(steward.database),
-    )
+def witness(home: Home, steward: Services) -> Witness:
+    """Who looks on in the home, and compares with the history, too."""
+    home.witness.history = Runs(steward.database)
+    return home.witness

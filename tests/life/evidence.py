@@ -17,6 +17,9 @@ from app.engine import Ending
 from app.storage.position import Gap
 from tests.life.ledger import Line
 
+Try = tuple[str, int, int]
+"""A run, the number of its attempt, and the process."""
+
 
 class Trace(IntFlag):
     """What Redis has of a run, at one moment."""
@@ -76,6 +79,15 @@ class Takeover:
     """Whether nobody has it now: it is to be tried alone, when its turn comes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A worker showed itself alive for the first time."""
+
+    pid: int
+    at: float
+    queues: Collection[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """From one moment to another, on the machine's clock that never jumps."""
@@ -129,6 +141,16 @@ class Evidence:
     outages: Sequence[Span] = ()
     """When Redis did not serve."""
     lives: Sequence[Life] = ()
+    arrivals: Sequence[Arrival] = ()
+    """The workers that came; empty where nobody noted it: then there was always another."""
+    is_whole: bool = True
+    """Whether all is over, and every run told what it did; else a story has ended in between."""
+    until: float | None = None
+    """When it ended, if what had to begin again by then is to be judged, too."""
+    heard: Mapping[Try, Span] = field(default_factory=dict[Try, Span])
+    """What the events say of attempts: it counts where a run itself tells nothing."""
+    queues: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where runs were queued, as far as their events say so."""
     torn: Sequence[str] = ()
     """Runs that a sample, taken during the case, found in no state or in two."""
     leaked: Sequence[str] = ()

@@ -6,7 +6,8 @@ import resource
 import signal
 import time
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 
@@ -29,15 +30,29 @@ from app.engine import (
 from app.queues import AI, EMAIL, MAINTENANCE, NAMES
 from app.services.mail import Message
 from app.services.notifications import Channel
+from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.ledger import Ledger
+from tests.life.promises import EFFECT
 
 _TOIL = 0.003  # s
 _HOARD = list[bytearray]()
 _SOON = Fixed(timedelta(seconds=0.2), attempts=3)
 
 
-def _write(ctx: Context, what: str) -> None:
-    Ledger.here().write(what, run=ctx.attempt.run_id, attempt=ctx.attempt.number)
+def _write(ctx: Context, what: str, *, key: str = "") -> None:
+    Ledger.here().write(what, run=ctx.attempt.run_id, attempt=ctx.attempt.number, key=key)
+
+
+@asynccontextmanager
+async def _at_work(ctx: Context, *, effect: str = "") -> AsyncGenerator[None]:
+    """Tell when an attempt begins and ends; one that ends as it should has had this effect."""
+    _write(ctx, BEGUN)
+    try:
+        yield
+    except BaseException:
+        _write(ctx, LEFT)
+        raise
+    _write(ctx, ENDED, key=effect)
 
 
 @job(name="life.note", queue=MAINTENANCE)
@@ -63,9 +78,8 @@ async def ask(ctx: Context) -> int:
 @job(name="life.hold", queue=MAINTENANCE, timeout=minutes(1))
 async def hold(ctx: Context, gate: str = "gate") -> int:
     """Be in the middle until the gate opens."""
-    _write(ctx, "begun")
-    await Ledger.here().through_gate(gate)
-    _write(ctx, "ended")
+    async with _at_work(ctx):
+        await Ledger.here().through_gate(gate)
     return ctx.attempt.number
 
 
@@ -90,17 +104,16 @@ TOIL = {queue: job(name=f"life.toil_{queue}", queue=queue)(_toil) for queue in N
 @job(name="life.tell", queue=MAINTENANCE, timeout=minutes(1))
 async def tell(ctx: Context, *, wait: bool) -> int:
     """Tell the owner something, once a run; then be in the middle, if asked to."""
-    _write(ctx, "begun")
-    await ctx.notifications.send(
-        await ctx.users.owner(),
-        "told",
-        "",
-        channels=(Channel.IN_APP,),
-        dedupe_key=ctx.attempt.run_id,
-    )
-    if wait:
-        await Ledger.here().through_gate()
-    _write(ctx, "ended")
+    async with _at_work(ctx):
+        await ctx.notifications.send(
+            await ctx.users.owner(),
+            "told",
+            "",
+            channels=(Channel.IN_APP,),
+            dedupe_key=ctx.attempt.run_id,
+        )
+        if wait:
+            await Ledger.here().through_gate()
     return ctx.attempt.number
 
 
@@ -177,20 +190,22 @@ async def cling(ctx: Context) -> int:
             return ctx.attempt.number
 
 
-async def _pay(run: str, attempt: int) -> int:
+async def _pay(run: str, attempt: int, key: str) -> int:
     """Take a moment before it happens, and one after, so that a kill comes in between."""
     await anyio.sleep(10 * _TOIL)
-    Ledger.here().write("effect", run=run, attempt=attempt)
+    Ledger.here().write(EFFECT, run=run, attempt=attempt, key=key)
     await anyio.sleep(10 * _TOIL)
     return attempt
 
 
 @job(name="life.pay", queue=MAINTENANCE, timeout=minutes(1), retry=Fixed(timedelta(0), attempts=9))
 async def pay(ctx: Context, *, ask: bool) -> int | None:
-    """Do something that should happen once."""
+    """Do something that should happen once; who asks is promised that it does, or is in doubt."""
     in_doubt = ASK if ask else REPEAT
     run, attempt = ctx.attempt.run_id, ctx.attempt.number
-    return await ctx.once("pay", _pay, run, attempt, in_doubt=in_doubt)
+    key = f"pay {run}" if ask else ""
+    async with _at_work(ctx, effect=key):
+        return await ctx.once("pay", _pay, run, attempt, key, in_doubt=in_doubt)
 
 
 @job(name="life.beget", queue=MAINTENANCE, timeout=minutes(1))

@@ -8,12 +8,16 @@ was. So either it never does (`WHOLE`), or somebody keeps each file under a seco
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import hiredis
 
+from app.engine.clock import from_ms
+from app.engine.doors.overview import WorkerSeen
 from app.engine.redis import keys
 from tests.life.evidence import Takeover
 
@@ -30,6 +34,25 @@ a busy disk takes long for the sync before, and a receipt from then would be los
 _CHUNK = 1 << 20
 _FILES = "appendonlydir"
 _SUSPECT = "suspect"  # in the place of a worker: leased to nobody, until it is tried alone
+_TOLD = (keys.WORKER.encode(), keys.LEASE.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """The first that a worker gave of its life."""
+
+    worker: WorkerSeen
+    until: datetime
+    """It was good so long, by the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What such a file tells."""
+
+    takeovers: Sequence[Takeover]
+    """Every lease that one worker took from another."""
+    signs: Sequence[Sign]
 
 
 def keep(data: Path, folder: Path) -> None:
@@ -40,16 +63,18 @@ def keep(data: Path, folder: Path) -> None:
             os.link(path, folder / path.name)
 
 
-def takeovers(folder: Path) -> list[Takeover]:
-    """Every lease that one worker took from another, by a server's data folder or what was kept."""
+def read(folder: Path) -> Journal:
+    """All it tells, by a server's data folder or what was kept."""
     signs = _Signs()
-    return [taken for command in _commands(folder) for taken in signs.after(command)]
+    takeovers = [taken for command in _commands(folder) for taken in signs.after(command)]
+    return Journal(takeovers, [*signs.first.values()])
 
 
 class _Signs:
     """Which workers show signs of life, and which runs they have, as the file goes on."""
 
     def __init__(self) -> None:
+        self.first = dict[str, Sign]()
         self._alive = set[str]()
         self._holders = dict[str, str]()
         self._unseen = defaultdict[str, set[str]](set)
@@ -57,24 +82,26 @@ class _Signs:
 
     def after(self, command: list[bytes]) -> Iterator[Takeover]:
         """What this command took from whom."""
-        name, *args = (word.decode(errors="replace") for word in command)
-        match name.upper(), args:
-            case "SET", [key, value, *_]:
-                yield from self._after_set(key, value)
-            case "DEL" | "UNLINK", gone:
-                for key in gone:
-                    self._alive.discard(key.removeprefix(keys.WORKER))
-                    self._holders.pop(key.removeprefix(keys.LEASE), None)
+        match command[0].upper(), command[1:]:
+            case b"SET", [key, value, *options] if key.startswith(_TOLD):
+                yield from self._after_set(key.decode(errors="replace"), value, options)
+            case b"DEL" | b"UNLINK", gone:
+                for name in (each.decode(errors="replace") for each in gone):
+                    self._alive.discard(name.removeprefix(keys.WORKER))
+                    self._holders.pop(name.removeprefix(keys.LEASE), None)
             case _:
                 pass
 
-    def _after_set(self, key: str, value: str) -> Iterator[Takeover]:
+    def _after_set(self, key: str, value: bytes, options: Sequence[bytes]) -> Iterator[Takeover]:
         if key.startswith(keys.WORKER):
             worker = key.removeprefix(keys.WORKER)
             self._alive.add(worker)
             self._unseen.pop(worker, None)
-        elif key.startswith(keys.LEASE) and ":" in value:
-            yield from self._after_lease(key.removeprefix(keys.LEASE), value.rpartition(":")[0])
+            if worker not in self.first and (seen := WorkerSeen.unpack(value)):
+                self.first[worker] = Sign(worker=seen, until=from_ms(int(options[-1])))
+        elif b":" in value:
+            holder = value.decode(errors="replace").rpartition(":")[0]
+            yield from self._after_lease(key.removeprefix(keys.LEASE), holder)
 
     def _after_lease(self, run: str, worker: str) -> Iterator[Takeover]:
         loser = self._holders.pop(run, worker)
@@ -93,10 +120,16 @@ class _Signs:
 def _takeover(run: str, loser: str, worker: str, *, has_lapsed: bool) -> Takeover:
     return Takeover(
         run=run,
-        loser=int(loser.rsplit("-", 2)[1]),  # host, process, something that no other has
+        loser=process_of(loser),
         has_lapsed=has_lapsed,
         is_suspect=worker == _SUSPECT,
     )
+
+
+def process_of(worker: str) -> int:
+    """The process of a worker: host, process, something that no other has; 0 for another name."""
+    parts = worker.rsplit("-", 2)
+    return int(parts[1]) if len(parts) > 2 and parts[1].isdecimal() else 0
 
 
 def _commands(folder: Path) -> Iterator[list[bytes]]:

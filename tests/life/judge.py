@@ -1,81 +1,68 @@
-"""What can be asked at the end of any story, of all runs there are, while others are still at work.
+"""Has the oracle judge a story of a home when it ends, while runs may still wait or be at work.
 
-    I1, I7  each run stands in one place, and no other than its last event says
-    I2      a dead letter holds its payload
-    I4      one commit ended each run; none was taken from a worker that showed itself alive
-    I8      nothing is left of runs that are over
+The runs are those in the stream of events, on the queues, among the dead letters and in the ledger:
+nobody has to tell. What is wrong only for a moment, as a step has come in between, is not wrong.
+A dead letter that is gone was retried or dropped, a result that is gone was kept long enough.
 
-The runs are those in the stream of events, on the queues and among the dead letters: nobody has to
-tell. What takes longer to know, and what a story has done by itself, is left to the whole oracle;
-a dead letter that is gone was retried or dropped, and a result that is gone was kept long enough.
+What the story's workers leave is looked at once they are gone: whoever left in order leaves
+nothing, and who was killed only what will expire.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import anyio
+from arq.connections import RedisSettings
+from redis.exceptions import ConnectionError, TimeoutError
 
-from app.engine import Client, Doctor, Ending, Trouble, Unavailable, seconds
-from app.engine.redis import census, keys
-from app.engine.redis.steps import answering
-from tests.life.evidence import State, Trace, in_words, state_of
-from tests.life.journal import takeovers
-from tests.life.ledger import Ledger
+from app.engine import Doctor, Trouble, Unavailable, seconds
+from app.engine.redis import keys
+from app.engine.redis.connection import make_blocking_redis
+from tests.engine.leaks import leaks
+from tests.life.breach import Breach
+from tests.life.journal import process_of
+from tests.life.processes import WorkerProcess
+from tests.life.traces import standing
 from tests.life.witness import Witness
 
 _AGAIN = seconds(0.2)  # what is on its way for longer stays
-_NOBODY_THERE = (Trouble.QUEUE, Trouble.PARKED)
+_NOBODY_THERE = (Trouble.QUEUE, Trouble.PARKED, Trouble.DOUBT, Trouble.SCHEDULE)
+_EXPIRES = 1.0  # s that a sign of life may be there for longer than its lease
 
 
-async def judge(client: Client, *, data: Path | None = None) -> None:
-    """Raise `AssertionError` with all that is wrong; a Redis that is away can't be asked.
-
-    `data`: where the server keeps its append-only file, if that is whole.
-    """
+async def breaches_of(witness: Witness) -> list[Breach]:
+    """All that is wrong; of what is in a Redis that is away nothing is known."""
     with suppress(Unavailable):
-        wrong = await _wrong(client, data)
-        if wrong:  # a step may have come in between
+        wrong = await _wrong(witness)
+        if wrong:
             await anyio.sleep(_AGAIN.total_seconds())
-            wrong = [each for each in await _wrong(client, data) if each in wrong]
-        assert not wrong, "\n".join(wrong)
+            again = {each.what for each in await _wrong(witness)}
+            wrong = [each for each in wrong if each.what in again]
+        return wrong
+    return []
 
 
-async def _wrong(client: Client, data: Path | None) -> list[str]:
-    queues = await census.queues(client.store.redis)
-    witness = Witness(client=client, ledger=Ledger(Path("/dev/null")), queues=queues, lease=0)
+async def _wrong(witness: Witness) -> list[Breach]:
+    await witness.find_queues()
     await witness.follow()
-    witness.accept(*await _standing(client, queues))
-    traces = await witness.traces(list(witness.accepted))
-    await witness.follow()
-    found = [said for run in traces if (said := _fault(run, traces[run], witness.endings))]
-    if data:
-        stolen = (each for each in takeovers(data) if not each.has_lapsed)
-        found += [f"I4: run {each.run} was taken from {each.loser}, alive" for each in stolen]
-    doctor = Doctor(client, jobs={}, pause=_AGAIN)
+    witness.accept(*await standing(witness.client, queues=witness.queues))
+    doctor = Doctor(witness.client, jobs={}, pause=_AGAIN)
     sick = [each for each in await doctor.examine() if each.trouble not in _NOBODY_THERE]
-    return found + [f"I8: {each.trouble}: {each.subject}" for each in sick]
+    witness.leaked = [f"{each.trouble}: {each.subject}" for each in sick]
+    return [*(await witness.oracle(is_whole=False)).breaches]
 
 
-async def _standing(client: Client, queues: Sequence[str]) -> list[str]:
-    redis, found = client.store.redis, list[bytes]()
-    async with answering():
-        for place in (*map(keys.queue, queues), keys.DEAD):
-            found += await redis.zrange(place, 0, -1)
-    return [each.decode(errors="replace") for each in found]
+def left_behind(
+    redis: RedisSettings, processes: Iterable[WorkerProcess], *, lease: float
+) -> list[Breach]:
+    """What is left of these, which have ended, in a Redis that is there."""
+    gone = {each.pid for each in processes if each.has_nothing_left(after=lease + _EXPIRES)}
+    with suppress(ConnectionError, TimeoutError), make_blocking_redis(redis) as connection:
+        return [Breach("I8", said) for said in leaks(connection) if not _expires(said, gone)]
+    return []
 
 
-def _fault(run: str, trace: Trace, endings: Mapping[str, Sequence[Ending]]) -> str:
-    state, ended = state_of(trace), endings.get(run, ())
-    said = f"its commits said {', '.join(ended) or 'nothing'}"
-    match state:
-        case None if trace or not ended:  # else its result is no longer kept
-            return f"I1: run {run}: {in_words(trace)}; {said}"
-        case State.DEAD if not trace & Trace.KEPT:
-            return f"I2: run {run} is dead without its payload"
-        case State.DEAD if Ending.DEAD not in ended:
-            return f"I1: run {run} is dead, and {said}"
-        case State.WAITING if ended:
-            return f"I1: run {run} waits, and {said}"
-        case _:
-            return f"I4: run {run} was ended again: {said}" if len(ended) > 1 else ""
+def _expires(said: str, gone: Collection[int]) -> bool:
+    """Whether it is a sign of life of somebody who died of late, or isn't known."""
+    key = said.partition(": ")[0]
+    return key.startswith(keys.WORKER) and process_of(key) not in gone

@@ -49,9 +49,12 @@ class Ledger:
         """The ledger of the test that started this process."""
         return cls(Path(os.environ[VARIABLE]))
 
-    def write(self, what: str, *, run: str = "", attempt: int = 0, key: str = "") -> None:
-        """Append a line."""
-        line = Line(what=what, run=run, attempt=attempt, pid=os.getpid(), at=monotonic(), key=key)
+    def write(
+        self, what: str, *, run: str = "", attempt: int = 0, key: str = "", pid: int = 0
+    ) -> None:
+        """Append a line of this process, or of another."""
+        pid = pid or os.getpid()
+        line = Line(what=what, run=run, attempt=attempt, pid=pid, at=monotonic(), key=key)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(descriptor, msgspec.json.encode(line) + b"\n")

@@ -15,11 +15,13 @@ The oracle asks nobody: it decides over `Evidence`. It knows four excuses, and e
 evidence, not a tolerance: the journal shows that a lease expired; Redis was away; the recorder says
 that it missed what was written between two moments, and how much; and a run that several workers
 have died with waits for its trial, behind the trials of all the others.
+
+Of a story that is not whole, as most are, it decides the same: there a run may also wait still, or
+what was kept of its end may be gone, and what a job doesn't tell of itself is left to the events.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -33,26 +35,19 @@ from tests.life.attempts import (
     suspects_of,
     trials,
 )
+from tests.life.breach import Breach, in_lines
 from tests.life.evidence import Evidence, Life, Span, State, Trace, in_words, state_of
-from tests.life.promises import crowded, taken_again
+from tests.life.gaps import missed
+from tests.life.promises import EFFECT, crowded, taken_again
 from tests.life.story import story
 from tests.life.tally import Tally
-
-EFFECT = "effect"
-"""What a job writes when it does what must happen once. The line has a key, and so has its last."""
 
 REPLAYS = "replays"
 """What a run writes that a dead letter was run again as. The key is the dead one's id."""
 
-_SHOWN = 20  # breaches of one case: the first ones tell enough
 
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A promise that was not kept, and how."""
-
-    invariant: str
-    what: str
+def _tells(attempt: Attempt) -> bool:
+    return attempt.is_told
 
 
 class Oracle:
@@ -61,7 +56,11 @@ class Oracle:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._states = {run: state_of(trace) for run, trace in evidence.traces.items()}
-        self._attempts = attempts_of(evidence)
+        self._tries = attempts_of(evidence)
+        """All that is known of; `_attempts` are those that tell when they begin and end."""
+        self._attempts = {
+            run: told for run, all_ in self._tries.items() if (told := [*filter(_tells, all_)])
+        }
         self._expired = {(each.run, each.loser) for each in evidence.takeovers if each.has_lapsed}
 
     def demand(self) -> Tally:
@@ -71,10 +70,7 @@ class Oracle:
 
     def said(self) -> str:
         """What is wrong, a line each."""
-        lines = [f"{each.invariant}: {each.what}" for each in self.breaches[:_SHOWN]]
-        if more := len(self.breaches) - len(lines):
-            lines.append(f"and {more} more")
-        return "\n".join(lines)
+        return in_lines(self.breaches)
 
     @cached_property
     def breaches(self) -> Sequence[Breach]:
@@ -103,8 +99,12 @@ class Oracle:
             redriven=len(self._redriven),
             cancelled=endings[Ending.CANCELLED],
             effects=len(self._effects()),
-            recoveries=sorted(recoveries(self._evidence, self._attempts.values())),
+            recoveries=sorted(recoveries(self._evidence, self._tries.values())),
         )
+
+    @cached_property
+    def _missed(self) -> set[str]:
+        return missed(self._evidence)
 
     @cached_property
     def _in_flight(self) -> set[tuple[str, int]]:
@@ -125,11 +125,14 @@ class Oracle:
         return next(iter(self._evidence.endings.get(run, ())), None)
 
     def _effects(self) -> Counter[str]:
-        return Counter(line.key for line in self._evidence.lines if line.what == EFFECT)
+        lines = self._evidence.lines
+        return Counter(line.key for line in lines if line.what == EFFECT and line.key)
 
     def _not_in_one_end(self) -> Iterator[str]:
         for run in self._evidence.accepted:
             state, ending = self._states.get(run), self._ending(run)
+            if self._may_stand_so(run, state, ending):
+                continue
             if state not in (State.OVER, State.DEAD):
                 left = in_words(self._evidence.traces.get(run))
                 yield f"run {run} did not end: {left}; {self._story(run)}"
@@ -137,6 +140,17 @@ class Oracle:
                 yield f"run {run} is {state}, and its commit said {ending}"
             elif self._is_told_otherwise(run, ending):
                 yield f"run {run} is {self._evidence.history.get(run)} in the history, not {ending}"
+
+    def _may_stand_so(self, run: str, state: State | None, ending: Ending | None) -> bool:
+        """Whether a story may leave it so: it waits, or what was kept of its end is gone.
+
+        A dead letter that is gone was retried or dropped.
+        """
+        if self._evidence.is_whole:
+            return False
+        if ending is None:
+            return state is State.WAITING
+        return state is State.OVER or not self._evidence.traces.get(run)
 
     def _story(self, run: str) -> str:
         evidence = self._evidence
@@ -149,31 +163,14 @@ class Oracle:
         history = self._evidence.history
         return bool(history) and history.get(run) is not ending and run not in self._missed
 
-    @cached_property
-    def _missed(self) -> set[str]:
-        """The runs whose end lies in a gap of the history: no more than it says are missing."""
-        history, ended_at = self._evidence.history, self._evidence.ended_at
-        unknown = sorted(
-            (ended_at[run], run)
-            for run in self._evidence.accepted
-            if run not in history and run in ended_at
-        )
-        found = set[str]()
-        for gap in self._evidence.gaps:
-            lacking = [
-                run
-                for at, run in unknown
-                if run not in found and at <= gap.until and (gap.since is None or gap.since <= at)
-            ]
-            found.update(lacking[: gap.missed])
-        return found
-
     def _neither_done_nor_kept(self) -> Iterator[str]:
         for run in self._evidence.accepted:
             is_done = any(each.is_done for each in self._attempts.get(run, ()))
+            is_done |= not self._evidence.is_whole and run not in self._attempts
             if self._ending(run) is Ending.SUCCEEDED and not is_done:
                 yield f"run {run} is called a success, and was not done"
             is_kept = self._has(run, Trace.KEPT) or run in self._redriven
+            is_kept |= not self._evidence.is_whole and not self._has(run, Trace.LETTER)
             if self._ending(run) is Ending.DEAD and not is_kept:
                 yield f"run {run} is dead without its payload"
             if self._ending(run) is Ending.DEAD and self._is_blamed_in_vain(run):
@@ -226,13 +223,13 @@ class Oracle:
 
     def _slow(self) -> Iterator[str]:
         limit = self._evidence.limit * self._evidence.lease
-        for each in recoveries(self._evidence, self._attempts.values()):
+        for each in recoveries(self._evidence, self._tries.values()):
             if each > limit:
-                yield f"a killed worker's run began again after {each:.2f} s (limit {limit:g} s)"
+                yield f"a killed worker's run waited for {each:.2f} s (limit {limit:g} s)"
         turn = limit * (1 + len(suspects_of(self._evidence)))
-        for each in trials(self._evidence, self._attempts.values()):
+        for each in trials(self._evidence, self._tries.values()):
             if each > turn:
-                yield f"a suspect began again after {each:.2f} s (limit {turn:g} s)"
+                yield f"a suspect waited for {each:.2f} s (limit {turn:g} s)"
 
     def _ended_workers(self) -> Iterator[str]:
         for life in self._evidence.lives:

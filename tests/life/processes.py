@@ -1,6 +1,7 @@
 """Worker processes, started as their users start them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 import psutil
@@ -17,6 +19,9 @@ from tests.eventually import eventually
 
 ARQ = Path(sys.executable).parent / "arq"
 _LONG = seconds(30)
+_MEANT_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGKILL}
+_REPLACED = re.compile(r"worker process (\d+) (.+) after [\d.]+ s; another takes its place")
+_IN_ORDER = "has done its part"
 
 
 class _Process(Protocol):
@@ -41,7 +46,7 @@ class WorkerProcess:
         program: Sequence[str | Path] = (ARQ,),
     ) -> None:
         """Starts it in `folder`; `program` stands for `arq`."""
-        self._output = output
+        self._remember(output)
         with output.open("wb") as file:
             self._process: _Process = subprocess.Popen(
                 [*program, *arguments],
@@ -52,6 +57,16 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _remember(self, output: Path) -> None:
+        self._output = output
+        self.began = monotonic()
+        self.sent = dict[signal.Signals, float]()
+        """The signals that the test has sent it, each when it was the first of its kind."""
+        self.may_end = False
+        """Whether the story says that it may end by itself."""
+        self.has_opened = False
+        self._ended: float | None = None
 
     @property
     def pid(self) -> int:
@@ -70,6 +85,28 @@ class WorkerProcess:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
+        self.sent.setdefault(number, monotonic())
+
+    @property
+    def is_told_to_end(self) -> bool:
+        """Whether the test has sent it a signal that means so."""
+        return bool(self.sent.keys() & _MEANT_TO_END)
+
+    @property
+    def killed_at(self) -> float | None:
+        """When the test killed it, if it did."""
+        return self.sent.get(signal.SIGKILL, self._ended)
+
+    def has_nothing_left(self, *, after: float) -> bool:
+        """Whether nothing may be left of it: it ended in order, or was killed so long ago."""
+        if self._process.poll() == 0:
+            return True
+        return self.killed_at is not None and monotonic() - self.killed_at > after
+
+    def lost(self) -> list[tuple[int, str]]:
+        """The processes whose place it has filled, as a supervisor does, and how they ended."""
+        found = _REPLACED.findall(self.said())
+        return [(int(pid), how) for pid, how in found if how != _IN_ORDER]
 
     async def ready(self, client: Client) -> "WorkerProcess":
         """Return once it shows up among the live workers."""
@@ -79,10 +116,12 @@ class WorkerProcess:
             return any(each.pid == self.pid for each in await client.workers())
 
         await eventually(look, within=_LONG)
+        self.has_opened = True
         return self
 
     async def exit_code(self, *, within: timedelta = _LONG) -> int:
-        """Wait for it to end; negative when a signal ended it."""
+        """Wait for it to end, as it may then; negative when a signal ended it."""
+        self.may_end = True
 
         async def look() -> bool:
             return not self.is_alive
@@ -98,6 +137,10 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Leave nothing of it behind, its children included."""
+        if self._ended is not None:
+            return  # its number may be another's by now
+        if self.is_alive:
+            self._ended, self.may_end = monotonic(), True
         for group in (self.pid, *self.children()):  # a supervised one has a group of its own
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from tests.life.attempts import Attempt
 from tests.life.ledger import Line
 
+EFFECT = "effect"
+"""What a job writes when it does what must happen once. The line has a key, and so has its last."""
+
 STEPPED = "stepped"
 """What a job writes after each step: the key is the step's name and what it got from it."""
 

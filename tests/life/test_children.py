@@ -1,6 +1,5 @@
 """Programs that a job had started, and the death of its worker."""
 
-import os
 from signal import SIGKILL
 from time import monotonic
 
@@ -24,7 +23,7 @@ async def test_they_are_gone_soon_after_it(home: Home, steward: Services, case: 
     await steward.client.enqueue(jobs.beget)
     begot = await eventually(lambda: _children_at_work(home), within=seconds(50))
 
-    os.kill(begot[0].ppid(), SIGKILL)
+    home.send(begot[0].ppid(), SIGKILL)
     killed_at = monotonic()
     await eventually(lambda: not any(map(_lives, begot)), within=seconds(10 * SOON))
 

@@ -12,8 +12,8 @@ from app.storage.position import Gap
 from tests.life.attempts import BEGUN, ENDED, LEFT
 from tests.life.evidence import Evidence, Life, Span, Takeover, Trace
 from tests.life.ledger import Line
-from tests.life.oracle import EFFECT, REPLAYS, Oracle
-from tests.life.promises import STEPPED, place
+from tests.life.oracle import REPLAYS, Oracle
+from tests.life.promises import EFFECT, STEPPED, place
 
 ONE, OTHER = 101, 102
 DEAD = Trace.LETTER | Trace.LISTED | Trace.KEPT | Trace.RESULT

@@ -65,7 +65,7 @@ async def test_four_that_kill_their_workers_at_once_die_and_no_other(
     quick_and_slow = await steward.client.enqueue_many(calls)
     poisons = [await steward.client.enqueue(jobs.poison, how) for how in jobs.POISONS]
 
-    home.supervisor(4)
+    home.may_end(home.supervisor(4))
     for each in poisons:
         with pytest.raises(RunFailed):
             await each.result(within=seconds(240))
@@ -85,5 +85,7 @@ async def test_four_that_kill_their_workers_at_once_die_and_no_other(
 
 async def _workers(home: Home, steward: Services, count: int) -> None:
     """So many that one is left in the end: what is measured is not how soon a process starts."""
-    for each in [home.worker() for _ in range(count)]:
+    workers = [home.worker() for _ in range(count)]
+    home.may_end(*workers)
+    for each in workers:
         await each.ready(steward.client)

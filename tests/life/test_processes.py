@@ -1,6 +1,5 @@
 """Several worker processes under one supervisor, which come and go, and no run is lost."""
 
-import os
 from collections.abc import Collection, Sequence
 from signal import SIGKILL, SIGTERM
 from time import monotonic
@@ -16,6 +15,8 @@ from tests.life.home import Home, worked_until
 from tests.life.processes import WorkerProcess
 
 LONG = seconds(40)
+FULL = 15
+"""Leases that a recovery may take where the other process has no room: one more has to start."""
 SPENT = "this worker stops, for a fresh one to go on"
 
 
@@ -24,11 +25,12 @@ async def test_a_process_that_is_killed_is_replaced_and_none_of_its_runs_is_lost
 ) -> None:
     supervisor = home.supervisor(2, STEWARD_WORKER__CONCURRENCY="20")
     await alive(steward, supervisor, 2)
+    home.witness.limit = FULL
     calls = [jobs.tell.call(wait=number % 2 == 0) for number in range(60)]  # too many for one
     handles = await steward.client.enqueue_many(calls)
     victim = (await home.ledger.until("begun", 40))[-1].pid
 
-    os.kill(victim, SIGKILL)
+    home.send(victim, SIGKILL)
     killed_at = monotonic()
     pids = await alive(steward, supervisor, 2, without={victim})
     replaced_after = monotonic() - killed_at
@@ -58,7 +60,7 @@ async def test_a_supervisor_stops_its_processes_in_order_and_a_signal_to_all_cou
     begun = await home.ledger.until("begun", 10)
 
     for pid in (supervisor.pid, *(pids if told == "all" else ())):
-        os.kill(pid, SIGTERM)
+        home.send(pid, SIGTERM)
     home.ledger.open_gate("short")
     code = await supervisor.exit_code()
 

@@ -36,8 +36,8 @@ async def test_the_rights_in_the_readme_are_enough(home: Home, server: Server, c
         worker = await home.worker().ready(steward.client)
         await home.ledger.until("noted", len(jobs.YEARLY))
         await _do_everything(home, steward)
+        assert worker.is_alive
 
-    assert worker.is_alive
     refused: list[object] = await asked(server.nearby, "ACL", "LOG")
     case.says(
         "a worker, schedules and every door, as a user with the rights of README",

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import signal
 from collections.abc import Awaitable, Callable
@@ -250,7 +249,7 @@ async def test_each_process_has_a_port_and_the_next_one_takes_it_over(home: Home
     pids = [await pid_at(each) for each in both]
     assert len({*pids}) == 2
 
-    os.kill(pids[0], signal.SIGKILL)
+    home.send(pids[0], signal.SIGKILL)
 
     async def is_replaced() -> bool:
         return await both[0].is_ready() and await pid_at(both[0]) not in pids

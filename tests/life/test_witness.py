@@ -13,7 +13,7 @@ from tests.engine.jobs import write
 from tests.engine.steps import QUEUES, buried, claim, completed, dies, put
 from tests.eventually import eventually
 from tests.life.evidence import Takeover, Trace
-from tests.life.journal import WHOLE, keep, takeovers
+from tests.life.journal import WHOLE, keep, read
 from tests.life.ledger import Ledger
 from tests.life.witness import Witness
 from tests.rights import asked
@@ -93,7 +93,7 @@ async def test_the_journal_tells_whether_a_loser_was_alive(server: Server, codec
             await redis.delete(keys.worker(ONE))
         await server.stop()
 
-    assert takeovers(server.data) == [
+    assert read(server.data).takeovers == [
         Takeover(run="lapsed", loser=101, has_lapsed=True),
         Takeover(run="stolen", loser=101, has_lapsed=False),
         Takeover(run="never shown", loser=101, has_lapsed=False),
@@ -114,7 +114,7 @@ async def test_the_journal_shows_that_a_lease_has_expired(server: Server, codec:
             await store.redis.delete(*map(keys.claimed, QUEUES))
         await server.stop()
 
-    assert takeovers(server.data) == [Takeover(run="a", loser=101, has_lapsed=True)]
+    assert read(server.data).takeovers == [Takeover(run="a", loser=101, has_lapsed=True)]
 
 
 async def test_a_journal_that_is_kept_survives_a_file_written_anew(
@@ -133,8 +133,8 @@ async def test_a_journal_that_is_kept_survives_a_file_written_anew(
         await redis.set(keys.lease("a"), f"{OTHER}:2", px=60_000)
         await server.stop()
 
-    assert takeovers(server.data) == []
-    assert takeovers(tmp_path / "journal") == [Takeover(run="a", loser=101, has_lapsed=True)]
+    assert read(server.data).takeovers == []
+    assert read(tmp_path / "journal").takeovers == [Takeover(run="a", loser=101, has_lapsed=True)]
 
 
 async def _is_rewritten(client: Client) -> bool:
@@ -155,4 +155,4 @@ async def test_the_journal_knows_who_waits_for_a_trial(server: Server, codec: Co
         await server.stop()
 
     lapsed = Takeover(run="died with it", loser=101, has_lapsed=True, is_suspect=True)
-    assert takeovers(server.data) == [lapsed]
+    assert read(server.data).takeovers == [lapsed]

@@ -12,45 +12,41 @@ from datetime import datetime
 from pathlib import Path
 from signal import SIGKILL
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
+import anyio
 import msgspec
 
 from app.engine import Client, Ending, Unavailable, seconds
 from app.engine.clock import from_ms
 from app.engine.doors.events import Event
-from app.engine.redis import keys
+from app.engine.redis import census, keys
 from app.engine.redis.steps import answering
 from app.storage.run import OVER
 from app.storage.runs import Runs
 from tests.eventually import eventually
 from tests.life.attempts import BEGUN
-from tests.life.evidence import Evidence, Life, Span, Trace, in_words, state_of
-from tests.life.journal import keep, takeovers
+from tests.life.evidence import (
+    Arrival,
+    Evidence,
+    Life,
+    Span,
+    Trace,
+    Try,
+    in_words,
+    state_of,
+)
+from tests.life.journal import Journal, Sign, keep, process_of, read
 from tests.life.ledger import Ledger, Line
 from tests.life.oracle import Oracle
 from tests.life.processes import WorkerProcess
 from tests.life.story import story
+from tests.life.traces import traces_of
 
 _AT_ONCE = 500
 _TOLD = 20  # runs
 _CATCHING_UP = seconds(120)  # for a recorder that is far behind
 
-_TRACES = """
--- What is there of each run, at one moment. KEYS: the prefixes of keys, then the queues. ARGV: ids
-local found = {}
-for i, id in ipairs(ARGV) do
-  local function has(prefix) return redis.call('EXISTS', prefix .. id) end
-  local queued = 0
-  for k = 6, #KEYS do if redis.call('ZSCORE', KEYS[k], id) then queued = 1 end end
-  local listed = redis.call('ZSCORE', 'steward:dead', id) and 1 or 0
-  local kept = redis.call('HSTRLEN', KEYS[4] .. id, 'payload') > 0 and 1 or 0
-  found[i] = has(KEYS[1]) + 2 * queued + 4 * has(KEYS[2]) + 8 * has(KEYS[3]) + 16 * has(KEYS[4])
-    + 32 * listed + 64 * kept + 128 * has(KEYS[5])
-end
-return found
-"""
-_PREFIXES = (keys.JOB, keys.RESULT, keys.FINISHED, keys.DEAD_LETTER, keys.LEASE)
 _EVENTS = msgspec.msgpack.Decoder(list[Event])
 
 
@@ -82,7 +78,14 @@ class Witness:
     endings: dict[str, list[Ending]] = field(default_factory=dict[str, list[Ending]])
     """The events that ended runs, as far as they were read."""
     ended_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    queue_of: dict[str, str] = field(default_factory=dict[str, str])
+    heard: dict[Try, tuple[int, int]] = field(default_factory=dict[Try, tuple[int, int]])
+    """The attempts that events tell of: from when until when, by the server's clock (ms)."""
+    until: float | None = None
+    """When a story ended that is not whole."""
+    _ahead: float | None = None
     _position: str = "-"
+    _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
     def kill(self, worker: WorkerProcess) -> float:
         """Kill it, and tell when."""
@@ -129,28 +132,32 @@ class Witness:
 
     async def traces(self, runs: Sequence[str]) -> dict[str, Trace]:
         """What Redis has of each."""
-        places = (*_PREFIXES, *map(keys.queue, self.queues))
-        anybody: Any = self.client.store.redis
-        found = dict[str, Trace]()
-        for first in range(0, len(runs), _AT_ONCE):
-            some = runs[first : first + _AT_ONCE]
-            async with answering():
-                traces = await anybody.eval(_TRACES, len(places), *places, *some)
-            found |= zip(some, map(Trace, traces), strict=True)
-        return found
+        return await traces_of(self.client, runs, queues=self.queues)
+
+    async def find_queues(self) -> None:
+        """Look for more of them than it was told."""
+        found = await census.queues(self.client.store.redis)
+        self.queues = sorted({*self.queues, *found})
 
     async def follow(self) -> None:
         """Read which runs have ended since the last time: the stream forgets after a while."""
         if self.data and self.journal:
             keep(self.data, self.journal)
-        while entries := await self._entries():
-            for entry, fields in entries:
-                self._position = f"({entry.decode()}"
-                for event in _EVENTS.decode(fields[b"events"]):
-                    if (ending := Ending(event.ending)) in OVER:
-                        self.accept(event.run_id)
-                        self.ended_at[event.run_id] = _moment(entry)
-                        self.endings.setdefault(event.run_id, []).append(ending)
+        async with self._reading:
+            while entries := await self._entries():
+                for entry, fields in entries:
+                    self._position = f"({entry.decode()}"
+                    for event in _EVENTS.decode(fields[b"events"]):
+                        self._hear(event, _moment(entry))
+
+    def _hear(self, event: Event, at: datetime) -> None:
+        self.queue_of[event.run_id] = event.queue
+        attempt = event.run_id, event.attempt, process_of(event.worker)
+        self.heard[attempt] = event.started, event.ended
+        if (ending := Ending(event.ending)) in OVER:
+            self.accept(event.run_id)
+            self.ended_at[event.run_id] = at
+            self.endings.setdefault(event.run_id, []).append(ending)
 
     async def _entries(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
         anybody: Any = self.client.store.redis
@@ -160,30 +167,56 @@ class Witness:
             )
         return found
 
-    async def oracle(self) -> Oracle:
-        """Everything is over: let it be judged, with what nobody has a receipt of."""
+    async def oracle(self, *, is_whole: bool = True) -> Oracle:
+        """Let it be judged, with what nobody has a receipt of; if it is whole, all is over."""
         await self.follow()
         self.accept(*(line.run for line in self.ledger.lines(BEGUN)))
+        traces = await self.traces(tuple(self.accepted))
         return Oracle(
             Evidence(
                 accepted=tuple(self.accepted),
                 receipts=self.accepted,
-                traces=await self.traces(tuple(self.accepted)),
+                traces=traces,
                 endings=self.endings,
                 lines=self.ledger.all_lines(),
                 lease=self.lease,
                 limit=self.limit,
-                history=await self._recorded(),
                 ended_at=self.ended_at,
-                gaps=await self.history.gaps() if self.history else (),
-                takeovers=takeovers(self.journal or self.data) if self.data else (),
                 killed=self.killed,
                 outages=self.outages,
                 lives=self.lives,
                 torn=self.torn,
                 leaked=self.leaked,
+                **await self._more(is_whole=is_whole),
             )
         )
+
+    async def _more(self, *, is_whole: bool) -> dict[str, Any]:
+        """What the journal has, and either the history or what is known in between."""
+        there = self.journal or self.data
+        journal = read(there) if self.data and there else Journal((), ())
+        told: dict[str, Any] = {"takeovers": journal.takeovers, "is_whole": is_whole}
+        if is_whole:
+            gaps = await self.history.gaps() if self.history else ()
+            return told | {"history": await self._recorded(), "gaps": gaps}
+        ahead = await self._server_ahead()
+        return told | {
+            "until": self.until,
+            "queues": self.queue_of,
+            "arrivals": [_arrival(each, self.lease, ahead) for each in journal.signs],
+            "heard": {
+                attempt: Span(begin / 1000 - ahead, end / 1000 - ahead)
+                for attempt, (begin, end) in self.heard.items()
+            },
+        }
+
+    async def _server_ahead(self) -> float:
+        """How far the server's clock is ahead of the one that never jumps."""
+        if self._ahead is None:
+            async with answering():
+                now: tuple[int, int] = await cast("Any", self.client.store.redis).time()
+            self._ahead = now[0] + now[1] / 1_000_000 - monotonic()
+        return self._ahead
 
     async def _recorded(self) -> dict[str, Ending]:
         """The history, once it knows of every ending; or as it is, if that takes too long."""
@@ -203,3 +236,8 @@ class Witness:
 def _moment(entry: bytes) -> datetime:
     """When an entry was written: its id begins with the server's time."""
     return from_ms(int(entry.partition(b"-")[0]))
+
+
+def _arrival(sign: Sign, lease: float, ahead: float) -> Arrival:
+    at = sign.until.timestamp() - lease - ahead
+    return Arrival(pid=sign.worker.pid, at=at, queues=sign.worker.queues)
