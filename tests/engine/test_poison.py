@@ -54,7 +54,7 @@ async def test_poison_dies_with_its_bytes_and_hurts_nobody(
 ) -> None:
     watch_pickles()
     count = tier.of(400, 10_000)
-    largest = tier.of(1_000_000, 64_000_000)
+    largest = tier.of(1_000_000, 16_000_000, 64_000_000)
     poison = Poison(codec=codec, dice=Random(seed), largest=largest)
     async with workshop(write, poisoned, hurried) as shop:
         over = await whole_ones(shop)
