@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _LOOK = 0.2  # s between two looks
 _BLOCKED = 0.8  # s; with a look before and after, it is named within a second
+_HELD = 2.0  # s; less is a busy machine's doing, too, which lets a thread wait
 _FRAMES = 8  # the innermost ones tell where it is
 _EXIT_BLOCKED = 70  # EX_SOFTWARE of sysexits.h
 
@@ -94,7 +95,7 @@ class Watcher:
         if said:
             log.warning("the event loop turns again: %s for %.1f s", said, was_blocked)
             self._news()
-        elif lived >= _BLOCKED:  # and it has turned before this thread could look
+        elif lived >= _HELD:  # and it has turned before this thread could look
             log.warning("one call let nothing else run in this process for %.1f s", lived)
 
     def _judge(self, lived: float) -> None:
