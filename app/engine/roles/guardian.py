@@ -37,11 +37,11 @@ _KILL = 9  # `signal` is not imported: it is a quarter of all that this program 
 class Guardian:
     """Beside one worker, which is the parent of this process."""
 
-    def __init__(self, orders: dict[str, Any]) -> None:
-        """As `guard` has written them."""
+    def __init__(self, worker: int, orders: dict[str, Any]) -> None:
+        """Its process, and what `guard` has written. Raises `psutil.NoSuchProcess`."""
         import psutil
 
-        self._ward = psutil.Process(os.getppid())
+        self._ward = psutil.Process(worker)
         self._orders = orders
         self._length: float = orders["length"]
         self._redis: Redis | None = None
@@ -51,14 +51,6 @@ class Guardian:
 
     def look(self, silent: float) -> None:
         """Nothing was heard for so many seconds of the worker's own time: do what is needed."""
-        from contextlib import suppress
-
-        import psutil
-
-        with suppress(psutil.NoSuchProcess):
-            self._act(silent)
-
-    def _act(self, silent: float) -> None:
         if silent > self._orders["max_block"]:
             self._end(silent)
         is_busy = self._is_busy()
@@ -105,7 +97,10 @@ class Guardian:
         raise SystemExit
 
     def _say(self, what: str) -> None:
-        os.write(2, f"worker process {self._ward.pid}: {what}\n".encode())
+        from contextlib import suppress
+
+        with suppress(OSError):  # nobody may read it any more
+            os.write(2, f"worker process {self._ward.pid}: {what}\n".encode())
 
     def _renew(self, silent: float) -> None:
         from redis import RedisError
@@ -149,7 +144,15 @@ class Guardian:
 
 def main() -> None:
     """Listen to the beats on standard input until they end, or come again after they failed."""
-    orders, worker, missed = _first_line(), os.getppid(), 0
+    try:
+        _watch(os.getppid(), _first_line())
+    except Exception as error:
+        if type(error).__name__ != "NoSuchProcess":  # of psutil: it has ended in between
+            raise
+
+
+def _watch(worker: int, orders: bytes) -> None:
+    missed = 0
     guardian: Guardian | None = None
     while os.getppid() == worker:
         if select.select([0], [], [], LOOK)[0]:
@@ -159,19 +162,19 @@ def main() -> None:
         else:
             missed += 1
         if missed >= _SUSPICIOUS and guardian is None:
-            guardian = _prepared(orders)
+            guardian = _prepared(worker, orders)
         elif guardian is not None and guardian.is_stopped:
             missed = min(missed, _SUSPICIOUS)  # as if it had not lived meanwhile
         elif guardian is not None and missed >= _HELD:
             guardian.look(missed * LOOK)
 
 
-def _prepared(orders: bytes) -> Guardian:
+def _prepared(worker: int, orders: bytes) -> Guardian:
     import json
 
     given: dict[str, Any] = json.loads(orders)
     sys.path[:] = given["path"]
-    return Guardian(given)
+    return Guardian(worker, given)
 
 
 def _first_line() -> bytes:
