@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.storage.base import Base
 from app.storage.clock import Now, utc_now
 from app.storage.database import Database
-from app.storage.swept import SessionsCleaned
+from app.storage.swept import SessionsCleaned, SessionsStatus
 from app.storage.users import UserRow
 
 _TOKEN = 32  # random bytes: nobody guesses one
@@ -120,7 +120,9 @@ class Sessions:
             if not dry_run:
                 await session.execute(delete(SessionRow).where(over))
         return SessionsCleaned(
+            status=SessionsStatus.SUCCESS if total else SessionsStatus.NO_SESSIONS,
             dry_run=dry_run,
+            looked_at=total,
             expired=old or 0,
             inactive=gone - (old or 0),
             kept=total - gone,

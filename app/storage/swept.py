@@ -10,12 +10,22 @@ class SweptStatus(StrEnum):
     SUCCESS = "success"
 
 
+class SessionsStatus(StrEnum):
+    """Whether there was anything to look at."""
+
+    SUCCESS = "success"
+    NO_SESSIONS = "no_sessions"
+    """Nobody is or was logged in since the last time; nothing in Steward asks for a login yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsCleaned:
     """The sessions that were ended."""
 
-    status: SweptStatus = SweptStatus.SUCCESS
+    status: SessionsStatus
     dry_run: bool
+    looked_at: int
+    """All there were."""
     expired: int
     """Past the moment at which they were to end in any case."""
     inactive: int

@@ -67,12 +67,20 @@ async def test_old_sessions_are_removed_and_others_go_on(
     again = await cleanup_old_sessions(context)
 
     assert (dry.expired, dry.inactive, dry.kept, dry.dry_run) == (1, 1, 1, True)
+    assert (real.status, real.looked_at) == ("success", 3)
     assert (real.expired, real.inactive, real.kept) == (1, 1, 1)
     assert real.freed_bytes == dry.freed_bytes == 2 * 64
     assert (again.expired, again.inactive) == (0, 0)
     assert await context.sessions.find(idle) is None
     assert await context.sessions.find(fresh)
     assert len(await context.sessions.of(owner.id)) == 1
+
+
+async def test_where_nobody_logged_in_there_are_no_sessions_to_remove(context: Context) -> None:
+    dry = await cleanup_old_sessions(context, dry_run=True)
+    real = await cleanup_old_sessions(context)
+
+    assert (dry.status, dry.looked_at) == (real.status, real.looked_at) == ("no_sessions", 0)
 
 
 async def test_expired_cache_entries_are_dropped(context: Context, clock: ManualClock) -> None:
