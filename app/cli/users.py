@@ -101,6 +101,8 @@ async def change_user(
     json: Json = False,
 ) -> None:
     """Change what you name of a user, and leave the rest."""
+    from app.settings import read_settings
+
     given = (address, name, timezone, mail, quiet_hours, notices, mail_notices)
     if all(each is None for each in given):
         raise Misused(
@@ -116,6 +118,8 @@ async def change_user(
             raise NotDone(
                 "the owner's name, address and zone are settings: STEWARD_OWNER__NAME ..."
             )
+        if user_id == owner.id and notices is not None and read_settings().notify.notices:
+            raise NotDone("where the owner's notices go is a setting: STEWARD_NOTIFY__NOTICES")
         user = await _done(
             services.users.change(
                 user_id,

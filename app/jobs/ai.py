@@ -10,10 +10,11 @@ occurrence is enqueued by whoever comes next, this run or the next minute's look
 """
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 from app.context import Context
-from app.engine import Breaker, Client, Fixed, job, minutes
+from app.engine import Breaker, Client, EngineError, Fixed, job, minutes
 from app.jobs import notifications
 from app.jobs.ai_answer import answered
 from app.jobs.ai_failures import give_up
@@ -116,7 +117,8 @@ async def process_due_tasks(ctx: Context) -> DueTasks:
     """
     queue = _queue(ctx)
     for task in await ctx.tasks.follow_zones():
-        await queue.enqueue_next(task)
+        with suppress(EngineError):  # it is found when it is due
+            await queue.enqueue_next(task)
     sent: list[Sent] = []
     while batch := await ctx.tasks.runs.claim_due(limit=_BATCH):
         sent += (latest := await queue.send(batch))

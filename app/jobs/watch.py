@@ -6,9 +6,10 @@ They are on an urgent queue: the alarm about a backlog must not wait behind it.
 from dataclasses import dataclass
 
 from app.context import Context
-from app.engine import REPEAT, Backoff, Fixed, job, minutes, seconds
+from app.engine import REPEAT, Backoff, Fixed, RetryLater, job, minutes, seconds
 from app.queues import MAINTENANCE, SMS
 from app.services.alert_report import Channel, TellStatus, Told
+from app.services.mail import AccountRests
 from app.services.web_post import PostFailed
 from app.storage.samples import Samples
 from app.storage.sightings import Sightings
@@ -61,8 +62,11 @@ async def tell_alert(ctx: Context, alert_id: int, channel: Channel, times: int) 
     async def tell() -> Told:
         return await ctx.alert_channels.tell(alert, channel, times=times)
 
-    if channel not in _WEB:
-        return await tell()  # a line in the log, or a mail, which has a key of its own
+    if channel not in _WEB:  # a line in the log, or a mail, which has a key of its own
+        try:
+            return await tell()
+        except AccountRests as error:
+            raise RetryLater(error.retry_after or minutes(1), str(error)) from error
     told = await ctx.once("tell", tell, in_doubt=REPEAT, not_done=(PostFailed,))
     return told or Told(status=TellStatus.TOLD, channel=channel, detail="says whoever looked")
 

@@ -114,7 +114,7 @@ class Rest:
         known = self._known
         if known is None or not known.is_refusal:
             return None
-        key = f"refused:{self._key.removeprefix('rest:')}:{known.since:%Y-%m-%d}"
+        key = f"refused:{self._key.removeprefix('rest:')}:{known.since:%Y-%m-%d %H:%M}"
         return Refusal(label=self.label, why=known.why, until=_hour(known.until), key=key)
 
     def now(self) -> datetime:

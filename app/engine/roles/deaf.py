@@ -26,14 +26,17 @@ class Deaf:
         self._is_here = is_here
         self._lease = lease
         self._retire = retire
-        self._since = dict[str, float]()
+        self._met = dict[str, tuple[float, float]]()
+        """When each was claimed first, of late, and last."""
 
     def left(self, run: Claimed) -> Snoozed | None:
         """How to leave it to others, if it can't begin here."""
+        now, lease = monotonic(), self._lease.total_seconds()
+        self._met = {id: met for id, met in self._met.items() if now - met[1] < lease}
         if not self._is_here(run.id):
-            self._since.pop(run.id, None)
             return None
-        since = self._since.setdefault(run.id, monotonic())
-        if monotonic() - since >= _LEASES * self._lease.total_seconds():
+        first, _ = self._met.get(run.id, (now, now))  # else others have had it in between
+        self._met[run.id] = (first, now)
+        if now - first >= _LEASES * lease:
             self._retire(f"run {run.id} ignored its cancellation, and nobody else tries it again")
         return Snoozed(self._lease / _PAUSES, "an earlier attempt of it is still at work here")

@@ -49,6 +49,7 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1  # to its standard input
         self._begun_at = 0.0
+        self._is_missed = False
 
     def start(self) -> None:
         """Begin; what can't be had is done without, and said."""
@@ -81,19 +82,44 @@ class Guard:
 
     def _begin(self) -> None:
         self._begun_at = monotonic()
-        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOM)]
-        its_input, self._pipe = os.pipe()
-        os.write(self._pipe, json.dumps(self._orders).encode() + b"\n")
-        os.set_blocking(self._pipe, False)
         try:
-            self._process = subprocess.Popen(
-                command, stdin=its_input, stdout=subprocess.DEVNULL, start_new_session=True
-            )
+            self._process = self._started()
         except OSError as error:
-            os.close(self._pipe)
-            log.warning("nobody will show this worker alive while a call holds it: %s", error)
+            level = logging.DEBUG if self._is_missed else logging.WARNING  # once is enough
+            log.log(level, "nobody will show this worker alive while a call holds it: %s", error)
+            self._is_missed = True
+        else:
+            self._is_missed = False
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOM)]
+        its_input, pipe = os.pipe()
+        try:
+            os.write(pipe, json.dumps(self._orders).encode() + b"\n")
+            os.set_blocking(pipe, False)
+            process = subprocess.Popen(
+                command,
+                stdin=its_input,
+                stdout=subprocess.DEVNULL,
+                stderr=_errors(),
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(pipe)
+            raise
         finally:
             os.close(its_input)
+        self._pipe = pipe
+        return process
+
+
+def _errors() -> int | None:
+    """Where it says what it has to: as this process does, if that says anything."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return subprocess.DEVNULL
+    return None
 
 
 def _can_be_named() -> bool:

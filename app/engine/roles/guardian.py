@@ -54,10 +54,10 @@ class Guardian:
         if silent > self._orders["max_block"]:
             self._end(silent)
         is_busy = self._is_busy()
-        if is_busy and not self._is_named:
-            self._name(silent)
         if is_busy or silent >= self._length / _RENEWALS:
             self._renew(silent)
+        if is_busy and not self._is_named:
+            self._name(silent)
 
     @property
     def is_stopped(self) -> bool:
@@ -88,8 +88,8 @@ class Guardian:
         """End the process; its runs go to others at once."""
         from redis import RedisError
 
-        self._say(f"a call has held it for {silent:.0f} s; it is ended")
         os.kill(self._ward.pid, _KILL)
+        self._say(f"a call has held it for {silent:.0f} s; it is ended")
         try:
             self._connected().delete(self._orders["key"])
         except (RedisError, OSError):
@@ -99,8 +99,9 @@ class Guardian:
     def _say(self, what: str) -> None:
         from contextlib import suppress
 
-        with suppress(OSError):  # nobody may read it any more
-            os.write(2, f"worker process {self._ward.pid}: {what}\n".encode())
+        with suppress(OSError):  # nobody may read it any more, or in time
+            if select.select([], [2], [], 0)[1]:
+                os.write(2, f"worker process {self._ward.pid}: {what}\n".encode())
 
     def _renew(self, silent: float) -> None:
         from redis import RedisError

@@ -5,7 +5,7 @@ tries a password that may be wrong.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import anyio
@@ -39,9 +39,18 @@ class Entrance:
         if self._is_proven:
             async with self._heard():
                 yield
-        else:
-            async with self._turn, self._heard():
+            return
+        await self._turn.acquire()
+        try:
+            async with self._heard():
                 yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let the next one try; nothing happens if that was said before."""
+        with suppress(RuntimeError):  # it is another's turn by now
+            self._turn.release()
 
     @asynccontextmanager
     async def _heard(self) -> AsyncGenerator[None]:
@@ -84,6 +93,7 @@ class Entrance:
     async def let_in(self) -> None:
         """The account has just let us in."""
         self._is_proven = True
+        self._leave()
         await self._rest.answered()
 
     def _rests(self, resting: Resting) -> AccountRests:

@@ -35,5 +35,5 @@ class History(Section):
         default=timedelta(days=365),
         ge=timedelta(0),
         description="seconds that the records of mail, SMS and posts that went out, and of mail "
-        "that was filed, are kept; what is not sent or in doubt stays; 0 is for ever",
+        "that was filed, are kept; what is still to be sent or in doubt stays; 0 is for ever",
     )
