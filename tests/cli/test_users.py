@@ -99,6 +99,18 @@ async def test_a_mistake_is_named_and_nothing_is_changed(steward: Inside) -> Non
     assert (await steward.json(list_users))[1:] == [bob]
 
 
+async def test_where_the_owner_is_told_notices_is_a_setting_where_that_says_so(
+    steward: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEWARD_NOTIFY__NOTICES", '["slack"]')
+
+    with pytest.raises(NotDone, match="is a setting: STEWARD_NOTIFY__NOTICES"):
+        await change_user(1, notices="sms")
+
+    (owner,) = await steward.json(list_users)
+    assert owner["notices"] == ["in_app", "slack"]
+
+
 async def test_where_somebody_is_told_notices_is_said_shown_and_kept(steward: Inside) -> None:
     (bob,) = await steward.json(add_user, "bob@example.org", notices="sms, email")
     (less,) = await steward.json(change_user, 2, mail_notices="slack,email")

@@ -9,7 +9,18 @@ from arq.connections import RedisSettings
 from msgspec import structs
 
 from app.context import Context
-from app.engine import Client, Codec, Ending, ManualClock, RunStatus, days, hours, minutes, seconds
+from app.engine import (
+    Client,
+    Codec,
+    Ending,
+    ManualClock,
+    RetryLater,
+    RunStatus,
+    days,
+    hours,
+    minutes,
+    seconds,
+)
 from app.engine.doors.events import Batch, RunEvent
 from app.jobs.email import process_email_queue
 from app.jobs.sync import sync_notion_pages
@@ -17,6 +28,7 @@ from app.jobs.watch import check_alerts, prune_watch, tell_alert
 from app.observability.alert_channels import Addresses, AlertChannels
 from app.queues import NAMES
 from app.services.alert_report import Channel, TellStatus
+from app.services.mail import AccountRests
 from app.services.mail.memory import MemorySender
 from app.services.web_guard import WebGuard
 from app.services.web_post import Poster, PostFailed
@@ -181,6 +193,21 @@ async def test_a_mail_that_no_server_takes_is_not_called_told(
 
     assert told.status is TellStatus.NOT_CONFIGURED
     assert told.detail == "no mail server is set, so it is kept in mail/outbox"
+
+
+async def test_a_mail_whose_account_rests_waits_and_is_told_later(
+    context: Context, sender: MemorySender
+) -> None:
+    alert = await raised(context)
+    sender.failing = AccountRests("it refuses us", retry_after=minutes(1))
+
+    with pytest.raises(RetryLater, match="refuses us"):
+        await tell_alert(context, alert, Channel.MAIL, 1)
+    sender.failing = None
+    told = await tell_alert(next_try(context), alert, Channel.MAIL, 1)
+
+    assert told.status is TellStatus.TOLD
+    assert len(sender.sent) == 1
 
 
 async def test_old_failures_are_no_alert_and_what_was_one_is_over(

@@ -278,3 +278,24 @@ async def test_a_wrong_password_of_a_mailbox_is_tried_once(
         right = replace(account, password=server.account().password)
         async with Process(database, clock).mailbox(right).open(writes=False) as opened:
             assert await opened.slips() == []
+
+
+async def test_who_waits_at_the_door_goes_on_once_somebody_was_let_in(
+    database: Database, clock: ManualClock
+) -> None:
+    with dovecot() as server:
+        mailbox = Process(database, clock).mailbox(server.account())
+        begun = anyio.Event()
+
+        async def enter() -> None:
+            begun.set()
+            async with mailbox.open(writes=False):
+                entered.set()
+
+        entered = anyio.Event()
+        async with anyio.create_task_group() as group:
+            async with mailbox.open(writes=False):
+                group.start_soon(enter)
+                with anyio.fail_after(20):
+                    await begun.wait()
+                    await entered.wait()
