@@ -108,7 +108,7 @@ async def test_where_the_owner_is_told_notices_is_a_setting_where_that_says_so(
         await change_user(1, notices="sms")
 
     (owner,) = await steward.json(list_users)
-    assert owner["notices"] == ["in_app", "slack"]
+    assert owner["notices"] == ["slack"]
 
 
 async def test_where_somebody_is_told_notices_is_said_shown_and_kept(steward: Inside) -> None:
