@@ -260,6 +260,7 @@ async def test_a_lost_answer_makes_no_second_run_and_loses_none(
     assert await queued(client) == ids
     case.says(
         f"5 rows of an outbox, 5 answers to `{step}` lost",
+        arq="has no outbox",
         steward=f"{len(ids)} runs, each once",
     )
 

@@ -73,6 +73,7 @@ async def test_what_the_old_release_left_is_lifted_and_a_downgrade_loses_nothing
     assert [await each.result(within=seconds(20)) for each in late] == ["Good day, Day, Bo"] * 5
     case.says(
         "payloads of the old release meet the new one, and the other way round",
+        arq="its payloads have no version: what does not fit fails",
         steward="lifted, or a dead letter with the payload; a downgrade parks, and loses nothing",
     )
     assert letter.id == odd.id

@@ -44,6 +44,7 @@ async def test_what_asks_happens_once_or_is_in_doubt_and_what_repeats_happens(
     twice = sum(happened[run] > 1 for run in repeating)
     case.says(
         f"{runs} runs with an effect, {kills} workers killed -9 in the middle of them",
+        arq="has nothing for effects: each is done again with its job",
         steward=f"asking: 0 twice, {len(doubts)} unknown, and listed for a person; "
         f"repeating: {twice} twice, 0 missing",
     )

@@ -325,6 +325,7 @@ async def test_a_redis_that_forgets_is_unhealthy_unless_that_is_accepted(
     assert said in part(report, "redis").line
     case.says(
         f"a Redis without persistence, {f'{accepted[0]} accepted' if accepted else 'not accepted'}",
+        arq="its health check does not look",
         steward=f"health: {level}, {part(report, 'redis').line}",
     )
 

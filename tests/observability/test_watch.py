@@ -120,6 +120,7 @@ async def test_a_worker_at_a_redis_that_forgets_is_not_ready_unless_that_is_acce
 
     case.says(
         "a worker asked whether it is ready, at a Redis that forgets",
+        arq="has no such answer, and its health check does not look",
         steward=f"{refused.status_code}: {refused.json()['reasons'][0]}; where it is accepted:"
         f" {taken.status_code}",
     )
